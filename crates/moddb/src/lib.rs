@@ -1,0 +1,5 @@
+//! The module database of a kernel: reads it, answers from it, builds it.
+//!
+//! This crate never looks at the running kernel: no sysfs, no `/proc/modules`.
+
+pub mod index;
