@@ -1,0 +1,252 @@
+//! How a module file is compressed, and its plain bytes.
+//!
+//! The format is recognised by the first bytes, never by the file's name, as the kernel and kmod do.
+//! Output is bounded: a file of a few bytes can claim to hold terabytes.
+
+use std::fmt;
+use std::io::Read;
+
+use xz2::stream::{Action, CONCATENATED, Status, Stream};
+
+/// The largest decompressed module that is accepted, in bytes. The largest real ones, with debugging
+/// information, are below a tenth of it.
+pub const DECOMPRESSED_LIMIT: usize = 512 << 20;
+
+/// The most memory that an xz file may demand for its dictionary, in bytes. `xz -9` asks for 65 MiB.
+const XZ_MEMORY_LIMIT: u64 = 256 << 20;
+
+/// A compression format that module files come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// RFC 1952, `.ko.gz`.
+    Gzip,
+    /// `.ko.xz`.
+    Xz,
+    /// RFC 8878, `.ko.zst`.
+    Zstd,
+}
+
+impl Compression {
+    /// The format that begins with these bytes, or `None` for a file that is not compressed.
+    #[must_use]
+    pub fn detect(start: &[u8]) -> Option<Self> {
+        const MAGIC: [(&[u8], Compression); 3] = [
+            (&[0x28, 0xB5, 0x2F, 0xFD], Compression::Zstd),
+            (&[0xFD, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
+            (&[0x1F, 0x8B], Compression::Gzip),
+        ];
+        MAGIC.iter().find(|(magic, _)| start.starts_with(magic)).map(|&(_, format)| format)
+    }
+
+    /// The name by which users know the format, also that of `/sys/module/compression`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Xz => "xz",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// Why a compressed module has no plain bytes.
+#[derive(Debug, thiserror::Error)]
+pub enum DecompressError {
+    /// The data are damaged; the text is the decompressor's.
+    #[error("{format}: {reason}")]
+    Damaged {
+        /// The format in which the file begins.
+        format: Compression,
+        /// What the decompressor said.
+        reason: String,
+    },
+    /// The data end before the format's end.
+    #[error("{0}: the file is truncated")]
+    Truncated(Compression),
+    /// The plain bytes would exceed the limit.
+    #[error("{format}: decompresses to more than {limit} bytes")]
+    TooLarge {
+        /// The format in which the file begins.
+        format: Compression,
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+/// Replaces the contents of `plain` by the plain bytes of `packed`, at most `limit` of them. The capacity of
+/// `plain` is kept from call to call, which is why it is handed in.
+///
+/// # Errors
+/// [`DecompressError`]; `plain` then holds no meaning.
+pub fn decompress(
+    format: Compression,
+    packed: &[u8],
+    limit: usize,
+    plain: &mut Vec<u8>,
+) -> Result<(), DecompressError> {
+    plain.clear();
+    match format {
+        Compression::Gzip => read_bounded(format, flate2::read::MultiGzDecoder::new(packed), limit, plain),
+        Compression::Xz => unxz(packed, limit, plain),
+        Compression::Zstd => unzstd(packed, limit, plain),
+    }?;
+    if plain.len() > limit { Err(DecompressError::TooLarge { format, limit }) } else { Ok(()) }
+}
+
+fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
+    let format = Compression::Xz;
+    let damaged = |error: xz2::stream::Error| DecompressError::Damaged { format, reason: error.to_string() };
+    let mut stream = Stream::new_stream_decoder(XZ_MEMORY_LIMIT, CONCATENATED).map_err(damaged)?;
+    plain.reserve(packed.len().saturating_mul(4).min(limit));
+    loop {
+        let consumed = usize::try_from(stream.total_in()).unwrap_or(usize::MAX);
+        let rest = packed.get(consumed..).unwrap_or_default();
+        match stream.process_vec(rest, plain, Action::Finish).map_err(damaged)? {
+            Status::StreamEnd => return Ok(()),
+            Status::Ok | Status::MemNeeded | Status::GetCheck => {}
+        }
+        if plain.len() < plain.capacity() {
+            return Err(DecompressError::Truncated(format));
+        }
+        grow(format, limit, plain)?;
+    }
+}
+
+fn unzstd(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
+    let format = Compression::Zstd;
+    let damaged = |error: std::io::Error| DecompressError::Damaged { format, reason: error.to_string() };
+    // One frame of a known size, which is what module builds write, is decoded without a window.
+    if let Ok(Some(size)) = zstd::zstd_safe::get_frame_content_size(packed) {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        if size > limit {
+            return Err(DecompressError::TooLarge { format, limit });
+        }
+        plain.reserve(size);
+        if zstd::bulk::Decompressor::new().map_err(damaged)?.decompress_to_buffer(packed, plain).is_ok() {
+            return Ok(());
+        }
+        plain.clear();
+    }
+    read_bounded(format, zstd::stream::read::Decoder::with_buffer(packed).map_err(damaged)?, limit, plain)
+}
+
+fn read_bounded(
+    format: Compression,
+    decoder: impl Read,
+    limit: usize,
+    plain: &mut Vec<u8>,
+) -> Result<(), DecompressError> {
+    let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    decoder.take(bound).read_to_end(plain).map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => DecompressError::Truncated(format),
+        _ => DecompressError::Damaged { format, reason: error.to_string() },
+    })?;
+    Ok(())
+}
+
+/// Doubles the room in a full buffer, up to the limit.
+fn grow(format: Compression, limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
+    if plain.len() >= limit {
+        return Err(DecompressError::TooLarge { format, limit });
+    }
+    let room = plain.len().max(64 << 10).min(limit - plain.len());
+    plain.reserve_exact(room);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const LIMIT: usize = 1 << 20;
+
+    fn packed(format: Compression, plain: &[u8]) -> Vec<u8> {
+        match format {
+            Compression::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                encoder.write_all(plain).unwrap();
+                encoder.finish().unwrap()
+            }
+            Compression::Xz => {
+                let mut encoder = xz2::write::XzEncoder::new(Vec::new(), 0);
+                encoder.write_all(plain).unwrap();
+                encoder.finish().unwrap()
+            }
+            Compression::Zstd => zstd::bulk::compress(plain, 1).unwrap(),
+        }
+    }
+
+    const FORMATS: [Compression; 3] = [Compression::Gzip, Compression::Xz, Compression::Zstd];
+
+    #[test]
+    fn every_format_is_recognised_by_its_first_bytes_and_read_back() {
+        let plain: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).take(LIMIT).collect();
+        let mut out = Vec::new();
+        for format in FORMATS {
+            let packed = packed(format, &plain);
+            assert_eq!(Compression::detect(&packed), Some(format));
+            decompress(format, &packed, LIMIT, &mut out).unwrap();
+            assert!(out == plain, "{format}");
+        }
+        assert_eq!(Compression::detect(b"\x7fELF\x02\x01"), None);
+    }
+
+    #[test]
+    fn concatenated_streams_are_one_module() {
+        let mut out = Vec::new();
+        for format in FORMATS {
+            let two = [packed(format, b"first "), packed(format, b"second")].concat();
+            decompress(format, &two, LIMIT, &mut out).unwrap();
+            assert_eq!(out, b"first second", "{format}");
+        }
+    }
+
+    #[test]
+    fn a_zstd_frame_without_its_size_is_read() {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.write_all(b"no size is stored").unwrap();
+        let packed = encoder.finish().unwrap();
+        assert_eq!(zstd::zstd_safe::get_frame_content_size(&packed).unwrap(), None);
+        let mut out = Vec::new();
+        decompress(Compression::Zstd, &packed, LIMIT, &mut out).unwrap();
+        assert_eq!(out, b"no size is stored");
+    }
+
+    #[test]
+    fn more_than_the_limit_is_refused_and_exactly_the_limit_is_not() {
+        let mut out = Vec::new();
+        for format in FORMATS {
+            let bomb = packed(format, &vec![0; LIMIT + 1]);
+            let error = decompress(format, &bomb, LIMIT, &mut out).unwrap_err();
+            assert!(matches!(error, DecompressError::TooLarge { .. }), "{format}: {error}");
+            decompress(format, &packed(format, &vec![0; LIMIT]), LIMIT, &mut out).unwrap();
+            assert_eq!(out.len(), LIMIT, "{format}");
+        }
+    }
+
+    #[test]
+    fn a_truncated_or_damaged_file_is_an_error_at_every_length() {
+        let plain: Vec<u8> = (0..2000_u16).flat_map(u16::to_le_bytes).collect();
+        let mut out = Vec::new();
+        for format in FORMATS {
+            let packed = packed(format, &plain);
+            for len in 6..packed.len() {
+                assert!(decompress(format, &packed[..len], LIMIT, &mut out).is_err(), "{format} {len}");
+            }
+            let mut damaged = packed.clone();
+            let middle = damaged.len() / 2;
+            damaged[middle..middle + 16].fill(0x55);
+            let result = decompress(format, &damaged, LIMIT, &mut out);
+            // zstd frames need not carry a checksum: damage may pass, but never grows the result.
+            assert!(result.is_err() || out.len() <= plain.len(), "{format}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The `.modinfo` section: `key=value` strings, each ended by NUL.
+
+/// The pairs of a `.modinfo` section in order. A run of NULs separates as one does; a string without `=` is
+/// a key with an empty value.
+pub fn pairs(section: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    section.split(|&byte| byte == 0).filter(|string| !string.is_empty()).map(|string| {
+        match string.iter().position(|&byte| byte == b'=') {
+            Some(equals) => {
+                let (key, rest) = string.split_at(equals);
+                (key, rest.get(1..).unwrap_or_default())
+            }
+            None => (string, [].as_slice()),
+        }
+    })
+}
+
+/// The values of one key, in order.
+pub fn values<'a>(section: &'a [u8], key: &str) -> impl Iterator<Item = &'a [u8]> {
+    pairs(section).filter(move |(name, _)| *name == key.as_bytes()).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_split_at_the_first_equals_sign_and_at_runs_of_nuls() {
+        let section = b"\0\0alias=a=b\0\0\0flag\0empty=\0last=x";
+        let found: Vec<_> = pairs(section).collect();
+        let expected: [(&[u8], &[u8]); 4] =
+            [(b"alias", b"a=b"), (b"flag", b""), (b"empty", b""), (b"last", b"x")];
+        assert_eq!(found, expected);
+        assert_eq!(values(section, "alias").collect::<Vec<_>>(), [b"a=b"]);
+    }
+}

@@ -1,0 +1,75 @@
+//! A list of byte strings in two allocations.
+
+/// Byte strings in order, stored back to back: a module tree has hundreds of thousands of short ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Strings {
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Strings {
+    /// Adds a string at the end. A list is bounded by its module's size, which is below 4 GiB.
+    pub fn push(&mut self, string: &[u8]) {
+        self.bytes.extend_from_slice(string);
+        self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
+    }
+
+    /// The string at a position.
+    #[must_use]
+    pub fn at(&self, position: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(position)?;
+        let start = match position.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        self.bytes.get(start as usize..end as usize)
+    }
+
+    /// The strings in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
+        (0..self.len()).map(|position| self.at(position).unwrap_or_default())
+    }
+
+    /// How many strings there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Gives back memory that was reserved for growth.
+    pub fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+}
+
+impl<S: AsRef<[u8]>> FromIterator<S> for Strings {
+    fn from_iter<I: IntoIterator<Item = S>>(strings: I) -> Self {
+        let mut list = Self::default();
+        for string in strings {
+            list.push(string.as_ref());
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_come_back_in_order_empty_ones_too() {
+        let list: Strings = ["a", "", "bc"].into_iter().collect();
+        assert_eq!(list.iter().collect::<Vec<_>>(), [b"a".as_slice(), b"", b"bc"]);
+        assert_eq!(list.at(2), Some(b"bc".as_slice()));
+        assert_eq!(list.at(3), None);
+        assert_eq!(list.len(), 3);
+        assert!(!list.is_empty() && Strings::default().is_empty());
+    }
+}
