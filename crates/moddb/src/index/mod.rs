@@ -4,3 +4,4 @@
 //! writer and its text dump stand side by side here and share [`format`].
 
 pub mod format;
+pub mod writer;

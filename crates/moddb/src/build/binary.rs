@@ -1,0 +1,116 @@
+//! The binary indexes of the database.
+
+use std::collections::HashSet;
+
+use modfile::ModuleName;
+
+use crate::build::outputs::{Note, Sources, alias_key, dependency_line};
+use crate::index::writer::IndexWriter;
+
+/// `modules.dep.bin`: from a module's name to its line of `modules.dep`.
+pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+    let modules = sources.catalog.modules();
+    let mut lines = vec![Vec::new(); modules.len()];
+    for ((index, module), line) in modules.iter().enumerate().zip(&mut lines) {
+        dependency_line(sources, index, module, line);
+    }
+    let entries = modules.iter().zip(&lines).enumerate();
+    index(
+        "modules.dep.bin",
+        entries.map(|(index, (module, line))| (module.name.as_bytes(), line.as_slice(), index)),
+        notes,
+    )
+}
+
+/// `modules.alias.bin`: from a normalised alias to the names of its modules.
+pub(super) fn aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+    let mut keys = Vec::new();
+    for (index, module) in sources.catalog.modules().iter().enumerate() {
+        let mut own = HashSet::new();
+        for alias in module.info.aliases.iter() {
+            match alias_key(alias) {
+                Ok(key) => {
+                    if !own.insert(key.clone()) {
+                        notes.push(Note::DuplicateAlias { alias: key.clone(), module: module.name.clone() });
+                    }
+                    keys.push((key, &module.name, index));
+                }
+                Err(note) => notes.push(note),
+            }
+        }
+    }
+    let entries = keys.iter().map(|(key, name, index)| (key.as_slice(), name.as_bytes(), *index));
+    index("modules.alias.bin", entries, notes)
+}
+
+/// `modules.symbols.bin`: from `symbol:NAME` to the name of the module that provides it.
+pub(super) fn symbols(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+    let keys: Vec<_> = sources
+        .symbols
+        .provided()
+        .into_iter()
+        .filter_map(|(symbol, owner)| {
+            let module = sources.catalog.module(owner)?;
+            Some(([b"symbol:", symbol].concat(), &module.name, owner))
+        })
+        .collect();
+    let entries = keys.iter().map(|(key, name, owner)| (key.as_slice(), name.as_bytes(), *owner));
+    index("modules.symbols.bin", entries, notes)
+}
+
+/// `modules.builtin.bin`: the names of what is built into the kernel. Without an input the file is empty.
+pub(super) fn builtin(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+    let Some(text) = sources.builtin else { return Vec::new() };
+    let mut names = Vec::new();
+    for line in text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        if line.first().is_some_and(u8::is_ascii_alphabetic) {
+            names.push(ModuleName::of_path(line));
+        } else {
+            notes.push(Note::InvalidBuiltin(line.to_vec()));
+        }
+    }
+    index("modules.builtin.bin", names.iter().map(|name| (name.as_bytes(), [].as_slice(), 0)), notes)
+}
+
+/// `modules.builtin.alias.bin`: the aliases of what is built into the kernel. Without an input the file is
+/// empty.
+pub(super) fn builtin_aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+    let Some(text) = sources.builtin_modinfo else { return Vec::new() };
+    let mut keys = Vec::new();
+    for (module, alias) in builtin_alias_values(text) {
+        match alias_key(alias) {
+            Ok(key) => keys.push((key, module)),
+            Err(note) => notes.push(note),
+        }
+    }
+    let entries = keys.iter().map(|(key, module)| (key.as_slice(), *module, 0));
+    index("modules.builtin.alias.bin", entries, notes)
+}
+
+/// Module names and aliases from the `NAME.alias=VALUE` strings of `modules.builtin.modinfo`.
+fn builtin_alias_values(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    text.split(|&byte| byte == 0).filter_map(|string| {
+        let dot = string.iter().position(|&byte| byte == b'.')?;
+        let (module, rest) = string.split_at(dot);
+        Some((module, rest.strip_prefix(b".alias=")?))
+    })
+}
+
+/// An index of keys, values and priorities; what it cannot hold is left out and noted.
+fn index<'a>(
+    output: &'static str,
+    entries: impl Iterator<Item = (&'a [u8], &'a [u8], usize)>,
+    notes: &mut Vec<Note>,
+) -> Vec<u8> {
+    let mut writer = IndexWriter::default();
+    for (key, value, priority) in entries {
+        let priority = u32::try_from(priority).unwrap_or(u32::MAX);
+        if let Err(bad) = writer.insert(key, value, priority) {
+            notes.push(Note::BadCharacter { output, byte: bad.byte, text: bad.text });
+        }
+    }
+    writer.finish().unwrap_or_else(|_| {
+        notes.push(Note::IndexTooLarge(output));
+        Vec::new()
+    })
+}

@@ -1,0 +1,60 @@
+//! Every module of a kernel with what its file says, in the order of the database.
+
+use modfile::{ModuleInfo, ModuleName};
+
+use crate::build::order::Located;
+
+/// A module in the catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// Its name.
+    pub name: ModuleName,
+    /// Its file's path as the database records it.
+    pub path: Vec<u8>,
+    /// What the file says; empty for a file that could not be read.
+    pub info: ModuleInfo,
+}
+
+/// The modules of a kernel. A module's place in the list is its index and its priority.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    modules: Vec<Module>,
+}
+
+/// More modules than the index format's users can number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} modules: at most {max} can be indexed", max = Catalog::MAX_MODULES)]
+pub struct TooManyModules(pub usize);
+
+impl Catalog {
+    /// kmod numbers modules in 16 bits.
+    pub const MAX_MODULES: usize = 65_534;
+
+    /// Joins module files, in database order, with what was read from each.
+    ///
+    /// # Errors
+    /// [`TooManyModules`].
+    pub fn new(modules: impl IntoIterator<Item = (Located, ModuleInfo)>) -> Result<Self, TooManyModules> {
+        let modules: Vec<Module> = modules
+            .into_iter()
+            .map(|(located, info)| Module { name: located.name, path: located.path, info })
+            .collect();
+        if modules.len() > Self::MAX_MODULES {
+            Err(TooManyModules(modules.len()))
+        } else {
+            Ok(Self { modules })
+        }
+    }
+
+    /// The modules in database order.
+    #[must_use]
+    pub fn modules(&self) -> &[Module] {
+        &self.modules
+    }
+
+    /// The module at a place.
+    #[must_use]
+    pub fn module(&self, index: usize) -> Option<&Module> {
+        self.modules.get(index)
+    }
+}

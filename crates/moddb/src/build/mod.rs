@@ -1,0 +1,13 @@
+//! Builds the database of a kernel from what its modules say.
+//!
+//! Each phase borrows the one before it: module files in database [`order`], the [`catalog`] of what they say,
+//! the [`symbols`] that they provide, the [`graph`] of who needs whom, and the [`outputs`].
+
+mod binary;
+pub mod catalog;
+pub mod graph;
+pub mod hash;
+pub mod order;
+pub mod outputs;
+pub mod symbols;
+mod text;

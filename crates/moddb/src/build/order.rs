@@ -1,0 +1,93 @@
+//! The order of modules, on which everything in the database depends.
+//!
+//! Modules that `modules.order` names come first, in the order of their first mention, because that is the
+//! order in which the kernel's build wants them tried; the others follow in hash order. A module's place in
+//! this list is its priority in the binary indexes.
+
+use std::collections::HashMap;
+
+use modfile::ModuleName;
+
+use crate::build::hash::table_order;
+
+/// Buckets of kmod's table of modules.
+const MODULE_BUCKETS: u32 = 512;
+
+/// A module file that will be in the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// The module's name.
+    pub name: ModuleName,
+    /// The file's path as the database records it: relative to the module directory, or absolute for a file
+    /// outside of it.
+    pub path: Vec<u8>,
+}
+
+/// A line of `modules.order` that is cut off: the file was not written whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CorruptedLine {
+    /// Its number, from 1.
+    pub number: usize,
+}
+
+/// Puts modules, one of each name, into the order of the database. `modules_order` is the contents of that
+/// file, if there is one.
+///
+/// # Errors
+/// [`CorruptedLine`] if the last line has no newline; `modules_order` is then not used at all.
+pub fn sort(modules: &mut [Located], modules_order: Option<&[u8]>) -> Result<(), CorruptedLine> {
+    modules.sort_by_cached_key(|module| {
+        let (bucket, name) = table_order(module.name.as_bytes(), MODULE_BUCKETS);
+        (bucket, name.to_vec())
+    });
+    let Some(text) = modules_order else { return Ok(()) };
+    if !text.is_empty() && !text.ends_with(b"\n") {
+        return Err(CorruptedLine { number: text.split(|&byte| byte == b'\n').count() });
+    }
+    let mut mentions: HashMap<&[u8], usize> = HashMap::new();
+    for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
+        mentions.entry(line).or_insert(number);
+    }
+    modules.sort_by_key(|module| mentions.get(uncompressed(&module.path)).copied().unwrap_or(usize::MAX));
+    Ok(())
+}
+
+/// A module's path as `modules.order` writes it, which ends in `.ko` however the file is compressed.
+fn uncompressed(path: &[u8]) -> &[u8] {
+    const COMPRESSED: [&[u8]; 3] = [b".gz", b".xz", b".zst"];
+    COMPRESSED.iter().find_map(|suffix| path.strip_suffix(*suffix)).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(paths: &[&str], order: Option<&str>) -> (Vec<String>, Result<(), CorruptedLine>) {
+        let located = |path: &&str| Located {
+            name: ModuleName::of_path(path.as_bytes()),
+            path: path.as_bytes().to_vec(),
+        };
+        let mut modules: Vec<_> = paths.iter().map(located).collect();
+        let result = sort(&mut modules, order.map(str::as_bytes));
+        (modules.iter().map(|module| String::from_utf8_lossy(&module.path).into_owned()).collect(), result)
+    }
+
+    #[test]
+    fn named_modules_come_first_by_first_mention_and_the_rest_in_hash_order() {
+        let paths = ["a.ko", "k/b.ko.xz", "c.ko", "d.ko"];
+        assert_eq!(sorted(&paths, None), (to_strings(&["c.ko", "k/b.ko.xz", "d.ko", "a.ko"]), Ok(())));
+        let order = "unknown.ko\nk/b.ko\nd.ko\nk/b.ko\n";
+        assert_eq!(sorted(&paths, Some(order)), (to_strings(&["k/b.ko.xz", "d.ko", "c.ko", "a.ko"]), Ok(())));
+    }
+
+    #[test]
+    fn a_file_that_ends_within_a_line_is_not_used() {
+        let (paths, result) = sorted(&["a.ko", "c.ko"], Some("a.ko\nc.k"));
+        assert_eq!(paths, ["c.ko", "a.ko"]);
+        assert_eq!(result, Err(CorruptedLine { number: 2 }));
+    }
+
+    fn to_strings(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(ToString::to_string).collect()
+    }
+}

@@ -1,0 +1,94 @@
+//! Who provides which symbol.
+
+use std::collections::HashMap;
+
+use crate::build::catalog::Catalog;
+use crate::build::hash::table_order;
+
+/// Buckets of kmod's table of symbols.
+const SYMBOL_BUCKETS: u32 = 2048;
+
+/// Symbols that a kernel image exports, with their checksums.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelSymbols {
+    /// Names and checksums; 0 where the source has none.
+    pub symbols: Vec<(Vec<u8>, u64)>,
+    /// Whether the source has checksums that are worth comparing.
+    pub has_crcs: bool,
+}
+
+/// Symbols that every module may need and no export list names.
+const ALWAYS_KNOWN: [&[u8]; 3] = [b"__this_module", b"_GLOBAL_OFFSET_TABLE_", b"TOC."];
+
+/// Where a symbol is defined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// The providing module by its place in the catalog, `None` for the kernel itself.
+    pub owner: Option<usize>,
+    /// Its checksum, 0 if unknown.
+    pub crc: u64,
+}
+
+/// All known symbols.
+#[derive(Debug, Default)]
+pub struct SymbolTable<'a> {
+    definitions: HashMap<&'a [u8], Definition>,
+    prefix: Option<u8>,
+}
+
+impl<'a> SymbolTable<'a> {
+    /// Joins the kernel's symbols and all modules' exports; a later definition replaces an earlier one.
+    /// `prefix` is a character that this architecture puts before every symbol.
+    #[must_use]
+    pub fn new(catalog: &'a Catalog, kernel: Option<&'a KernelSymbols>, prefix: Option<u8>) -> Self {
+        let exported = catalog.modules().iter().map(|module| module.info.exports.len()).sum();
+        let mut table = Self { definitions: HashMap::with_capacity(exported), prefix };
+        if let Some(kernel) = kernel {
+            for (name, crc) in &kernel.symbols {
+                table.define(name, Definition { owner: None, crc: *crc });
+            }
+            for name in ALWAYS_KNOWN {
+                table.define(name, Definition { owner: None, crc: 0 });
+            }
+        }
+        for (owner, module) in catalog.modules().iter().enumerate() {
+            for (name, crc) in module.info.exports.iter() {
+                table.define(name, Definition { owner: Some(owner), crc });
+            }
+        }
+        table
+    }
+
+    fn define(&mut self, name: &'a [u8], definition: Definition) {
+        self.definitions.insert(unprefixed(name, self.prefix), definition);
+    }
+
+    /// What is known of a symbol that a module needs.
+    #[must_use]
+    pub fn lookup(&self, name: &[u8]) -> Option<Definition> {
+        // PowerPC writes a function's entry point with a dot before its name.
+        let name = name.strip_prefix(b".").unwrap_or(name);
+        self.definitions.get(unprefixed(name, self.prefix)).copied()
+    }
+
+    /// Symbols that modules provide, with the module's place in the catalog, in the order of `modules.symbols`.
+    #[must_use]
+    pub fn provided(&self) -> Vec<(&'a [u8], usize)> {
+        let mut provided: Vec<_> = self
+            .definitions
+            .iter()
+            .filter_map(|(&name, definition)| {
+                definition.owner.map(|owner| (table_order(name, SYMBOL_BUCKETS), owner))
+            })
+            .collect();
+        provided.sort_unstable();
+        provided.into_iter().map(|((_, name), owner)| (name, owner)).collect()
+    }
+}
+
+fn unprefixed(name: &[u8], prefix: Option<u8>) -> &[u8] {
+    match (prefix, name.split_first()) {
+        (Some(prefix), Some((&first, rest))) if first == prefix => rest,
+        _ => name,
+    }
+}
