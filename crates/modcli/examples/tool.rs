@@ -12,7 +12,7 @@ use modcli::{Definition, Exit, Session, Threshold, common};
 const TOOL: Definition = Definition { command, threshold: Threshold::WARNINGS, added: &["added"] };
 
 fn command() -> Command {
-    Command::new("tool").disable_help_flag(true).disable_version_flag(true).args([
+    common::command("tool").args([
         common::valued("config", "PATH").short('C'),
         common::flag("added"),
         common::syslog(),

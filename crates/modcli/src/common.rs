@@ -1,6 +1,8 @@
-//! The options that several tools have, defined once.
+//! What the definitions of several tools have in common: the command's settings and shared options.
+//!
+//! Each tool's own options stand with the tool.
 
-use clap::{Arg, ArgAction};
+use clap::{Arg, ArgAction, Command};
 
 /// Id of `-s`.
 pub const SYSLOG: &str = "syslog";
@@ -13,10 +15,21 @@ pub const VERSION: &str = "version";
 /// Id of `-h`.
 pub const HELP: &str = "help";
 
+/// The start of a tool's definition. Help and version are options like others, so that getopt's rules hold for
+/// them; repeated options are nothing wrong.
+#[must_use]
+pub fn command(name: &'static str) -> Command {
+    Command::new(name)
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .args_override_self(true)
+}
+
 /// An option without a value. Repeating it is allowed.
 #[must_use]
 pub fn flag(id: &'static str) -> Arg {
-    Arg::new(id).long(id).action(ArgAction::Count)
+    Arg::new(id).long(id).action(ArgAction::SetTrue)
 }
 
 /// An option with a value, which may be any bytes. Of a repeated one the last counts.
@@ -44,7 +57,7 @@ pub fn quiet() -> Arg {
 /// `-v`, `--verbose`.
 #[must_use]
 pub fn verbose() -> Arg {
-    flag(VERBOSE).short('v').help("Say more; may be repeated")
+    flag(VERBOSE).short('v').action(ArgAction::Count).help("Say more; may be repeated")
 }
 
 /// `-V`, `--version`.

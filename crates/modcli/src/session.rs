@@ -27,7 +27,7 @@ const FEATURES: &str = "+ZSTD +XZ +ZLIB -OPENSSL\n";
 
 /// What a tool says about its command line.
 pub struct Definition {
-    /// Builds clap's definition. Help and version are options of [`common`](crate::common).
+    /// Builds clap's definition, from [`common::command`](crate::common::command) on.
     pub command: fn() -> Command,
     /// Where the tool's threshold starts.
     pub threshold: Threshold,
@@ -99,8 +99,7 @@ impl Session {
                 Err(Ended(Exit::Failure))
             }
             Err(Failure::Help) => {
-                drop(options);
-                self.output.show(command.disable_help_flag(true).render_long_help().to_string());
+                self.output.show(command.clone().render_help().to_string());
                 Err(Ended(Exit::Success))
             }
             Err(Failure::Version) => {

@@ -93,7 +93,6 @@ impl Parsed {
     pub fn matches(&self, command: Command) -> Result<ArgMatches, clap::Error> {
         let options = Options::of(&command, &[]);
         let arguments = self.normalised(&options, command.get_name());
-        drop(options);
-        command.args_override_self(true).try_get_matches_from(arguments)
+        command.try_get_matches_from(arguments)
     }
 }
