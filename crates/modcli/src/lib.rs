@@ -1,0 +1,23 @@
+//! What the command lines of the module tools share, in reading order: how a run is framed, how arguments are
+//! read, how messages are weighed, worded and delivered, how output is written.
+//!
+//! Unlike the library crates this one reads the environment, prints, and decides the exit status. It knows
+//! nothing of modules. A tool is a function from a [`Session`] to an [`Exit`], and its `main` is
+//! `modcli::run("depmod", depmod::run)`.
+
+pub mod common;
+mod ended;
+pub mod errno;
+pub mod getopt;
+mod output;
+mod reporter;
+mod session;
+mod severity;
+pub mod sink;
+pub mod startup;
+
+pub use ended::{Ended, Exit};
+pub use output::Output;
+pub use reporter::Reporter;
+pub use session::{Definition, Session, run};
+pub use severity::{Severity, Threshold};

@@ -1,0 +1,153 @@
+//! The voice of a tool: weighs its messages, counts them, and hands those that are told to the sink.
+//!
+//! Messages are bytes, because they quote names that need not be UTF-8. This module does not word them; the
+//! sentences stand with each tool, and messages that libraries give back as values come through
+//! [`message`](Reporter::message).
+
+use std::cell::Cell;
+
+use crate::ended::{Ended, Exit};
+use crate::severity::{Severity, Threshold};
+use crate::sink::Sink;
+
+/// What a tool holds to speak. Shared by reference: nothing needs to be mutable to report.
+pub struct Reporter {
+    sink: Sink,
+    start: Cell<Threshold>,
+    threshold: Cell<Threshold>,
+    warnings: Cell<usize>,
+    errors: Cell<usize>,
+}
+
+impl Reporter {
+    /// A reporter that tells warnings and worse to `sink`.
+    #[must_use]
+    pub fn new(sink: Sink) -> Self {
+        Self {
+            sink,
+            start: Cell::new(Threshold::WARNINGS),
+            threshold: Cell::new(Threshold::WARNINGS),
+            warnings: Cell::new(0),
+            errors: Cell::new(0),
+        }
+    }
+
+    /// Sets where the tool starts before any `-v` or `-q`.
+    pub fn starts_at(&self, threshold: Threshold) {
+        self.start.set(threshold);
+        self.threshold.set(threshold);
+    }
+
+    /// `-v`: tells one level more.
+    pub fn raise(&self) {
+        self.threshold.set(self.threshold.get().raised());
+    }
+
+    /// `-q`: tells nothing.
+    pub fn silence(&self) {
+        self.threshold.set(Threshold::SILENT);
+    }
+
+    /// The highest level that is told now.
+    #[must_use]
+    pub fn threshold(&self) -> Threshold {
+        self.threshold.get()
+    }
+
+    /// Whether more is told than without options.
+    #[must_use]
+    pub fn is_verbose(&self) -> bool {
+        self.threshold.get() > self.start.get()
+    }
+
+    /// Where the messages go.
+    #[must_use]
+    pub fn sink(&self) -> &Sink {
+        &self.sink
+    }
+
+    /// What keeps the tool from going on.
+    ///
+    /// # Errors
+    /// Told, it ends the run with status 1. Under `-q` it is not told, and the tool goes on with a failure.
+    pub fn fatal(&self, text: impl AsRef<[u8]>) -> Result<(), Ended> {
+        if self.message(Severity::Fatal, text) { Err(Ended(Exit::Failure)) } else { Ok(()) }
+    }
+
+    /// Something asked for was not done.
+    pub fn error(&self, text: impl AsRef<[u8]>) {
+        self.message(Severity::Error, text);
+    }
+
+    /// Done, but not all is as it should be.
+    pub fn warning(&self, text: impl AsRef<[u8]>) {
+        self.message(Severity::Warning, text);
+    }
+
+    /// Worth knowing, nothing wrong.
+    pub fn notice(&self, text: impl AsRef<[u8]>) {
+        self.message(Severity::Notice, text);
+    }
+
+    /// What the tool is doing.
+    pub fn info(&self, text: impl AsRef<[u8]>) {
+        self.message(Severity::Info, text);
+    }
+
+    /// For those who look for a fault in the tool.
+    pub fn debug(&self, text: impl AsRef<[u8]>) {
+        self.message(Severity::Debug, text);
+    }
+
+    /// A message of any gravity; says whether it was told. Counted either way.
+    pub fn message(&self, severity: Severity, text: impl AsRef<[u8]>) -> bool {
+        match severity {
+            Severity::Fatal | Severity::Error => self.errors.set(self.errors.get() + 1),
+            Severity::Warning => self.warnings.set(self.warnings.get() + 1),
+            _ => {}
+        }
+        let told = self.tells(severity);
+        if told {
+            self.sink.tell(severity, text.as_ref());
+        }
+        told
+    }
+
+    /// A message that is told whatever the threshold: a request of the kernel that fails for want of a database
+    /// is logged even under `-q`.
+    pub fn insist(&self, severity: Severity, text: impl AsRef<[u8]>) {
+        self.sink.tell(severity, text.as_ref());
+    }
+
+    /// Whether a message of this gravity would be told: spares the work of wording one that is not.
+    #[must_use]
+    pub fn tells(&self, severity: Severity) -> bool {
+        self.threshold.get().admits(severity)
+    }
+
+    /// Whether hints are told: to a person at a terminal, or with `-v`; never under `-q`. Ask before looking
+    /// for the facts of a hint.
+    #[must_use]
+    pub fn wants_hints(&self) -> bool {
+        self.tells(Severity::Error) && (self.is_verbose() || self.sink.is_terminal())
+    }
+
+    /// What was found about the message before it and what to do, as a line `hint: TEXT`.
+    pub fn hint(&self, text: impl AsRef<[u8]>) {
+        if self.wants_hints() {
+            self.sink.hint(text.as_ref());
+        }
+    }
+
+    /// How many errors were met, FATAL included, told or not.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.errors.get()
+    }
+
+    /// How many warnings were met, told or not.
+    #[must_use]
+    pub fn warnings(&self) -> usize {
+        self.warnings.get()
+    }
+}
