@@ -2,4 +2,5 @@
 //!
 //! This crate never looks at the running kernel: no sysfs, no `/proc/modules`.
 
+pub mod config;
 pub mod index;
