@@ -3,4 +3,5 @@
 //! This crate never looks at the running kernel: no sysfs, no `/proc/modules`.
 
 pub mod build;
+pub mod config;
 pub mod index;

@@ -1,0 +1,307 @@
+//! Which configuration files count, and in which order.
+//!
+//! The files of all directories are merged and sorted by base name in byte order; of two with the same base
+//! name the one from the earlier directory counts. So `/etc/modprobe.d/x.conf` masks `/lib/modprobe.d/x.conf`,
+//! also when it is a link to `/dev/null`. Nothing here knows what the files say.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::Severity;
+
+/// The longest configuration file that is read, in bytes.
+pub const LONGEST_FILE: usize = 64 << 20;
+
+/// What is wrong with a configuration file or directory; the others count.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileProblem {
+    /// An entry of a directory leads nowhere, such as a dangling link.
+    #[error("Cannot stat directory entry: {}", path.display())]
+    CannotStat {
+        /// The entry.
+        path: PathBuf,
+        /// Why.
+        errno: Errno,
+    },
+    /// An entry of a directory has a configuration file's name but is a directory.
+    #[error("Directories inside directories are not supported: {}", .0.display())]
+    DirectoryInside(PathBuf),
+    /// An entry of a directory has a configuration file's name but is a fifo, a socket or a device other than
+    /// `/dev/null`. kmod reads it, and may wait for ever.
+    #[error("Not a file, ignored: {}", .0.display())]
+    NotAFile(PathBuf),
+    /// A configuration directory cannot be listed.
+    #[error("opendir({}): {}", path.display(), io::Error::from(*errno))]
+    CannotList {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        errno: Errno,
+    },
+    /// A file that counts cannot be read.
+    #[error("file parse {}: {}", path.display(), io::Error::from(*errno))]
+    CannotRead {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        errno: Errno,
+    },
+    /// A file is longer than [`LONGEST_FILE`]; nothing of it counts.
+    #[error("file parse {}: longer than {LONGEST_FILE} bytes", .0.display())]
+    TooLong(PathBuf),
+}
+
+impl FileProblem {
+    /// The file or directory it is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::DirectoryInside(path) | Self::NotAFile(path) | Self::TooLong(path) => path,
+            Self::CannotStat { path, .. } | Self::CannotList { path, .. } | Self::CannotRead { path, .. } => {
+                path
+            }
+        }
+    }
+
+    /// The system's reason, if it is the system that refused. Its text differs between C libraries.
+    #[must_use]
+    pub fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::DirectoryInside(_) | Self::NotAFile(_) | Self::TooLong(_) => None,
+            Self::CannotStat { errno, .. }
+            | Self::CannotList { errno, .. }
+            | Self::CannotRead { errno, .. } => Some(*errno),
+        }
+    }
+
+    /// All of these lose settings that somebody wrote.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        Severity::Error
+    }
+}
+
+/// How a file came to count, which decides what kinds of file are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// In a configuration directory: regular files and `/dev/null`.
+    InDirectory,
+    /// Named by the user: anything that can be read, and a pipe is waited for.
+    Named,
+    /// In the module directory, which need not have it.
+    BesideModules,
+}
+
+/// A file that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// The path through which it was found.
+    pub path: PathBuf,
+    /// How it was found.
+    pub found: Found,
+}
+
+/// The files that count, in the order in which they are parsed, and what was wrong on the way.
+///
+/// `paths` are directories or single files, first ones first; what is missing is skipped. `beside` are files of
+/// the module directory that take part under their own names and need not exist.
+#[must_use]
+pub fn list(paths: &[PathBuf], beside: &[PathBuf]) -> (Vec<ConfigFile>, Vec<FileProblem>) {
+    let mut files = BTreeMap::new();
+    let mut problems = Vec::new();
+    for path in beside {
+        add(&mut files, path, Found::BesideModules);
+    }
+    for path in paths {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => list_directory(path, &mut files, &mut problems),
+            Ok(_) => add(&mut files, path, Found::Named),
+            Err(_) => {}
+        }
+    }
+    (files.into_values().collect(), problems)
+}
+
+fn add(files: &mut BTreeMap<OsString, ConfigFile>, path: &Path, found: Found) {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_owned();
+    files.entry(name).or_insert_with(|| ConfigFile { path: path.to_owned(), found });
+}
+
+fn list_directory(path: &Path, files: &mut BTreeMap<OsString, ConfigFile>, problems: &mut Vec<FileProblem>) {
+    let mut entries = match fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+        Ok(entries) => entries,
+        Err(error) => {
+            problems.push(FileProblem::CannotList { path: path.to_owned(), errno: errno_of(&error) });
+            return;
+        }
+    };
+    entries.retain(|entry| is_config_name(&entry.file_name()));
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        match check(&entry) {
+            Ok(()) => add(files, &entry.path(), Found::InDirectory),
+            Err(problem) => problems.push(problem),
+        }
+    }
+}
+
+/// Whether a directory's entry of that name is a configuration file.
+fn is_config_name(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    name.len() >= 6 && !name.starts_with(b".") && name.ends_with(b".conf")
+}
+
+/// Whether an entry is of a kind that is read. Most directories tell the kind without another system call.
+fn check(entry: &fs::DirEntry) -> Result<(), FileProblem> {
+    if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        return Ok(());
+    }
+    let path = entry.path();
+    let metadata = match fs::metadata(&path) {
+        Ok(metadata) => metadata,
+        Err(error) => return Err(FileProblem::CannotStat { errno: errno_of(&error), path }),
+    };
+    if metadata.is_dir() {
+        return Err(FileProblem::DirectoryInside(path));
+    }
+    let is_null = metadata.file_type().is_char_device() && metadata.rdev() == rustix::fs::makedev(1, 3);
+    if metadata.is_file() || is_null { Ok(()) } else { Err(FileProblem::NotAFile(path)) }
+}
+
+/// The contents of a file that counts, or `None` if there is none such and there need not be.
+///
+/// # Errors
+/// The system's refusal, or [`FileProblem::TooLong`].
+pub fn read(file: &ConfigFile) -> Result<Option<Vec<u8>>, FileProblem> {
+    let path = &file.path;
+    match read_up_to(path, file.found, LONGEST_FILE) {
+        Ok(Some(bytes)) => Ok(Some(bytes)),
+        Ok(None) => Err(FileProblem::TooLong(path.clone())),
+        Err(Errno::NOENT) if file.found == Found::BesideModules => Ok(None),
+        Err(errno) => Err(FileProblem::CannotRead { path: path.clone(), errno }),
+    }
+}
+
+/// All bytes of a file, or `None` if there are more than `limit`.
+fn read_up_to(path: &Path, found: Found, limit: usize) -> Result<Option<Vec<u8>>, Errno> {
+    let patience = if found == Found::Named { OFlags::empty() } else { OFlags::NONBLOCK };
+    let fd =
+        rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | patience, Mode::empty())?;
+    let stat = rustix::fs::fstat(&fd)?;
+    let is_regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
+    let size = usize::try_from(stat.st_size).unwrap_or(0);
+    // One byte more than it should have: a read that does not fill this was the last one.
+    let mut bytes = vec![0; size.clamp(4095, limit) + 1];
+    let mut filled = 0;
+    while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
+        let wanted = room.len();
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(&fd, &mut *room))?;
+        filled += read;
+        if read == 0 || (is_regular && read < wanted) {
+            bytes.truncate(filled);
+            return Ok((filled <= limit).then_some(bytes));
+        }
+        if filled == bytes.len() && filled <= limit {
+            bytes.resize((filled * 2).min(limit + 1), 0);
+        }
+    }
+    Ok(None)
+}
+
+pub(crate) fn errno_of(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    fn names(files: &[ConfigFile], root: &Path) -> Vec<String> {
+        files
+            .iter()
+            .map(|file| file.path.strip_prefix(root).unwrap_or(&file.path).display().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn files_are_sorted_by_base_name_and_the_earlier_directory_wins() -> Outcome {
+        let root = tempfile::tempdir()?;
+        let [etc, lib] = ["etc", "lib"].map(|name| root.path().join(name));
+        for directory in [&etc, &lib] {
+            fs::create_dir(directory)?;
+        }
+        for name in
+            ["etc/m.conf", "lib/m.conf", "lib/a.conf", "lib/z.conf", "lib/.h.conf", "lib/no.txt", "one"]
+        {
+            fs::write(root.path().join(name), "")?;
+        }
+        let paths = [etc, lib, root.path().join("one"), root.path().join("missing")];
+        let (files, problems) = list(&paths, &[root.path().join("modules.softdep")]);
+        assert_eq!(
+            names(&files, root.path()),
+            ["lib/a.conf", "etc/m.conf", "modules.softdep", "one", "lib/z.conf"]
+        );
+        assert_eq!(problems, []);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_file_is_reported_and_masks_nothing() -> Outcome {
+        let root = tempfile::tempdir()?;
+        let [etc, lib] = ["etc", "lib"].map(|name| root.path().join(name));
+        fs::create_dir_all(etc.join("d.conf"))?;
+        fs::create_dir(&lib)?;
+        fs::write(lib.join("d.conf"), "")?;
+        symlink("nowhere", etc.join("s.conf"))?;
+        symlink("/dev/zero", etc.join("zero.conf"))?;
+        symlink("/dev/null", etc.join("null.conf"))?;
+        let (files, problems) = list(&[etc.clone(), lib], &[]);
+        assert_eq!(names(&files, root.path()), ["lib/d.conf", "etc/null.conf"]);
+        assert_eq!(
+            problems,
+            [
+                FileProblem::DirectoryInside(etc.join("d.conf")),
+                FileProblem::CannotStat { path: etc.join("s.conf"), errno: Errno::NOENT },
+                FileProblem::NotAFile(etc.join("zero.conf")),
+            ]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_is_read_whole_and_an_endless_one_is_refused() -> Outcome {
+        let root = tempfile::tempdir()?;
+        let path = root.path().join("a.conf");
+        for size in [0, 1, 4095, 4096, 4097, 100_000] {
+            fs::write(&path, vec![b'x'; size])?;
+            let bytes = read_up_to(&path, Found::Named, 100_000)?.map(|bytes| bytes.len());
+            assert_eq!(bytes, Some(size));
+        }
+        assert_eq!(read_up_to(&path, Found::Named, 99_999)?, None);
+        assert_eq!(read_up_to(Path::new("/dev/zero"), Found::Named, 10_000)?, None);
+        assert_eq!(read_up_to(Path::new("/dev/null"), Found::InDirectory, 10_000)?, Some(Vec::new()));
+        Ok(())
+    }
+
+    #[test]
+    fn only_a_file_of_the_module_directory_may_be_missing() {
+        let missing = |found| ConfigFile { path: PathBuf::from("missing/file"), found };
+        assert_eq!(read(&missing(Found::BesideModules)), Ok(None));
+        assert!(matches!(
+            read(&missing(Found::InDirectory)),
+            Err(FileProblem::CannotRead { errno: Errno::NOENT, .. })
+        ));
+    }
+}

@@ -1,0 +1,39 @@
+//! Configuration: modprobe.d, depmod.d and the kernel command line.
+//!
+//! Parsing is pure, bytes in and directives out; loading finds and reads the files. What is wrong with a file
+//! is returned as a value that can be shown, and the rest of the file counts.
+
+pub mod depmod;
+pub mod files;
+pub(crate) mod lines;
+mod release;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where a directive stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The file, as it was found through the configured paths.
+    pub file: Arc<Path>,
+    /// The number of the last physical line of the directive, counted from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} line {}", self.file.display(), self.line)
+    }
+}
+
+/// How much a message matters to the person who reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Something asked for is not done.
+    Error,
+    /// The answer may not be what is expected.
+    Warning,
+    /// Explains what happened; nothing is wrong.
+    Info,
+}
