@@ -9,5 +9,6 @@ pub mod graph;
 pub mod hash;
 pub mod order;
 pub mod outputs;
+pub mod search;
 pub mod symbols;
 mod text;
