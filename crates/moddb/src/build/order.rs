@@ -30,14 +30,18 @@ pub struct CorruptedLine {
     pub number: usize,
 }
 
-/// Puts modules, one of each name, into the order of the database. `modules_order` is the contents of that
-/// file, if there is one.
+/// Puts modules, one of each name, into the order of the database. `located` says where an item's module is;
+/// `modules_order` is the contents of that file, if there is one.
 ///
 /// # Errors
 /// [`CorruptedLine`] if the last line has no newline; `modules_order` is then not used at all.
-pub fn sort(modules: &mut [Located], modules_order: Option<&[u8]>) -> Result<(), CorruptedLine> {
+pub fn sort<T>(
+    modules: &mut [T],
+    located: impl Fn(&T) -> &Located,
+    modules_order: Option<&[u8]>,
+) -> Result<(), CorruptedLine> {
     modules.sort_by_cached_key(|module| {
-        let (bucket, name) = table_order(module.name.as_bytes(), MODULE_BUCKETS);
+        let (bucket, name) = table_order(located(module).name.as_bytes(), MODULE_BUCKETS);
         (bucket, name.to_vec())
     });
     let Some(text) = modules_order else { return Ok(()) };
@@ -48,7 +52,9 @@ pub fn sort(modules: &mut [Located], modules_order: Option<&[u8]>) -> Result<(),
     for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
         mentions.entry(line).or_insert(number);
     }
-    modules.sort_by_key(|module| mentions.get(uncompressed(&module.path)).copied().unwrap_or(usize::MAX));
+    modules.sort_by_key(|module| {
+        mentions.get(uncompressed(&located(module).path)).copied().unwrap_or(usize::MAX)
+    });
     Ok(())
 }
 
@@ -68,7 +74,7 @@ mod tests {
             path: path.as_bytes().to_vec(),
         };
         let mut modules: Vec<_> = paths.iter().map(located).collect();
-        let result = sort(&mut modules, order.map(str::as_bytes));
+        let result = sort(&mut modules, |module| module, order.map(str::as_bytes));
         (modules.iter().map(|module| String::from_utf8_lossy(&module.path).into_owned()).collect(), result)
     }
 

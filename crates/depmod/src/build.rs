@@ -1,0 +1,318 @@
+//! One run of depmod: the order of its phases.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use modcli::{Ended, Exit, Reporter, Session, Severity};
+use moddb::build::catalog::{Catalog, Module};
+use moddb::build::graph::{Check, Cycles, DependencyGraph, NeedNote};
+use moddb::build::order::{self, CorruptedLine, Located};
+use moddb::build::outputs::{self, Kind, Note, Output, Sources};
+use moddb::build::symbols::{KernelSymbols, SymbolTable};
+use moddb::config::depmod::{self, DepmodConfig};
+use modfile::ModuleName;
+
+use crate::messages;
+use crate::publish::{self, CannotPublish, Directory};
+use crate::request::{Destination, Request, Selection, Surroundings};
+use crate::scan::{self, Found, Unsearchable};
+use crate::{freshness, kernel_symbols, read};
+
+/// Where depmod.d files are looked for, the first ones first.
+const CONFIG_DIRECTORIES: [&str; 5] =
+    ["/etc/depmod.d", "/run/depmod.d", "/usr/local/lib/depmod.d", "/usr/lib/depmod.d", "/lib/depmod.d"];
+
+/// The running kernel's list of symbols.
+const KALLSYMS: &str = "/proc/kallsyms";
+
+/// The circumstances of a run.
+pub(crate) struct Moment {
+    /// When it began.
+    pub(crate) began: SystemTime,
+    /// Where it began.
+    pub(crate) surroundings: Surroundings,
+    /// Whether the user said which kernel.
+    pub(crate) was_said: bool,
+}
+
+pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyhow::Result<Exit> {
+    let reporter = &session.reporter;
+    let mut check = request.check;
+    let named_symbols = kernel_symbols::named(request, reporter);
+    let config = read_config(request, reporter);
+    let found_symbols = match named_symbols {
+        Ok(None) if check => {
+            let running = moment.surroundings.running_release.as_bytes();
+            let found = kernel_symbols::found(request, running, Path::new(KALLSYMS), reporter);
+            if found.is_none() {
+                reporter.warning(messages::CHECK_NEEDS_SYMBOLS);
+                check = false;
+            }
+            Ok(found)
+        }
+        named => named,
+    };
+    let directory = match request.destination {
+        Destination::Stdout => None,
+        Destination::Files => Some(lock_output(request, moment, reporter)?),
+    };
+    if request.selection == Selection::IfNewer
+        && freshness::is_current(&request.input, &request.output, &config, reporter)
+    {
+        return Ok(Exit::Success);
+    }
+    let mut found = find(request, moment, &config, reporter)?;
+    sort(request, &mut found, reporter);
+    let catalog = read_catalog(request, &found, reporter)?;
+    let kernel = match found_symbols {
+        Ok(kernel) => kernel,
+        Err(failure) => {
+            reporter.fatal(messages::cannot_load(&failure.file, &failure.error))?;
+            return Ok(Exit::Failure);
+        }
+    };
+    let (built, notes) = build(session, request, &catalog, kernel.as_ref(), check)?;
+    let complete = tell_notes(request, &notes, reporter);
+    match directory {
+        None => built.iter().try_for_each(|output| session.output.print(&output.bytes))?,
+        Some(directory) => publish(&directory, &built, moment.began, reporter)?,
+    }
+    Ok(Exit::failed_if(!complete))
+}
+
+fn read_config(request: &Request, reporter: &Reporter) -> DepmodConfig {
+    if matches!(request.selection, Selection::Files(_)) {
+        return DepmodConfig::default();
+    }
+    let paths: Vec<PathBuf> = if request.config.is_empty() {
+        CONFIG_DIRECTORIES.iter().map(PathBuf::from).collect()
+    } else {
+        request.config.clone()
+    };
+    let (config, problems) = depmod::load(&paths, request.release.as_bytes());
+    for problem in &problems {
+        let (severity, text) = messages::config(problem);
+        reporter.message(severity, text);
+    }
+    config
+}
+
+/// Opens and locks the output directory, which is made if it is another one than that of the modules.
+fn lock_output(request: &Request, moment: &Moment, reporter: &Reporter) -> Result<Directory, Ended> {
+    if request.output != request.input
+        && let Err(error) = std::fs::create_dir_all(&request.output)
+    {
+        reporter.fatal(messages::cannot_create_directory(&request.output, &error))?;
+        return Err(Ended(Exit::Failure));
+    }
+    match publish::lock(&request.output, reporter) {
+        Ok(directory) => Ok(directory),
+        Err(CannotPublish { error, .. }) if request.output == request.input => {
+            reporter.error(messages::cannot_open_directory(&request.input, &error));
+            Err(unsearchable(request, moment, &error, reporter))
+        }
+        Err(failure) => {
+            reporter.fatal(messages::cannot_publish(failure.attempt, &failure.file, &failure.error))?;
+            Err(Ended(Exit::Failure))
+        }
+    }
+}
+
+fn find(
+    request: &Request,
+    moment: &Moment,
+    config: &DepmodConfig,
+    reporter: &Reporter,
+) -> Result<Vec<Found>, Ended> {
+    if let Selection::Files(files) = &request.selection {
+        return named_files(request, files, reporter);
+    }
+    scan::find(&request.input, config, reporter)
+        .map_err(|Unsearchable(error)| unsearchable(request, moment, &error, reporter))
+}
+
+/// The module directory cannot be read. Who named no kernel is told which ones there are.
+fn unsearchable(request: &Request, moment: &Moment, error: &io::Error, reporter: &Reporter) -> Ended {
+    let _ = reporter.fatal(messages::cannot_search(error));
+    let is_missing = error.kind() == io::ErrorKind::NotFound;
+    if let Some(parent) = request.input.parent().filter(|_| is_missing && !moment.was_said) {
+        reporter.sink().hint(&messages::installed_releases(parent, &releases_in(parent)));
+    }
+    Ended(Exit::Failure)
+}
+
+/// Names of the directories in one, sorted.
+fn releases_in(directory: &Path) -> Vec<Vec<u8>> {
+    let mut releases: Vec<Vec<u8>> = std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().as_bytes().to_vec())
+        .collect();
+    releases.sort();
+    releases
+}
+
+/// The files of the command line, one of each name.
+fn named_files(request: &Request, files: &[PathBuf], reporter: &Reporter) -> Result<Vec<Found>, Ended> {
+    let mut names = HashSet::new();
+    let mut found = Vec::new();
+    for file in files {
+        if let Err(error) = std::fs::metadata(file) {
+            reporter.fatal(messages::cannot_create_module(file, &error))?;
+            return Err(Ended(Exit::Failure));
+        }
+        let name = ModuleName::of_path(file.as_os_str().as_bytes());
+        if !names.insert(name.clone()) {
+            reporter.error(messages::duplicate_file(&name));
+            reporter.fatal(messages::cannot_add_module(file))?;
+            return Err(Ended(Exit::Failure));
+        }
+        let recorded = file.strip_prefix(&request.input).unwrap_or(file).as_os_str().as_bytes().to_vec();
+        found.push(Found { located: Located { name, path: recorded }, file: file.clone() });
+    }
+    Ok(found)
+}
+
+fn sort(request: &Request, found: &mut [Found], reporter: &Reporter) {
+    let text = match std::fs::read(request.input.join("modules.order")) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            reporter.warning(messages::cannot_open_order(&request.input, &error));
+            None
+        }
+    };
+    let corrupted = order::sort(found, |module| &module.located, text.as_deref());
+    if let Err(CorruptedLine { number }) = corrupted {
+        reporter.error(messages::corrupted_order(&request.input, number));
+    }
+}
+
+/// Reads all modules; one that cannot be read stays, with nothing said of it.
+fn read_catalog(request: &Request, found: &[Found], reporter: &Reporter) -> Result<Catalog, Ended> {
+    let readings = read::read_all(found, request.jobs);
+    let modules = found.iter().zip(readings).map(|(module, reading)| {
+        let info = reading.unwrap_or_else(|error| {
+            reporter.error(messages::cannot_load_symbols(&module.file, &error));
+            if let Some(why) = messages::why_not_loaded(&error) {
+                reporter.hint(why);
+            }
+            modfile::ModuleInfo::default()
+        });
+        (module.located.clone(), info)
+    });
+    match Catalog::new(modules) {
+        Ok(catalog) => Ok(catalog),
+        Err(too_many) => {
+            reporter.fatal(messages::plain(too_many))?;
+            Err(Ended(Exit::Failure))
+        }
+    }
+}
+
+type Built = (Vec<Output>, Vec<Note>);
+
+fn build(
+    session: &Session,
+    request: &Request,
+    catalog: &Catalog,
+    kernel: Option<&KernelSymbols>,
+    check: bool,
+) -> Result<Built, Ended> {
+    let reporter = &session.reporter;
+    let check = match (check, kernel) {
+        (true, Some(kernel)) if kernel.has_crcs => Check::NamesAndVersions,
+        (true, Some(_)) => Check::Names,
+        _ => Check::Nothing,
+    };
+    let symbols = SymbolTable::new(catalog, kernel, request.symbol_prefix);
+    let path = |index| file_of(request, catalog.module(index));
+    let graph = DependencyGraph::new(catalog, &symbols, check, |note| match note {
+        NeedNote::Dependency { module, symbol, provider } if reporter.is_verbose() => {
+            session.output.show_line(messages::needs(&path(module), symbol, &path(provider)));
+        }
+        NeedNote::Dependency { .. } => {}
+        NeedNote::Unknown { module, symbol } => {
+            reporter.warning(messages::unknown_symbol(&path(module), symbol));
+        }
+        NeedNote::VersionDisagrees { module, symbol } => {
+            reporter.warning(messages::version_disagrees(&path(module), symbol));
+        }
+    });
+    let graph = graph.map_err(|cycles| report_cycles(catalog, &cycles, reporter))?;
+    let builtin = read_input(request, "modules.builtin", reporter);
+    let builtin_modinfo = read_input(request, "modules.builtin.modinfo", reporter);
+    let sources = Sources {
+        catalog,
+        symbols: &symbols,
+        graph: &graph,
+        builtin: builtin.as_deref(),
+        builtin_modinfo: builtin_modinfo.as_deref(),
+    };
+    let wanted = |kind| request.destination == Destination::Files || kind == Kind::Text;
+    let (outputs, notes): (Vec<_>, Vec<_>) = outputs::write(&sources, wanted).unzip();
+    Ok((outputs, notes.into_iter().flatten().collect()))
+}
+
+/// A module's file by its recorded path, which is relative to the module directory.
+fn file_of(request: &Request, module: Option<&Module>) -> PathBuf {
+    request.input.join(OsStr::from_bytes(module.map(|module| module.path.as_slice()).unwrap_or_default()))
+}
+
+fn report_cycles(catalog: &Catalog, cycles: &Cycles, reporter: &Reporter) -> Ended {
+    for chain in &cycles.chains {
+        reporter.error(messages::cycle(catalog, chain));
+    }
+    reporter.error(messages::cycle_count(cycles.modules));
+    Ended(Exit::Failure)
+}
+
+/// Something of the kernel's build that need not be there. Only the files need it: nothing of it is printed.
+fn read_input(request: &Request, name: &str, reporter: &Reporter) -> Option<Vec<u8>> {
+    if request.destination == Destination::Stdout {
+        return None;
+    }
+    match std::fs::read(request.input.join(name)) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            reporter.warning(messages::cannot_open_input(name, &request.input, &error));
+            None
+        }
+    }
+}
+
+/// Says what did not fit; tells whether the database lacks something for it.
+fn tell_notes(request: &Request, notes: &[Note], reporter: &Reporter) -> bool {
+    let mut complete = true;
+    for note in notes {
+        if matches!(note, Note::DuplicateAlias { .. }) && !request.warn {
+            continue;
+        }
+        let (severity, text) = messages::note(note);
+        reporter.message(severity, text);
+        if let Note::BadCharacter { output, .. } | Note::IndexTooLarge(output) = note {
+            reporter.hint(messages::left_out(output));
+            complete = false;
+        }
+    }
+    complete
+}
+
+fn publish(
+    directory: &Directory,
+    built: &[Output],
+    began: SystemTime,
+    reporter: &Reporter,
+) -> Result<(), Ended> {
+    directory.publish(built, began).map_err(|failure| {
+        reporter.error(messages::cannot_publish(failure.attempt, &failure.file, &failure.error));
+        let state = if failure.mixed { messages::DATABASE_MIXED } else { messages::DATABASE_UNCHANGED };
+        reporter.message(Severity::Error, state);
+        Ended(Exit::Failure)
+    })
+}

@@ -1,0 +1,88 @@
+//! The command line of depmod: kmod 34's options, what is left of older ones, and ours.
+
+use clap::{Arg, Command};
+use modcli::common;
+use modcli::{Definition, Threshold};
+
+pub(crate) const ALL: &str = "all";
+pub(crate) const QUICK: &str = "quick";
+pub(crate) const BASE_DIR: &str = "basedir";
+pub(crate) const MODULE_DIR: &str = "moduledir";
+pub(crate) const OUT_DIR: &str = "outdir";
+pub(crate) const CONFIG: &str = "config";
+pub(crate) const SYMVERS: &str = "symvers";
+pub(crate) const SYSTEM_MAP: &str = "filesyms";
+pub(crate) const CHECK: &str = "errsyms";
+pub(crate) const PREFIX: &str = "symbol-prefix";
+pub(crate) const WARN: &str = "warn";
+pub(crate) const SHOW: &str = "show";
+const DRY_RUN: &str = "dry-run";
+pub(crate) const JOBS: &str = "jobs";
+
+/// Options of older versions that do nothing: id and letter. The id is the long name.
+pub(crate) const IGNORED: [(&str, Option<char>); 4] = [
+    ("unresolved-error", Some('u')),
+    // Not the common `quiet`: this one never silenced an error.
+    (OLD_QUIET, Some('q')),
+    ("root", Some('r')),
+    // Its letter now belongs to --moduledir.
+    ("map", None),
+];
+const OLD_QUIET: &str = "old-quiet";
+
+/// What the frame of every tool needs to know.
+pub(crate) const DEFINITION: Definition =
+    Definition { command, threshold: Threshold::WARNINGS, added: &[JOBS] };
+
+/// The definition from which parser, help, manual checks and completions come.
+#[must_use]
+pub fn command() -> Command {
+    let mut command = common::command("depmod")
+        .about("Build the database from which modprobe knows the modules of a kernel")
+        .override_usage("depmod [OPTION]... [VERSION [FILE]...]")
+        .arg(common::flag(ALL).short('a').help("Take all modules of the kernel; the default without FILE"))
+        .arg(common::flag(QUICK).short('A').help("Do nothing if no module is newer than modules.dep"))
+        .arg(common::flag(CHECK).short('e').help("Report symbols that nobody provides"))
+        .arg(
+            common::flag(SHOW)
+                .short('n')
+                .alias(DRY_RUN)
+                .help("Print the text files, write nothing [or: --dry-run]"),
+        )
+        .arg(symbol_prefix())
+        .arg(common::flag(WARN).short('w').help("Report aliases that a module gives twice"))
+        .arg(dir(BASE_DIR, 'b').help("Look for the module directory below DIR"))
+        .arg(dir(MODULE_DIR, 'm').help("Module directories are in DIR instead of lib/modules"))
+        .arg(dir(OUT_DIR, 'o').help("Write the database below DIR instead of the base directory"))
+        .arg(
+            file(CONFIG, 'C', "PATH")
+                .help("Read PATH, a file or directory, instead of the depmod.d directories"),
+        )
+        .arg(file(SYMVERS, 'E', "FILE").help("Module.symvers of the kernel: its symbols and checksums"))
+        .arg(file(SYSTEM_MAP, 'F', "FILE").help("System.map of the kernel: its symbols"))
+        .arg(file(JOBS, 'j', "N").help("Read N modules at a time; the default is all processors"))
+        .arg(common::verbose())
+        .arg(common::version())
+        .arg(common::help());
+    for (id, letter) in IGNORED {
+        let name = if id == OLD_QUIET { common::QUIET } else { id };
+        let mut arg = common::flag(id).long(name).hide(true).help("Ignored");
+        if let Some(letter) = letter {
+            arg = arg.short(letter);
+        }
+        command = command.arg(arg);
+    }
+    command
+}
+
+fn symbol_prefix() -> Arg {
+    file(PREFIX, 'P', "CHARACTER").help("This architecture puts CHARACTER before every symbol")
+}
+
+fn dir(id: &'static str, letter: char) -> Arg {
+    file(id, letter, "DIR")
+}
+
+fn file(id: &'static str, letter: char, value: &'static str) -> Arg {
+    common::valued(id, value).short(letter)
+}

@@ -1,0 +1,166 @@
+//! The kernel's own symbols: from the file that was named, or, for `-e` alone, from where one may be found.
+//!
+//! `depmod -ae RELEASE` used to check modules against the running kernel's symbols. kmod wants to be told
+//! where the symbols are and otherwise checks nothing; here the usual places are tried before giving up.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use modcli::Severity;
+use moddb::build::symbols::KernelSymbols;
+
+use crate::messages::{self, Say};
+use crate::request::{KernelSymbolSource, Request};
+
+/// The largest file that is taken for a list of symbols, in bytes.
+const LARGEST_LIST: u64 = 256 << 20;
+
+/// Formats in which symbols are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// `CRC SYMBOL MODULE ...`
+    Symvers,
+    /// `ADDRESS TYPE SYMBOL`
+    SystemMap,
+    /// `ADDRESS TYPE SYMBOL [MODULE]`
+    Kallsyms,
+}
+
+/// A file of symbols that was named could not be read.
+#[derive(Debug)]
+pub struct CannotLoad {
+    /// The file.
+    pub file: PathBuf,
+    /// Why.
+    pub error: io::Error,
+}
+
+/// The kernel's symbols as far as the request names their list.
+///
+/// # Errors
+/// [`CannotLoad`].
+pub fn named(request: &Request, say: &dyn Say) -> Result<Option<KernelSymbols>, CannotLoad> {
+    let (file, format) = match &request.kernel_symbols {
+        KernelSymbolSource::Unsaid => return Ok(None),
+        KernelSymbolSource::Symvers(file) => (file, Format::Symvers),
+        KernelSymbolSource::SystemMap(file) => (file, Format::SystemMap),
+    };
+    match read(file) {
+        Ok(text) => Ok(Some(parse(format, file, &text, say))),
+        Err(error) => Err(CannotLoad { file: file.clone(), error }),
+    }
+}
+
+/// The kernel's symbols from the first of the usual places that lists any. `running` is the release of the
+/// running kernel, `kallsyms` its list of symbols.
+pub fn found(request: &Request, running: &[u8], kallsyms: &Path, say: &dyn Say) -> Option<KernelSymbols> {
+    let release = request.release.as_os_str();
+    let mut map_name = std::ffi::OsString::from("System.map-");
+    map_name.push(release);
+    // An empty base is the root directory.
+    let root = Path::new("/");
+    let boot = root.join(&request.base).join("boot").join(map_name);
+    let build = request.input.join("build");
+    let mut places = vec![
+        (boot, Format::SystemMap),
+        (request.input.join("System.map"), Format::SystemMap),
+        (request.input.join("Module.symvers"), Format::Symvers),
+        (build.join("System.map"), Format::SystemMap),
+        (build.join("Module.symvers"), Format::Symvers),
+    ];
+    if release.as_bytes() == running {
+        places.push((kallsyms.to_owned(), Format::Kallsyms));
+    }
+    places.into_iter().find_map(|(file, format)| {
+        let text = read(&file).ok()?;
+        let symbols = parse(format, &file, &text, &messages::Silent);
+        if symbols.symbols.is_empty() {
+            say.say(Severity::Info, messages::no_symbols_in(&file));
+            return None;
+        }
+        say.say(Severity::Info, messages::symbols_from(&file, symbols.symbols.len()));
+        Some(symbols)
+    })
+}
+
+/// All bytes of a list. Those in `/proc` do not tell their size.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut text = Vec::new();
+    std::fs::File::open(file)?.take(LARGEST_LIST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LARGEST_LIST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(text)
+}
+
+fn parse(format: Format, file: &Path, text: &[u8], say: &dyn Say) -> KernelSymbols {
+    let lines = text.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    let symbols = match format {
+        Format::Symvers => lines.filter_map(|(_, line)| symvers_line(line)).collect(),
+        Format::SystemMap => lines
+            .filter_map(|(number, line)| {
+                if fields(line).nth(2).is_none() {
+                    say.say(Severity::Error, messages::invalid_line(file, number + 1, line));
+                }
+                map_line(line)
+            })
+            .collect(),
+        Format::Kallsyms => lines
+            .filter(|(_, line)| fields(line).nth(3).is_none())
+            .filter_map(|(_, line)| map_line(line))
+            .collect(),
+    };
+    KernelSymbols { symbols, has_crcs: format == Format::Symvers }
+}
+
+/// compat: only what `vmlinux` exports counts, and a separator must follow that word.
+fn symvers_line(line: &[u8]) -> Option<(Vec<u8>, u64)> {
+    let mut fields = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|field| !field.is_empty());
+    let (crc, symbol, module) = (fields.next()?, fields.next()?, fields.next()?);
+    let ends_there = line.ends_with(b"vmlinux") && fields.next().is_none();
+    if module != b"vmlinux" || ends_there {
+        return None;
+    }
+    let crc = std::str::from_utf8(crc).ok()?;
+    let digits = crc.strip_prefix("0x").or(crc.strip_prefix("0X")).unwrap_or(crc);
+    Some((symbol.to_vec(), u64::from_str_radix(digits, 16).ok()?))
+}
+
+fn map_line(line: &[u8]) -> Option<(Vec<u8>, u64)> {
+    Some((fields(line).nth(2)?.strip_prefix(b"__ksymtab_")?.to_vec(), 0))
+}
+
+fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbols(format: Format, text: &str) -> Vec<(String, u64)> {
+        parse(format, Path::new("list"), text.as_bytes(), &messages::Silent)
+            .symbols
+            .into_iter()
+            .map(|(name, crc)| (String::from_utf8(name).unwrap(), crc))
+            .collect()
+    }
+
+    #[test]
+    fn a_symvers_list_gives_checksums_of_what_the_kernel_exports() {
+        let text = "0x12345678\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n0xdeadbeef other fs/other EXPORT_SYMBOL\n\
+                    0x1 cut_off vmlinux\nff\tlast\tvmlinux\t\n";
+        let expected = [("printk".to_owned(), 0x1234_5678), ("last".to_owned(), 0xff)];
+        assert_eq!(symbols(Format::Symvers, text), expected);
+    }
+
+    #[test]
+    fn maps_give_names_and_what_loaded_modules_export_is_not_the_kernels() {
+        let text = "ffff D __ksymtab_printk\nffff T printk\nffff r __ksymtab_ext4\t[ext4]\n";
+        assert_eq!(symbols(Format::Kallsyms, text), [("printk".to_owned(), 0)]);
+        let text = "ffff D __ksymtab_printk\nffff T printk\nffff B __bss_stop\n";
+        assert_eq!(symbols(Format::SystemMap, text), [("printk".to_owned(), 0)]);
+    }
+}

@@ -1,0 +1,61 @@
+//! `depmod` builds the module database of a kernel.
+//!
+//! [`run`] reads the command line into a [`request`]; then each phase hands its result to the next: [`scan`]
+//! finds the module files, [`read`] reads them, `moddb` builds the database, [`publish`] puts it in place.
+
+mod build;
+mod cli;
+mod freshness;
+mod kernel_symbols;
+mod messages;
+mod publish;
+mod read;
+mod request;
+mod scan;
+
+use std::time::SystemTime;
+
+use modcli::{Ended, Exit, Session};
+
+use crate::request::{Destination, Problem, Request, Selection, Surroundings};
+
+pub use crate::cli::command;
+
+/// Runs depmod with the arguments of a session.
+///
+/// # Errors
+/// Whatever ends the run early; `modcli` words it.
+pub fn run(session: &Session) -> anyhow::Result<Exit> {
+    let parsed = session.parse(&cli::DEFINITION)?;
+    let reporter = &session.reporter;
+    for (id, letter) in cli::IGNORED {
+        if parsed.has(id) {
+            let spelling = letter.map_or_else(|| format!("--{id}"), |letter| format!("-{letter}"));
+            reporter.warning(messages::ignored_option(&spelling));
+        }
+    }
+    let uname = rustix::system::uname();
+    let surroundings = Surroundings {
+        running_release: os_string(uname.release().to_bytes()),
+        current_dir: std::env::current_dir().unwrap_or_default(),
+    };
+    let request = match Request::new(&parsed, &surroundings) {
+        Ok(request) => request,
+        Err(problem) => return Ok(refuse(session, &problem)?),
+    };
+    if request.selection == Selection::IfNewer && request.destination == Destination::Stdout {
+        return Ok(Exit::Success);
+    }
+    let was_said = !parsed.operands.is_empty();
+    build::run(session, &request, &build::Moment { began: SystemTime::now(), surroundings, was_said })
+}
+
+fn refuse(session: &Session, problem: &Problem) -> Result<Exit, Ended> {
+    let (severity, text) = messages::problem(problem);
+    session.reporter.message(severity, text);
+    Err(Ended(Exit::Failure))
+}
+
+fn os_string(bytes: &[u8]) -> std::ffi::OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec())
+}

@@ -1,0 +1,5 @@
+//! `depmod`: see the library of the same name.
+
+fn main() -> std::process::ExitCode {
+    modcli::run("depmod", depmod::run)
+}

@@ -1,0 +1,231 @@
+//! Every sentence that depmod says. First lines are worded as kmod words them, because scripts match them.
+
+use std::fmt::Display;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use modcli::{Reporter, Severity, errno};
+use moddb::build::catalog::Catalog;
+use moddb::build::outputs::Note;
+use moddb::config::depmod::DepmodProblem;
+use modfile::{ModuleName, ReadError};
+use walkdir::DirEntry;
+
+use crate::request::Problem;
+
+/// Where messages go while a database is built.
+pub trait Say {
+    /// Says a message of that gravity.
+    fn say(&self, severity: Severity, text: Vec<u8>);
+}
+
+impl Say for Reporter {
+    fn say(&self, severity: Severity, text: Vec<u8>) {
+        self.message(severity, text);
+    }
+}
+
+/// Says nothing.
+pub struct Silent;
+
+impl Say for Silent {
+    fn say(&self, _: Severity, _: Vec<u8>) {}
+}
+
+pub(crate) fn ignored_option(spelling: &str) -> Vec<u8> {
+    format!("Ignored deprecated option {spelling}").into()
+}
+
+pub(crate) fn problem(problem: &Problem) -> (Severity, Vec<u8>) {
+    match problem {
+        Problem::PrefixNotOneCharacter => (Severity::Fatal, b"-P only takes a single char".to_vec()),
+        Problem::BadRelease(release) => {
+            (Severity::Error, join(&[b"Bad version passed ", release.as_bytes()]))
+        }
+        Problem::NotAbsolute(file) => (Severity::Fatal, join(&[bytes(file), b": not absolute path."])),
+        Problem::BadJobs(text) => {
+            (Severity::Fatal, join(&[b"-j takes a number of at least 1, not ", text.as_bytes()]))
+        }
+    }
+}
+
+pub(crate) const CHECK_NEEDS_SYMBOLS: &str = "-e needs -E or -F";
+
+pub(crate) fn config(problem: &DepmodProblem) -> (Severity, Vec<u8>) {
+    let severity = match problem.severity() {
+        moddb::config::Severity::Error => Severity::Error,
+        moddb::config::Severity::Warning => Severity::Warning,
+        moddb::config::Severity::Info => Severity::Info,
+    };
+    (severity, problem.to_string().into())
+}
+
+pub(crate) fn cannot_open_directory(directory: &Path, error: &io::Error) -> Vec<u8> {
+    join(&[b"could not open directory ", bytes(directory), b": ", reason(error).as_bytes()])
+}
+
+pub(crate) fn cannot_search(error: &io::Error) -> Vec<u8> {
+    format!("could not search modules: {}", reason(error)).into()
+}
+
+pub(crate) fn installed_releases(directory: &Path, releases: &[Vec<u8>]) -> Vec<u8> {
+    let list = releases.join(b", ".as_slice());
+    join(&[
+        b"no version was given, so the running kernel's was used; ",
+        bytes(directory),
+        b" has: ",
+        if list.is_empty() { b"none" } else { &list },
+    ])
+}
+
+pub(crate) fn unsupported_file_type(entry: &DirEntry) -> Vec<u8> {
+    const TYPE_BITS: u32 = 0o170_000;
+    let kind = entry.metadata().map_or(0, |metadata| metadata.mode() & TYPE_BITS);
+    join(&[b"unsupported file type ", bytes(entry.path()), format!(": {kind:o}").as_bytes()])
+}
+
+pub(crate) fn not_visited(error: &walkdir::Error) -> Vec<u8> {
+    let path = error.path().map(bytes).unwrap_or_default();
+    if let Some(ancestor) = error.loop_ancestor() {
+        return join(&[b"not following link ", path, b": it leads back to ", bytes(ancestor)]);
+    }
+    let reason = error.io_error().map_or_else(|| error.to_string(), |error| reason(error).into_owned());
+    join(&[b"could not read ", path, b": ", reason.as_bytes()])
+}
+
+pub(crate) fn cannot_open_order(directory: &Path, error: &io::Error) -> Vec<u8> {
+    cannot_open_input("modules.order", directory, error)
+}
+
+pub(crate) fn cannot_open_input(name: &str, directory: &Path, error: &io::Error) -> Vec<u8> {
+    join(&[
+        format!("could not open {name} at ").as_bytes(),
+        bytes(directory),
+        b": ",
+        reason(error).as_bytes(),
+    ])
+}
+
+pub(crate) fn corrupted_order(directory: &Path, line: usize) -> Vec<u8> {
+    join(&[bytes(directory), format!("/modules.order:{line} corrupted line misses '\\n'").as_bytes()])
+}
+
+pub(crate) fn cannot_load_symbols(file: &Path, error: &ReadError) -> Vec<u8> {
+    join(&[b"failed to load symbols from ", bytes(file), b": ", errno::text(error.errno()).as_bytes()])
+}
+
+pub(crate) fn why_not_loaded(error: &ReadError) -> Option<String> {
+    match error {
+        ReadError::Io(_) => None,
+        _ => Some(format!("{error}; the module stays in modules.dep, without aliases and dependencies")),
+    }
+}
+
+pub(crate) fn cannot_create_module(file: &Path, error: &io::Error) -> Vec<u8> {
+    join(&[b"could not create module ", bytes(file), b": ", reason(error).as_bytes()])
+}
+
+pub(crate) fn duplicate_file(name: &ModuleName) -> Vec<u8> {
+    join(&[b"hash_add_unique ", name.as_bytes(), b": File exists"])
+}
+
+pub(crate) fn cannot_add_module(file: &Path) -> Vec<u8> {
+    join(&[b"could not add module ", bytes(file), b": File exists"])
+}
+
+pub(crate) fn cannot_load(file: &Path, error: &io::Error) -> Vec<u8> {
+    join(&[b"could not load ", bytes(file), b": ", reason(error).as_bytes()])
+}
+
+pub(crate) fn invalid_line(file: &Path, number: usize, line: &[u8]) -> Vec<u8> {
+    join(&[bytes(file), format!(":{number}: invalid line: ").as_bytes(), line])
+}
+
+pub(crate) fn symbols_from(file: &Path, count: usize) -> Vec<u8> {
+    join(&[b"checking against the kernel's symbols in ", bytes(file), format!(" ({count})").as_bytes()])
+}
+
+pub(crate) fn no_symbols_in(file: &Path) -> Vec<u8> {
+    join(&[bytes(file), b" lists no exported symbol, so it is not used"])
+}
+
+pub(crate) fn needs(user: &Path, symbol: &[u8], provider: &Path) -> Vec<u8> {
+    join(&[bytes(user), b" needs \"", symbol, b"\": ", bytes(provider)])
+}
+
+pub(crate) fn unknown_symbol(user: &Path, symbol: &[u8]) -> Vec<u8> {
+    join(&[bytes(user), b" needs unknown symbol ", symbol])
+}
+
+pub(crate) fn version_disagrees(user: &Path, symbol: &[u8]) -> Vec<u8> {
+    join(&[bytes(user), b" disagrees about version of symbol ", symbol])
+}
+
+pub(crate) fn cycle(catalog: &Catalog, chain: &[usize]) -> Vec<u8> {
+    let name =
+        |&index: &usize| catalog.module(index).map(|module| module.name.as_bytes()).unwrap_or_default();
+    let names: Vec<&[u8]> = chain.iter().chain(chain.first()).map(name).collect();
+    join(&[b"Cycle detected: ", &names.join(b" -> ".as_slice())])
+}
+
+pub(crate) fn cycle_count(modules: usize) -> Vec<u8> {
+    format!("Found {modules} modules in dependency cycles!").into()
+}
+
+pub(crate) fn note(note: &Note) -> (Severity, Vec<u8>) {
+    let severity = match note {
+        Note::UnmatchedBracket(_) | Note::DuplicateAlias { .. } => Severity::Warning,
+        _ => Severity::Error,
+    };
+    (severity, note.to_string().into())
+}
+
+pub(crate) fn left_out(output: &str) -> String {
+    format!("the entry is left out of {output}, the rest of the database is complete")
+}
+
+pub(crate) fn no_reference(directory: &Path, error: &io::Error) -> Vec<u8> {
+    join(&[b"could not fstatat(", bytes(directory), b", modules.dep): ", reason(error).as_bytes()])
+}
+
+pub(crate) fn cannot_create_directory(directory: &Path, error: &io::Error) -> Vec<u8> {
+    join(&[b"could not create directory ", bytes(directory), b": ", reason(error).as_bytes()])
+}
+
+pub(crate) fn waiting(directory: &Path) -> Vec<u8> {
+    join(&[b"waiting for another depmod in ", bytes(directory)])
+}
+
+pub(crate) fn waited_enough(directory: &Path, seconds: u64) -> Vec<u8> {
+    join(&[
+        bytes(directory),
+        format!(" is still locked after {seconds} seconds; going on without the lock").as_bytes(),
+    ])
+}
+
+pub(crate) fn cannot_publish(attempt: &str, file: &Path, error: &io::Error) -> Vec<u8> {
+    join(&[format!("could not {attempt} ").as_bytes(), bytes(file), b": ", reason(error).as_bytes()])
+}
+
+pub(crate) const DATABASE_UNCHANGED: &str = "no file of the database was changed";
+pub(crate) const DATABASE_MIXED: &str =
+    "some files of the database are new, some are old, each one whole; run depmod again once that is mended";
+
+fn reason(error: &io::Error) -> std::borrow::Cow<'static, str> {
+    errno::reason(error)
+}
+
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
+fn join(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+/// Any message as bytes.
+pub(crate) fn plain(text: impl Display) -> Vec<u8> {
+    text.to_string().into()
+}

@@ -1,0 +1,281 @@
+//! Puts the files of a database into their directory so that no reader ever sees half of one.
+//!
+//! 1. The directory is locked: a second depmod waits, but not for ever, because any user can hold such a lock.
+//! 2. Every file is written under a temporary name and synced before anything is renamed.
+//! 3. The old `modules.dep` gets the oldest time there is. It is the reference of `depmod -A`, so from here on
+//!    an interrupted run is repaired by the next one.
+//! 4. All files are renamed, `modules.dep` last. It bears the moment at which the scan began: what changed
+//!    during the scan is newer.
+//! 5. The directory is synced.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use moddb::build::outputs::Output;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::messages::{self, Say};
+
+/// The file whose time tells how old the database is.
+pub const REFERENCE: &str = "modules.dep";
+
+/// Temporary files begin so; the process id follows.
+const TEMPORARY_PREFIX: &str = ".depmod-";
+
+/// How often a held lock is tried again.
+const LOCK_STEP: Duration = Duration::from_millis(50);
+/// After this wait the user is told what depmod waits for.
+const LOCK_ANNOUNCEMENT: Duration = Duration::from_secs(1);
+/// After this wait depmod goes on all the same.
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a database was not published.
+#[derive(Debug)]
+pub struct CannotPublish {
+    /// What was tried, as a verb.
+    pub attempt: &'static str,
+    /// On what.
+    pub file: PathBuf,
+    /// What the system said.
+    pub error: io::Error,
+    /// Whether some files had been replaced already.
+    pub mixed: bool,
+}
+
+/// The output directory, open and, if that could be had, locked until this is dropped.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    handle: File,
+    locked: bool,
+}
+
+/// Opens the output directory and waits for other runs on it.
+///
+/// # Errors
+/// [`CannotPublish`] if the directory cannot be opened.
+pub fn lock(path: &Path, say: &dyn Say) -> Result<Directory, CannotPublish> {
+    let handle = File::open(path).map_err(|error| failure("open directory", path, error))?;
+    let mut waited = Duration::ZERO;
+    let locked = loop {
+        match flock(&handle, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break true,
+            Err(Errno::WOULDBLOCK) if waited < LOCK_PATIENCE => {}
+            Err(Errno::WOULDBLOCK) => {
+                let seconds = LOCK_PATIENCE.as_secs();
+                say.say(modcli::Severity::Warning, messages::waited_enough(path, seconds));
+                break false;
+            }
+            // A file system without locks: renaming is safe without one.
+            Err(_) => break false,
+        }
+        thread::sleep(LOCK_STEP);
+        waited += LOCK_STEP;
+        if waited == LOCK_ANNOUNCEMENT {
+            say.say(modcli::Severity::Warning, messages::waiting(path));
+        }
+    };
+    Ok(Directory { path: path.to_owned(), handle, locked })
+}
+
+impl Directory {
+    /// Replaces the database by `outputs`. `scan_began` becomes the time of `modules.dep`.
+    ///
+    /// # Errors
+    /// [`CannotPublish`]; unless it says so, no file was changed and no temporary file is left.
+    pub fn publish(&self, outputs: &[Output], scan_began: SystemTime) -> Result<(), CannotPublish> {
+        if self.locked {
+            self.remove_leftovers();
+        }
+        let mut pending = Pending(Vec::with_capacity(outputs.len()));
+        for output in outputs {
+            pending.0.push(Temporary::create(&self.path, output.name)?);
+        }
+        for (temporary, output) in pending.0.iter_mut().zip(outputs) {
+            temporary.fill(&output.bytes, (output.name == REFERENCE).then_some(scan_began))?;
+        }
+        for temporary in &pending.0 {
+            temporary.file.sync_all().map_err(|error| failure("sync", &temporary.path, error))?;
+        }
+        self.age_reference();
+        self.rename_all(pending)
+    }
+
+    fn rename_all(&self, mut pending: Pending) -> Result<(), CannotPublish> {
+        pending.0.sort_by_key(|temporary| temporary.target.ends_with(REFERENCE));
+        let mut mixed = false;
+        for temporary in &mut pending.0 {
+            fs::rename(&temporary.path, &temporary.target)
+                .map_err(|error| CannotPublish { mixed, ..failure("replace", &temporary.target, error) })?;
+            temporary.renamed = true;
+            mixed = true;
+        }
+        self.handle
+            .sync_all()
+            .map_err(|error| CannotPublish { mixed, ..failure("sync directory", &self.path, error) })
+    }
+
+    /// From now on the database counts as older than any module. Without the right to do that, a run that is
+    /// killed right now is only repaired by `depmod -a`.
+    fn age_reference(&self) {
+        let path = self.path.join(REFERENCE);
+        if let Ok(file) = OpenOptions::new().write(true).custom_flags(no_follow()).open(path) {
+            let _ = file.set_modified(SystemTime::UNIX_EPOCH);
+        }
+    }
+
+    /// Removes what killed runs left behind. A file that is locked belongs to a run that went on without the
+    /// directory's lock.
+    fn remove_leftovers(&self) {
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let is_temporary = entry.file_name().as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes());
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if is_temporary && is_file && !is_locked(&entry.path()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+fn is_locked(path: &Path) -> bool {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(no_follow())
+        .open(path)
+        .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK))
+}
+
+/// A file under its temporary name; removed when dropped, unless it was renamed.
+#[derive(Debug)]
+struct Temporary {
+    path: PathBuf,
+    target: PathBuf,
+    file: File,
+    renamed: bool,
+}
+
+/// The temporary files of a run.
+struct Pending(Vec<Temporary>);
+
+impl Temporary {
+    fn create(directory: &Path, name: &str) -> Result<Self, CannotPublish> {
+        let path = directory.join(format!("{TEMPORARY_PREFIX}{}-{name}", std::process::id()));
+        let open = || OpenOptions::new().write(true).create_new(true).custom_flags(no_follow()).open(&path);
+        let file = match open() {
+            // The name bears our process id, so the process that made it is dead.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(&path).and_then(|()| open())
+            }
+            opened => opened,
+        }
+        .map_err(|error| failure("create temporary file", &path, error))?;
+        // Whether it is locked matters only to a run that cleans up; not every file system has locks.
+        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        Ok(Self { path, target: directory.join(name), file, renamed: false })
+    }
+
+    fn fill(&mut self, bytes: &[u8], modified: Option<SystemTime>) -> Result<(), CannotPublish> {
+        // compat: readable for all, whatever the umask.
+        self.file
+            .write_all(bytes)
+            .and_then(|()| self.file.set_permissions(fs::Permissions::from_mode(0o644)))
+            .and_then(|()| modified.map_or(Ok(()), |time| self.file.set_modified(time)))
+            .map_err(|error| failure("write", &self.path, error))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.renamed {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn no_follow() -> i32 {
+    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
+}
+
+fn failure(attempt: &'static str, file: &Path, error: io::Error) -> CannotPublish {
+    CannotPublish { attempt, file: file.to_owned(), error, mixed: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use moddb::build::outputs::Kind;
+
+    use super::*;
+    use crate::messages::Silent;
+
+    fn output(name: &'static str, text: &str) -> Output {
+        Output { name, kind: Kind::Text, bytes: text.into() }
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn files_appear_whole_with_their_mode_and_the_reference_with_its_time() {
+        let root = tempfile::tempdir().unwrap();
+        let began = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let directory = lock(root.path(), &Silent).unwrap();
+        directory.publish(&[output(REFERENCE, "a"), output("modules.alias", "b")], began).unwrap();
+        assert_eq!(names(root.path()), ["modules.alias", "modules.dep"]);
+        let metadata = fs::metadata(root.path().join(REFERENCE)).unwrap();
+        assert_eq!(metadata.modified().unwrap(), began);
+        assert_eq!(metadata.permissions().mode() & 0o7777, 0o644);
+        assert_eq!(fs::read(root.path().join("modules.alias")).unwrap(), b"b");
+    }
+
+    #[test]
+    fn a_failure_before_the_first_rename_changes_nothing_and_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(REFERENCE), "old").unwrap();
+        let directory = lock(root.path(), &Silent).unwrap();
+        let unwritable = output("missing-directory/modules.alias", "b");
+        let error = directory.publish(&[output(REFERENCE, "a"), unwritable], SystemTime::now()).unwrap_err();
+        assert!(!error.mixed);
+        assert_eq!(names(root.path()), [REFERENCE]);
+        assert_eq!(fs::read(root.path().join(REFERENCE)).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_failure_in_the_middle_leaves_a_reference_that_is_older_than_everything() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(REFERENCE), "old").unwrap();
+        fs::create_dir(root.path().join("modules.softdep")).unwrap();
+        let directory = lock(root.path(), &Silent).unwrap();
+        let outputs = [output(REFERENCE, "a"), output("modules.alias", "b"), output("modules.softdep", "c")];
+        let error = directory.publish(&outputs, SystemTime::now()).unwrap_err();
+        assert!(error.mixed);
+        assert_eq!(error.file, root.path().join("modules.softdep"));
+        assert_eq!(names(root.path()), ["modules.alias", REFERENCE, "modules.softdep"]);
+        let reference = root.path().join(REFERENCE);
+        assert_eq!(fs::read(&reference).unwrap(), b"old");
+        assert_eq!(fs::metadata(&reference).unwrap().modified().unwrap(), SystemTime::UNIX_EPOCH);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_but_not_what_a_living_one_uses() {
+        let root = tempfile::tempdir().unwrap();
+        let [dead, alive] = ["1-modules.dep", "2-modules.dep"]
+            .map(|name| root.path().join(format!("{TEMPORARY_PREFIX}{name}")));
+        fs::write(&dead, "").unwrap();
+        let living = File::create(&alive).unwrap();
+        flock(&living, FlockOperation::LockExclusive).unwrap();
+        let directory = lock(root.path(), &Silent).unwrap();
+        directory.publish(&[output(REFERENCE, "a")], SystemTime::now()).unwrap();
+        assert_eq!(names(root.path()), [".depmod-2-modules.dep", REFERENCE]);
+    }
+}

@@ -1,0 +1,240 @@
+//! What a run of depmod is to do, as data: after this nobody looks at options.
+
+use std::ffi::{OsStr, OsString};
+use std::num::NonZero;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use modcli::getopt::Parsed;
+
+use crate::cli;
+
+/// A run of depmod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The kernel's release.
+    pub release: OsString,
+    /// Root of the system that the modules belong to, as text before the module directory; empty for `/`.
+    pub base: PathBuf,
+    /// The module directory.
+    pub input: PathBuf,
+    /// Where the database goes.
+    pub output: PathBuf,
+    /// Which modules.
+    pub selection: Selection,
+    /// Files or directories instead of the depmod.d directories, if any.
+    pub config: Vec<PathBuf>,
+    /// Where the kernel's own symbols are listed.
+    pub kernel_symbols: KernelSymbolSource,
+    /// Whether needs that nobody meets are reported.
+    pub check: bool,
+    /// A character before every symbol.
+    pub symbol_prefix: Option<u8>,
+    /// Whether aliases given twice are reported.
+    pub warn: bool,
+    /// Where the result goes.
+    pub destination: Destination,
+    /// How many modules are read at a time; `None` for one per processor.
+    pub jobs: Option<NonZero<usize>>,
+}
+
+/// Which modules a run is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// All in the module directory and the external ones.
+    All,
+    /// All, if one of them is newer than `modules.dep`.
+    IfNewer,
+    /// These files and no others.
+    Files(Vec<PathBuf>),
+}
+
+/// Where the kernel's own symbols are listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KernelSymbolSource {
+    /// Nothing was said.
+    Unsaid,
+    /// In a `Module.symvers`.
+    Symvers(PathBuf),
+    /// In a `System.map`.
+    SystemMap(PathBuf),
+}
+
+/// Where the result goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Text files to standard output.
+    Stdout,
+    /// All files into the output directory.
+    Files,
+}
+
+/// What is wrong with a command line that getopt accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// `-P` with other than one character. Ends the run even before the version is looked at.
+    PrefixNotOneCharacter,
+    /// The first operand is no kernel release.
+    BadRelease(OsString),
+    /// A module file was not given by its whole path.
+    NotAbsolute(PathBuf),
+    /// `-j` without a number of at least one.
+    BadJobs(OsString),
+}
+
+/// What the environment contributes.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Release of the running kernel.
+    pub running_release: OsString,
+    /// The current directory.
+    pub current_dir: PathBuf,
+}
+
+impl Request {
+    /// Reads a request from parsed options.
+    ///
+    /// # Errors
+    /// The first [`Problem`], in the order in which kmod finds them.
+    pub fn new(parsed: &Parsed, surroundings: &Surroundings) -> Result<Self, Problem> {
+        let symbol_prefix = match parsed.value(cli::PREFIX).map(OsStr::as_bytes) {
+            None => None,
+            Some(&[character]) => Some(character),
+            Some(_) => return Err(Problem::PrefixNotOneCharacter),
+        };
+        let jobs = match parsed.value(cli::JOBS) {
+            None => None,
+            Some(text) => Some(
+                text.to_str()
+                    .and_then(|text| text.parse().ok())
+                    .ok_or_else(|| Problem::BadJobs(text.into()))?,
+            ),
+        };
+        let mut operands = parsed.operands.iter();
+        let release = match operands.next() {
+            None => surroundings.running_release.clone(),
+            Some(release) if looks_like_release(release.as_bytes()) => release.clone(),
+            Some(other) => return Err(Problem::BadRelease(other.clone())),
+        };
+        let absolute = |id| parsed.value(id).map(|dir| make_absolute(dir, surroundings));
+        let base = absolute(cli::BASE_DIR).unwrap_or_default();
+        let out = absolute(cli::OUT_DIR).unwrap_or_else(|| base.clone());
+        let module_dir = parsed.value(cli::MODULE_DIR).unwrap_or(OsStr::new("lib/modules"));
+        let below = |root: &OsString| module_directory(root, module_dir, &release);
+        Ok(Self {
+            input: below(&base),
+            output: below(&out),
+            selection: selection(parsed, operands)?,
+            config: parsed.values(cli::CONFIG).map(PathBuf::from).collect(),
+            kernel_symbols: match (parsed.value(cli::SYMVERS), parsed.value(cli::SYSTEM_MAP)) {
+                (Some(file), _) => KernelSymbolSource::Symvers(file.into()),
+                (None, Some(file)) => KernelSymbolSource::SystemMap(file.into()),
+                (None, None) => KernelSymbolSource::Unsaid,
+            },
+            check: parsed.has(cli::CHECK),
+            symbol_prefix,
+            warn: parsed.has(cli::WARN),
+            destination: if parsed.has(cli::SHOW) { Destination::Stdout } else { Destination::Files },
+            jobs,
+            release,
+            base: base.into(),
+        })
+    }
+}
+
+fn selection<'a>(parsed: &Parsed, files: impl Iterator<Item = &'a OsString>) -> Result<Selection, Problem> {
+    let files: Vec<PathBuf> = files.map(PathBuf::from).collect();
+    if parsed.has(cli::QUICK) {
+        Ok(Selection::IfNewer)
+    } else if parsed.has(cli::ALL) || files.is_empty() {
+        Ok(Selection::All)
+    } else {
+        match files.iter().find(|file| !file.has_root()) {
+            Some(file) => Err(Problem::NotAbsolute(file.clone())),
+            None => Ok(Selection::Files(files)),
+        }
+    }
+}
+
+/// A release begins with two decimal numbers and a dot between them; what follows is the distribution's.
+fn looks_like_release(text: &[u8]) -> bool {
+    let after_digits = |text: &[u8]| {
+        let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (digits > 0).then(|| text.get(digits..).unwrap_or_default().to_vec())
+    };
+    after_digits(text).is_some_and(|rest| rest.strip_prefix(b".").and_then(after_digits).is_some())
+}
+
+/// compat: text only, nothing is resolved.
+fn make_absolute(dir: &OsStr, surroundings: &Surroundings) -> OsString {
+    if dir.as_bytes().starts_with(b"/") {
+        return dir.to_owned();
+    }
+    let mut absolute = surroundings.current_dir.clone().into_os_string();
+    absolute.push("/");
+    absolute.push(dir);
+    absolute
+}
+
+fn module_directory(root: &OsStr, module_dir: &OsStr, release: &OsStr) -> PathBuf {
+    let leading = module_dir.as_bytes().iter().take_while(|&&byte| byte == b'/').count();
+    let relative = module_dir.as_bytes().get(leading..).unwrap_or_default();
+    OsString::from_vec([root.as_bytes(), relative, release.as_bytes()].join(&b'/')).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use modcli::getopt::{self, Options, Order};
+
+    use super::*;
+
+    fn request(arguments: &[&str]) -> Result<Request, Problem> {
+        let command = cli::command();
+        let argv: Vec<OsString> =
+            std::iter::once("depmod").chain(arguments.iter().copied()).map(OsString::from).collect();
+        let parsed = getopt::parse(&Options::of(&command, &[]), &argv, Order::Permuted).unwrap();
+        let surroundings =
+            Surroundings { running_release: "6.1.0-running".into(), current_dir: "/here".into() };
+        Request::new(&parsed, &surroundings)
+    }
+
+    #[test]
+    fn directories_are_joined_as_text() {
+        for (arguments, input, output) in [
+            (&[][..], "/lib/modules/6.1.0-running", "/lib/modules/6.1.0-running"),
+            (&["5.10"], "/lib/modules/5.10", "/lib/modules/5.10"),
+            (&["-b", "rel", "5.10"], "/here/rel/lib/modules/5.10", "/here/rel/lib/modules/5.10"),
+            (&["-b", "/a/", "-m", "//m", "5.10"], "/a//m/5.10", "/a//m/5.10"),
+            (&["-b", "/a", "-o", "/o", "5.10"], "/a/lib/modules/5.10", "/o/lib/modules/5.10"),
+        ] {
+            let request = request(arguments).unwrap();
+            assert_eq!(request.input.to_str(), Some(input), "{arguments:?}");
+            assert_eq!(request.output.to_str(), Some(output), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_release_begins_with_two_numbers() {
+        for (release, good) in [("5.1x", true), ("5.", false), ("5", false), ("x5.1", false), ("", false)] {
+            assert_eq!(request(&["-n", release]).is_ok(), good, "{release}");
+        }
+    }
+
+    #[test]
+    fn files_count_only_without_all_and_quick() {
+        let files = |arguments: &[&str]| request(arguments).map(|request| request.selection);
+        assert_eq!(files(&["5.1", "/a.ko"]), Ok(Selection::Files(vec!["/a.ko".into()])));
+        assert_eq!(files(&["-a", "5.1", "a.ko"]), Ok(Selection::All));
+        assert_eq!(files(&["-A", "5.1", "a.ko"]), Ok(Selection::IfNewer));
+        assert_eq!(files(&["5.1", "a.ko"]), Err(Problem::NotAbsolute("a.ko".into())));
+    }
+
+    #[test]
+    fn the_symbol_prefix_is_one_character_and_jobs_are_a_number() {
+        assert_eq!(request(&["-P", "_"]).map(|request| request.symbol_prefix), Ok(Some(b'_')));
+        assert_eq!(request(&["-P", "ab"]), Err(Problem::PrefixNotOneCharacter));
+        assert_eq!(request(&["-P", ""]), Err(Problem::PrefixNotOneCharacter));
+        assert_eq!(request(&["-j3"]).map(|request| request.jobs), Ok(NonZero::new(3)));
+        assert_eq!(request(&["-j0"]), Err(Problem::BadJobs("0".into())));
+    }
+}

@@ -1,0 +1,138 @@
+//! Finds the module files of a kernel and decides which of two with one name counts.
+//!
+//! Directories are read in the order in which the system lists them, because for two files of equal rank that
+//! order decides. Nothing is opened here but directories.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use modcli::Severity;
+use moddb::build::order::Located;
+use moddb::build::search::SearchRules;
+use moddb::config::depmod::DepmodConfig;
+use modfile::ModuleName;
+use modfile::name::suffix_len;
+use walkdir::{DirEntry, WalkDir};
+
+use crate::messages::{self, Say};
+
+/// Names that lead to a kernel's sources.
+const NEVER_VISITED: [&str; 2] = ["build", "source"];
+
+/// A module file: where it is, and what the database calls it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Name and recorded path.
+    pub located: Located,
+    /// The file.
+    pub file: PathBuf,
+}
+
+/// The module directory itself could not be read.
+#[derive(Debug)]
+pub struct Unsearchable(pub std::io::Error);
+
+/// Finds the modules of a kernel in its module directory and the external ones. `say` hears of what could not
+/// be visited.
+///
+/// # Errors
+/// [`Unsearchable`] if the module directory cannot be read.
+pub fn find(input: &Path, config: &DepmodConfig, say: &dyn Say) -> Result<Vec<Found>, Unsearchable> {
+    // Opened apart from the walk: a directory that is missing is another matter than one inside it.
+    if let Err(error) = std::fs::read_dir(input) {
+        say.say(Severity::Error, messages::cannot_open_directory(input, &error));
+        return Err(Unsearchable(error));
+    }
+    let rules = SearchRules::new(config);
+    let mut modules = Modules { rules, found: Vec::new(), places: HashMap::new() };
+    for entry in walk(input, config, say) {
+        let recorded =
+            entry.path().strip_prefix(input).unwrap_or(entry.path()).as_os_str().as_bytes().to_vec();
+        modules.offer(&entry, recorded);
+    }
+    // compat: the last configured external directory is searched first.
+    for directory in config.externals.iter().rev() {
+        let directory = Path::new(OsStr::from_bytes(directory));
+        if let Err(error) = std::fs::read_dir(directory) {
+            say.say(Severity::Error, messages::cannot_open_directory(directory, &error));
+            continue;
+        }
+        for entry in walk(directory, config, say) {
+            modules.offer(&entry, entry.path().as_os_str().as_bytes().to_vec());
+        }
+    }
+    Ok(modules.found)
+}
+
+/// Whether a module file in a directory tree is newer than a moment, in microseconds since 1970.
+#[must_use]
+pub fn any_newer(input: &Path, config: &DepmodConfig, moment: i64, say: &dyn Say) -> bool {
+    walk(input, config, say).any(|entry| {
+        suffix_len(entry.file_name().as_bytes()).is_some()
+            && entry.metadata().is_ok_and(|metadata| microseconds(&metadata) > moment)
+    })
+}
+
+/// A file's time of modification in microseconds since 1970.
+pub fn microseconds(metadata: &std::fs::Metadata) -> i64 {
+    metadata.mtime().saturating_mul(1_000_000).saturating_add(metadata.mtime_nsec() / 1000)
+}
+
+/// The regular files below a directory that may be modules, links followed.
+fn walk<'a>(
+    directory: &'a Path,
+    config: &'a DepmodConfig,
+    say: &'a dyn Say,
+) -> impl Iterator<Item = DirEntry> + 'a {
+    let visited = |entry: &DirEntry| {
+        let name = entry.file_name();
+        entry.depth() == 0
+            || !(NEVER_VISITED.iter().any(|skipped| name == *skipped)
+                || config.excludes.iter().any(|excluded| name.as_bytes() == excluded))
+    };
+    WalkDir::new(directory).follow_links(true).into_iter().filter_entry(visited).filter_map(move |entry| {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => Some(entry),
+            Ok(entry) if entry.file_type().is_dir() => None,
+            Ok(entry) => {
+                say.say(Severity::Error, messages::unsupported_file_type(&entry));
+                None
+            }
+            Err(error) => {
+                say.say(Severity::Error, messages::not_visited(&error));
+                None
+            }
+        }
+    })
+}
+
+/// One file for each module name.
+struct Modules {
+    rules: SearchRules,
+    found: Vec<Found>,
+    places: HashMap<ModuleName, usize>,
+}
+
+impl Modules {
+    fn offer(&mut self, entry: &DirEntry, recorded: Vec<u8>) {
+        let Some(suffix) = suffix_len(entry.file_name().as_bytes()) else { return };
+        let name = ModuleName::new(entry.file_name().as_bytes());
+        let newer = Found { located: Located { name, path: recorded }, file: entry.path().to_owned() };
+        let place = self.places.get(&newer.located.name);
+        match place.and_then(|&place| self.found.get_mut(place)) {
+            None => {
+                self.places.insert(newer.located.name.clone(), self.found.len());
+                self.found.push(newer);
+            }
+            Some(older) => {
+                let older_suffix = suffix_len(&older.located.path).unwrap_or_default();
+                if self.rules.replaces(&newer.located.path, suffix, &older.located.path, older_suffix) {
+                    *older = newer;
+                }
+            }
+        }
+    }
+}
