@@ -2,6 +2,13 @@
 //!
 //! The world without `/dev` is an empty directory that a user namespace takes as its root.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed expectation is how a test speaks"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +17,7 @@ use std::process::Command;
 const PROGRAM: &str = r#"
 #[cfg(not(plain))]
 #[allow(dead_code, missing_docs)]
-mod startup { include!(env!("STARTUP")); }
+mod startup;
 #[cfg(plain)]
 mod startup { pub fn closed_descriptors() {} }
 fn main() {
@@ -34,11 +41,8 @@ fn compile(directory: &Path, target: &str, options: &[&str]) -> Option<PathBuf> 
         eprintln!("SKIPPED: the target {target} is not installed");
         return None;
     }
-    // Inner attributes and module documentation cannot stand inside an included file.
-    let module = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/startup.rs")).unwrap();
-    let module: Vec<_> =
-        module.lines().filter(|line| !line.starts_with("//!") && !line.starts_with("#![")).collect();
-    fs::write(directory.join("startup.rs"), module.join("\n")).unwrap();
+    let module = concat!(env!("CARGO_MANIFEST_DIR"), "/src/startup.rs");
+    fs::copy(module, directory.join("startup.rs")).unwrap();
     fs::write(directory.join("main.rs"), PROGRAM).unwrap();
     let program = directory.join("program");
     let compiled = Command::new(&rustc)
@@ -46,7 +50,6 @@ fn compile(directory: &Path, target: &str, options: &[&str]) -> Option<PathBuf> 
         .arg(&program)
         .args(options)
         .arg(directory.join("main.rs"))
-        .env("STARTUP", directory.join("startup.rs"))
         .status()
         .unwrap();
     assert!(compiled.success(), "the test program does not compile for {target}");
