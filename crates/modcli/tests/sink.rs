@@ -236,6 +236,11 @@ fn with_no_log_and_a_closed_standard_error_messages_vanish() {
     let reporter = Reporter::new(Sink::new("tool", world.places(), None));
     reporter.error("x");
     reporter.sink().flush();
+    assert_eq!(
+        fs::read_dir(world.directory.path()).unwrap().count(),
+        0,
+        "nothing is made in the place of a log"
+    );
 }
 
 #[test]
