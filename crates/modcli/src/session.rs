@@ -4,7 +4,6 @@
 //! out last, after all work, so that even a logging path that was itself loaded as a module is used only then.
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Command;
@@ -145,12 +144,5 @@ impl Session {
         };
         self.reporter.sink().flush();
         exit
-    }
-
-    /// The name by which the program was called, without directories. The tool's own name if there is none.
-    #[must_use]
-    pub fn called_as(&self) -> &std::ffi::OsStr {
-        let name = self.argv.first().and_then(|argument| Path::new(argument).file_name());
-        name.unwrap_or(std::ffi::OsStr::new(self.program))
     }
 }

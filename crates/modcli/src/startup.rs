@@ -8,10 +8,12 @@
 //! This module uses the standard library's types only: it runs before the runtime is set up, so it allocates
 //! nothing, cannot panic and reports nothing.
 
-// The only unsafe code of the project: a constructor needs its place in a link section, and before the runtime
-// is set up there is no safe interface to the descriptors. Both C functions are plain system calls that libc,
-// initialised before any constructor runs, offers at this point.
-#![allow(unsafe_code)]
+#![allow(
+    unsafe_code,
+    reason = "the only unsafe code of the project: a constructor needs its place in a link section, and before \
+              the runtime is set up there is no safe interface to the descriptors; both C functions are plain \
+              system calls that libc, initialised before any constructor runs, offers at this point"
+)]
 
 use std::ffi::{CStr, c_char, c_int};
 use std::hint::black_box;

@@ -41,9 +41,10 @@ impl KernelLog<'_> {
     fn write(&mut self, program: &str, record: &Record) -> io::Result<()> {
         let prefix = priority(record.severity.level()) + &sender(program);
         let text = one_line(&record.text);
-        for piece in pieces(&text, RECORD.saturating_sub(prefix.len())) {
-            // A short write of a record cannot be continued: it would begin a new one.
-            let _ = self.file()?.write(&[prefix.as_bytes(), piece].concat())?;
+        for piece in pieces(&text, RECORD.saturating_sub(prefix.len() + 1)) {
+            // The newline completes the record: without it readers see it only when the next one arrives.
+            // A short write cannot be continued: the rest would be a record of its own.
+            let _ = self.file()?.write(&[prefix.as_bytes(), piece, b"\n"].concat())?;
         }
         Ok(())
     }
@@ -66,4 +67,30 @@ impl KernelLog<'_> {
 fn open(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::APPEND;
     OpenOptions::new().write(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::severity::Severity;
+
+    #[test]
+    fn the_file_is_opened_again_before_the_kernel_swallows_records() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kmsg");
+        fs::write(&path, "").unwrap();
+        let mut log = KernelLog { path: &path, open: None };
+        let record = Record { severity: Severity::Error, text: b"x".to_vec() };
+        let lines = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap().lines().count();
+        log.write("tool", &record).unwrap();
+        // An open file stays the same under another name; one opened again is the new one.
+        fs::rename(&path, directory.path().join("first")).unwrap();
+        fs::write(&path, "").unwrap();
+        for _ in 0..9 {
+            log.write("tool", &record).unwrap();
+        }
+        assert_eq!((lines("first"), lines("kmsg")), (9, 1));
+    }
 }

@@ -42,3 +42,41 @@ fn boundary(text: &[u8], at: usize) -> usize {
     let continues = |place: usize| text.get(place).is_some_and(|byte| byte & 0xc0 == 0x80);
     (at.saturating_sub(3).max(1)..=at).rev().find(|&place| !continues(place)).unwrap_or(at)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_facility_is_daemon() {
+        assert_eq!((priority(2), priority(3), priority(6)), ("<26>".into(), "<27>".into(), "<30>".into()));
+    }
+
+    #[test]
+    fn long_text_is_cut_after_a_blank_where_there_is_one() {
+        assert_eq!(pieces(b"aaaa bbbb cccc", 10), [b"aaaa bbbb ".as_slice(), b"cccc"]);
+        assert_eq!(pieces(b"aaaabbbbcccc", 8), [b"aaaabbbb".as_slice(), b"cccc"]);
+        assert_eq!(pieces(b"", 8), [b"".as_slice()]);
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_of_text_are_text_and_make_up_the_whole(text in "[a-z\u{e9}\u{20ac}\u{1f600} ]{0,200}", size in 4usize..40) {
+            let pieces = pieces(text.as_bytes(), size);
+            prop_assert_eq!(pieces.concat(), text.as_bytes());
+            for piece in pieces {
+                prop_assert!(piece.len() <= size);
+                prop_assert!(std::str::from_utf8(piece).is_ok());
+            }
+        }
+
+        #[test]
+        fn pieces_of_any_bytes_make_up_the_whole(bytes in prop::collection::vec(any::<u8>(), 0..200), size in 0usize..40) {
+            let pieces = pieces(&bytes, size);
+            prop_assert_eq!(&pieces.concat(), &bytes);
+            prop_assert!(pieces.iter().all(|piece| piece.len() <= size.max(4)));
+        }
+    }
+}

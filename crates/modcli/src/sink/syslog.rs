@@ -110,3 +110,41 @@ impl LogFormat<&[u8]> for Datagram {
         writer.write(&datagram).map(|_| ()).map_err(syslog::Error::Write)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "Num       RefCount Protocol Flags    Type St Inode Path\n";
+
+    #[test]
+    fn only_a_datagram_socket_bound_to_that_very_path_is_proof() {
+        let cases: &[(&str, bool)] = &[
+            ("0000000000000000: 00000002 00000000 00000000 0002 01 12345 /dev/log", true),
+            ("00000000913f9810: 00000003 00000000 00000000 0002 01    38 /dev/log", true),
+            ("0000000000000000: 00000002 00000000 00010000 0001 01 12345 /dev/log", false),
+            ("0000000000000000: 00000002 00000000 00010000 0005 01 12345 /dev/log", false),
+            ("0000000000000000: 00000002 00000000 00000000 0002 01 12345 /run/dev/log", false),
+            ("0000000000000000: 00000002 00000000 00000000 0002 01 12345 /run /dev/log", false),
+            ("0000000000000000: 00000002 00000000 00000000 0002 01 12345 /dev/log2", false),
+            ("0000000000000000: 00000002 00000000 00000000 0002 01 12345 @/dev/log", false),
+            ("0000000000000000: 00000002 00000000 00000000 0002 01 12345", false),
+            ("0002 /dev/log", false),
+            ("/dev/log", false),
+            ("", false),
+        ];
+        for (line, expected) in cases {
+            let list = format!("{HEAD}{line}\n");
+            assert_eq!(has_datagram_socket(list.as_bytes(), Path::new("/dev/log")), *expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_blanks_is_found_among_many_lines() {
+        let other = "0000000000000000: 00000002 00000000 00000000 0002 01 1 /run/other\n".repeat(2000);
+        let line = "0000000000000000: 00000002 00000000 00000000 0002 01 2 /run/a b";
+        let list = format!("{HEAD}{other}{line}");
+        assert!(has_datagram_socket(list.as_bytes(), Path::new("/run/a b")));
+        assert!(!has_datagram_socket(list.as_bytes(), Path::new("b")));
+    }
+}
