@@ -1,0 +1,152 @@
+//! A program under comparison: one of the kmod releases, or one of ours.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cache::Cache;
+use crate::run::{Limits, run};
+
+/// A release of kmod that ours are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Release {
+    /// Debian 12's.
+    Kmod30,
+    /// Debian 13's.
+    Kmod34,
+}
+
+impl Release {
+    /// Both, older first.
+    pub const ALL: [Self; 2] = [Self::Kmod30, Self::Kmod34];
+
+    /// Its major version.
+    pub fn number(self) -> &'static str {
+        match self {
+            Self::Kmod30 => "30",
+            Self::Kmod34 => "34",
+        }
+    }
+}
+
+impl std::fmt::Display for Release {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "kmod {}", self.number())
+    }
+}
+
+/// How to start one tool.
+#[derive(Clone, Debug)]
+pub struct Program {
+    tool: String,
+    executable: PathBuf,
+    /// The dynamic loader and its library directory, for a program that brings its own libraries.
+    loader: Option<(PathBuf, PathBuf)>,
+}
+
+impl Program {
+    /// A program of this machine, started under the name `tool`.
+    pub fn plain(tool: &str, executable: &Path) -> Self {
+        Self { tool: tool.to_owned(), executable: executable.to_owned(), loader: None }
+    }
+
+    /// The `tool` of a kmod release out of the cache, started by its own dynamic loader so that it runs
+    /// whatever libraries this machine has. Its version is asked and checked.
+    ///
+    /// # Errors
+    /// If setup has not brought it, or it is another version than it should be.
+    pub fn reference(cache: &Cache, release: Release, tool: &str) -> Result<Self> {
+        let root = cache.kmod(release.number());
+        let executable = ["usr/bin/kmod", "bin/kmod"]
+            .iter()
+            .map(|path| root.join(path))
+            .find(|path| path.is_file())
+            .with_context(|| {
+                format!("{release} is not in {}; run cargo xtask setup", cache.directory().display())
+            })?;
+        let loader = loader_in(&root)?;
+        let program = Self { tool: tool.to_owned(), executable, loader: Some(loader) };
+        let version = program.version()?;
+        let expected = format!("kmod version {}", release.number());
+        let rest = version.strip_prefix(&expected);
+        ensure!(
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+            "{} says '{version}' where {expected} is expected",
+            program.executable.display()
+        );
+        Ok(program)
+    }
+
+    /// The first line of what `--version` prints.
+    ///
+    /// # Errors
+    /// If it cannot be run or says nothing.
+    pub fn version(&self) -> Result<String> {
+        let mut command = self.command();
+        command.arg("--version");
+        let outcome = run(command, &Limits::default())?;
+        let text = String::from_utf8_lossy(&outcome.stdout);
+        match text.lines().next() {
+            Some(line) => Ok(line.to_owned()),
+            None => bail!("{}: --version printed nothing", self.executable.display()),
+        }
+    }
+
+    /// A command that starts the tool; arguments, environment and directory are up to the caller.
+    pub fn command(&self) -> Command {
+        let words = self.words();
+        let mut words = words.iter();
+        let mut command = Command::new(words.next().map_or_else(OsString::new, OsString::clone));
+        command.args(words);
+        if self.loader.is_none() {
+            command.arg0(&self.tool);
+        }
+        command
+    }
+
+    /// The words with which the tool is started. A plain program would also need its name as argv\[0\].
+    pub fn words(&self) -> Vec<OsString> {
+        let Some((loader, libraries)) = &self.loader else {
+            return vec![self.executable.clone().into()];
+        };
+        vec![
+            loader.clone().into(),
+            "--library-path".into(),
+            libraries.clone().into(),
+            "--argv0".into(),
+            self.tool.clone().into(),
+            self.executable.clone().into(),
+        ]
+    }
+}
+
+/// The dynamic loader and the directory of the C library under an unpacked root.
+fn loader_in(root: &Path) -> Result<(PathBuf, PathBuf)> {
+    for base in ["usr/lib", "lib"] {
+        for directory in directories(&root.join(base)) {
+            let loader = files(&directory).into_iter().find(|path| {
+                path.file_name().is_some_and(|name| {
+                    let name = name.to_string_lossy();
+                    name.starts_with("ld-linux") && path.is_file()
+                })
+            });
+            if let Some(loader) = loader {
+                return Ok((loader, directory));
+            }
+        }
+    }
+    bail!("{}: no dynamic loader; remove the directory and run cargo xtask setup", root.display())
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
+}
+
+fn directories(directory: &Path) -> Vec<PathBuf> {
+    files(directory).into_iter().filter(|path| path.is_dir()).collect()
+}

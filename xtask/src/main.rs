@@ -1,0 +1,52 @@
+//! The project's chores, as `cargo xtask TASK`. Without a task it lists them.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
+
+mod bench;
+mod compliance;
+mod project;
+mod setup;
+mod shell;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const TASKS: &str = "\
+usage: cargo xtask TASK
+
+  setup                 bring what tests and comparisons need; harmless to repeat
+  test                  every test, as CI runs them
+  compliance [depmod]   ours against kmod 30 and kmod 34
+  tidy                  rules of the source tree that no other tool checks
+  bench depmod          ours against kmod 30 and kmod 34, in time and memory
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match task(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn task(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["setup"] => setup::run(),
+        ["test"] => test::run(),
+        ["compliance", options @ ..] => compliance::run(options),
+        ["tidy"] => tidy::run(),
+        ["bench", options @ ..] => bench::run(options),
+        ["measure", command @ ..] => bench::measure(command),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{TASKS}");
+            Ok(())
+        }
+        [unknown, ..] => bail!("no task '{unknown}'\n{TASKS}"),
+    }
+}

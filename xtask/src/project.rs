@@ -1,0 +1,67 @@
+//! Where this source tree is, and where Cargo puts what it builds.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::shell;
+
+/// The target of the static binaries that are shipped.
+pub const MUSL_TARGET: &str = "x86_64-unknown-linux-musl";
+
+/// The root of the source tree.
+pub fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// Cargo, as it was called to run this.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Whether the standard library for [`MUSL_TARGET`] is there and the linker that its C parts need.
+pub fn musl_target_installed() -> bool {
+    let Ok(sysroot) = shell::output(Command::new("rustc").args(["--print", "sysroot"])) else {
+        return false;
+    };
+    Path::new(sysroot.trim()).join("lib/rustlib").join(MUSL_TARGET).join("lib").is_dir()
+}
+
+/// A tool of ours, built for release: static when the target is there, otherwise for this machine.
+pub struct Built {
+    /// The executable.
+    pub path: PathBuf,
+    /// Which build it is, for people.
+    pub description: &'static str,
+}
+
+/// Builds the tool `name` for release.
+pub fn build(name: &str) -> Result<Built> {
+    let musl = musl_target_installed() && shell::exists("musl-gcc");
+    let mut command = cargo();
+    command.args(["build", "--release", "--package", name]);
+    if musl {
+        command.args(["--target", MUSL_TARGET]);
+    }
+    shell::run(&mut command)?;
+    let target = target_directory()?;
+    Ok(if musl {
+        Built {
+            path: target.join(MUSL_TARGET).join("release").join(name),
+            description: "static musl release build",
+        }
+    } else {
+        Built { path: target.join("release").join(name), description: "dynamic glibc release build" }
+    })
+}
+
+/// Cargo's target directory: this program lies two levels below it.
+fn target_directory() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let directory = program.ancestors().nth(2).context("this program lies in no target directory")?;
+    Ok(directory.to_owned())
+}

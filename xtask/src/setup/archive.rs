@@ -1,0 +1,98 @@
+//! Debian packages that are unpacked into the cache and never installed: other releases of kmod with the
+//! libraries they need, and a kernel.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use reference::{Cache, Release};
+
+use super::sources;
+use crate::shell;
+
+/// A kmod release with its own loader and libraries.
+pub fn kmod(cache: &Cache, release: Release) -> Result<()> {
+    let (codename, ssl) = match release {
+        Release::Kmod30 => ("bookworm", "libssl3"),
+        Release::Kmod34 => ("trixie", "libssl3t64"),
+    };
+    let packages = ["kmod", "libkmod2", "libc6", "liblzma5", "libzstd1", "zlib1g", ssl];
+    unpack(cache, &cache.kmod(release.number()), codename, |_| Ok(packages.map(str::to_owned).to_vec()))
+}
+
+/// The kernel that Debian 12 serves today, with the headers that list its symbols' checksums.
+pub fn kernel(cache: &Cache) -> Result<()> {
+    unpack(cache, &cache.kernel_root(), "bookworm", |apt| {
+        let architecture = shell::output(Command::new("dpkg").arg("--print-architecture"))?;
+        let meta = format!("linux-image-{}", architecture.trim());
+        let depends = shell::output(apt.command("apt-cache").args(["depends", &meta]))?;
+        let image = depends
+            .lines()
+            .find_map(|line| {
+                line.trim().strip_prefix("Depends: ").filter(|name| name.starts_with("linux-image-"))
+            })
+            .with_context(|| format!("{meta} depends on no kernel image"))?;
+        let headers = image.replacen("image", "headers", 1);
+        Ok(vec![image.to_owned(), headers])
+    })
+}
+
+/// apt with lists and a cache of its own.
+struct Apt<'d> {
+    directory: &'d Path,
+}
+
+impl Apt<'_> {
+    fn command(&self, program: &str) -> Command {
+        let option = |name: &str, path: &str| format!("{name}={}", self.directory.join(path).display());
+        let mut command = Command::new(program);
+        for setting in [
+            option("Dir::State::Lists", "lists"),
+            option("Dir::Etc::SourceList", "sources.list"),
+            option("Dir::Cache", "cache"),
+            "Dir::Etc::SourceParts=/dev/null".to_owned(),
+            // An unprivileged download user could not write here.
+            "APT::Sandbox::User=root".to_owned(),
+            "Acquire::Languages=none".to_owned(),
+        ] {
+            command.args(["-o", &setting]);
+        }
+        command
+    }
+}
+
+/// Downloads packages of a Debian release and unpacks them to `target`, which appears only when complete.
+fn unpack(
+    cache: &Cache,
+    target: &Path,
+    codename: &str,
+    choose: impl FnOnce(&Apt<'_>) -> Result<Vec<String>>,
+) -> Result<()> {
+    if target.is_dir() {
+        return Ok(());
+    }
+    println!("fetching {} (Debian {codename})", target.display());
+    fs::create_dir_all(cache.directory())?;
+    let work = tempfile::Builder::new().prefix(".partial-").tempdir_in(cache.directory())?;
+    let directory = work.path();
+    for needed in ["lists/partial", "cache/archives/partial", "deb", "root"] {
+        fs::create_dir_all(directory.join(needed))?;
+    }
+    fs::write(directory.join("sources.list"), sources::list_for(codename)?)?;
+
+    let apt = Apt { directory };
+    shell::run(apt.command("apt-get").args(["-qq", "update"]))?;
+    let packages = choose(&apt)?;
+    let mut download = apt.command("apt-get");
+    shell::run(download.args(["-qq", "download"]).args(&packages).current_dir(directory.join("deb")))?;
+    let root = directory.join("root");
+    for entry in fs::read_dir(directory.join("deb"))? {
+        shell::run(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(&root))?;
+    }
+    // Another clone may have been faster; either's is as good.
+    match fs::rename(&root, target) {
+        Err(_) if target.is_dir() => Ok(()),
+        result => result.with_context(|| format!("cannot put {} in place", target.display())),
+    }
+}

@@ -1,0 +1,41 @@
+//! Brings what the tests and comparisons need and this machine lacks. What is there already is left alone, so
+//! that a second run touches neither the network nor the package manager.
+
+mod archive;
+mod packages;
+mod sources;
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use reference::{Cache, Program, Release};
+
+use crate::{project, shell};
+
+/// Everything, in the order in which one thing needs another.
+pub fn run() -> Result<()> {
+    packages::install_missing()?;
+    musl_target()?;
+    let cache = Cache::of_user()?;
+    archive::kmod(&cache, Release::Kmod30)?;
+    archive::kmod(&cache, Release::Kmod34)?;
+    archive::kernel(&cache)?;
+    for release in Release::ALL {
+        println!("{release}: {}", Program::reference(&cache, release, "depmod")?.version()?);
+    }
+    println!("kernel: {}", cache.kernel()?.version);
+    Ok(())
+}
+
+/// The target of the static binaries that are shipped.
+fn musl_target() -> Result<()> {
+    if project::musl_target_installed() {
+        return Ok(());
+    }
+    if !shell::exists("rustup") {
+        let why = "no rustup, and this toolchain has no such target; native binaries are tested instead";
+        return shell::skipped(project::MUSL_TARGET, why);
+    }
+    shell::run(Command::new("rustup").args(["target", "add", project::MUSL_TARGET]))
+        .context("the static binaries that are shipped need this target")
+}

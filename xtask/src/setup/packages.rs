@@ -1,0 +1,66 @@
+//! Debian packages that tests call or link.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+
+/// What is needed, and by what.
+const PACKAGES: [(&str, &str); 12] = [
+    ("gcc", "the C parts of the compression libraries"),
+    ("kmod", "the installed tools, for people who compare by hand"),
+    ("libclang-dev", "bindings of the libkmod oracle are made at build time"),
+    ("libkmod-dev", "the libkmod oracle"),
+    ("pkg-config", "finding libkmod"),
+    ("musl-tools", "the static build of C parts"),
+    ("qemu-system-x86", "tests on a real kernel"),
+    ("strace", "tests of the order of system calls"),
+    ("time", "peak memory by hand"),
+    ("util-linux", "unshare: private mounts for tests"),
+    ("valgrind", "counting instructions"),
+    ("xz-utils", "looking into module files by hand"),
+];
+
+/// Installs those that are missing. Only then are the package lists refreshed.
+pub fn install_missing() -> Result<()> {
+    if !shell::exists("apt-get") {
+        let names = PACKAGES.map(|(name, why)| format!("  {name}: {why}")).join("\n");
+        return shell::skipped("system packages", &format!("no apt-get here; what is needed:\n{names}"));
+    }
+    let mut missing = Vec::new();
+    for (name, why) in PACKAGES {
+        if !installed(name)? {
+            println!("missing: {name} ({why})");
+            missing.push(name);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    shell::run(as_root()?.args(["apt-get", "-qq", "update"]))?;
+    let mut install = as_root()?;
+    install.args(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", "-y"]);
+    install.args(["install", "--no-install-recommends"]).args(missing);
+    shell::run(&mut install)
+}
+
+fn installed(package: &str) -> Result<bool> {
+    let query = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${db:Status-Status}", package])
+        .output()
+        .context("cannot start dpkg-query")?;
+    Ok(query.status.success() && query.stdout == b"installed")
+}
+
+/// A command that runs its arguments with the rights to install.
+fn as_root() -> Result<Command> {
+    let user = shell::output(Command::new("id").arg("-u"))?;
+    if user.trim() == "0" {
+        return Ok(Command::new("env"));
+    }
+    if !shell::exists("sudo") {
+        bail!("installing packages needs root, and there is no sudo: run cargo xtask setup as root once");
+    }
+    Ok(Command::new("sudo"))
+}
