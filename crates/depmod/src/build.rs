@@ -193,18 +193,17 @@ fn sort(request: &Request, found: &mut [Found], reporter: &Reporter) {
     }
 }
 
-/// Reads all modules; one that cannot be read stays, with nothing said of it.
+/// Reads all modules; one that cannot be read stays, with as much as could be read.
 fn read_catalog(request: &Request, found: &[Found], reporter: &Reporter) -> Result<Catalog, Ended> {
     let readings = read::read_all(found, request.jobs);
     let modules = found.iter().zip(readings).map(|(module, reading)| {
-        let info = reading.unwrap_or_else(|error| {
-            reporter.error(messages::cannot_load_symbols(&module.file, &error));
-            if let Some(why) = messages::why_not_loaded(&error) {
+        if let Some(error) = &reading.error {
+            reporter.error(messages::cannot_load_symbols(&module.file, error));
+            if let Some(why) = messages::why_not_loaded(error) {
                 reporter.hint(why);
             }
-            modfile::ModuleInfo::default()
-        });
-        (module.located.clone(), info)
+        }
+        (module.located.clone(), reading.info)
     });
     match Catalog::new(modules) {
         Ok(catalog) => Ok(catalog),

@@ -119,7 +119,7 @@ pub(crate) fn cannot_load_symbols(file: &Path, error: &ReadError) -> Vec<u8> {
 pub(crate) fn why_not_loaded(error: &ReadError) -> Option<String> {
     match error {
         ReadError::Io(_) => None,
-        _ => Some(format!("{error}; the module stays in modules.dep, without aliases and dependencies")),
+        _ => Some(format!("{error}; the module stays in modules.dep with what could be read of it")),
     }
 }
 

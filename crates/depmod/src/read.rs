@@ -6,13 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use modfile::info::{self, Workspace};
-use modfile::{ModuleInfo, ReadError};
+use modfile::info::{self, Reading, Workspace};
 
 use crate::scan::Found;
-
-/// What a module file says, or why it says nothing.
-pub type Reading = Result<ModuleInfo, ReadError>;
 
 /// Files that a thread takes at a time: enough that the shared counter does not matter.
 const BATCH: usize = 16;

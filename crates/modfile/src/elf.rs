@@ -108,6 +108,9 @@ impl Layout {
     }
 }
 
+/// Bytes before the section table that are read with it. Section names of real modules take up to 2 KiB.
+const NAMES_BEFORE_TABLE: u64 = 2048;
+
 fn read_headers<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_>,
     endian: Endianness,
@@ -129,14 +132,20 @@ fn read_headers<Elf: FileHeader<Endian = Endianness>>(
     let names_number = usize::from(header.e_shstrndx(endian).0);
     let machine = header.e_machine(endian).0;
 
-    let mut table = Vec::new();
+    const TABLE_OUTSIDE: ReadError = ReadError::Malformed("the section table lies outside of the file");
+    const NAMES_OUTSIDE: ReadError = ReadError::Malformed("the section names lie outside of the file");
     let table_len = (count * entry_len) as u64;
     if !image.contains(table_offset, table_len) {
-        return Err(ReadError::Malformed("the section table lies outside of the file"));
+        return Err(TABLE_OUTSIDE);
     }
-    let table = image.bytes(table_offset, table_len, &mut table)?;
-    let (headers, _) = pod::slice_from_bytes::<Elf::SectionHeader>(table, count)
-        .map_err(|()| ReadError::Malformed("the section table lies outside of the file"))?;
+    // Compilers put the section names right before the table: one read gives both.
+    let before = table_offset.min(NAMES_BEFORE_TABLE);
+    let mut buffer = Vec::new();
+    let tail = image.bytes(table_offset - before, before + table_len, &mut buffer)?;
+    let (names_part, table) =
+        tail.split_at_checked(usize::try_from(before).unwrap_or(usize::MAX)).ok_or(TABLE_OUTSIDE)?;
+    let (headers, _) =
+        pod::slice_from_bytes::<Elf::SectionHeader>(table, count).map_err(|()| TABLE_OUTSIDE)?;
     let range = |header: &Elf::SectionHeader| Range {
         offset: header.sh_offset(endian).into(),
         len: header.sh_size(endian).into(),
@@ -145,9 +154,18 @@ fn read_headers<Elf: FileHeader<Endian = Endianness>>(
         .get(names_number)
         .map(range)
         .filter(|names| image.contains(names.offset, names.len))
-        .ok_or(ReadError::Malformed("the section names lie outside of the file"))?;
-    let mut names = Vec::new();
-    let names = image.bytes(names_range.offset, names_range.len, &mut names)?.to_vec();
+        .ok_or(NAMES_OUTSIDE)?;
+    let mut names_buffer = Vec::new();
+    let in_tail = names_range
+        .offset
+        .checked_sub(table_offset - before)
+        .and_then(|at| names_part.get(usize::try_from(at).ok()?..))
+        .and_then(|rest| rest.get(..usize::try_from(names_range.len).ok()?));
+    let names = match in_tail {
+        Some(names) => names,
+        None => image.bytes(names_range.offset, names_range.len, &mut names_buffer)?,
+    }
+    .to_vec();
     if names.last() != Some(&0) {
         return Err(ReadError::Malformed("the section names are not terminated"));
     }

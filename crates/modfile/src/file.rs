@@ -12,8 +12,11 @@ use rustix::fs::OFlags;
 
 use crate::compression::{self, Compression, DECOMPRESSED_LIMIT, DecompressError};
 
-/// Files up to this size are read at once, which is cheaper than six positioned reads.
-const SMALL_FILE: usize = 24 << 10;
+/// Files up to this size are read at once, which is cheaper than five positioned reads.
+const SMALL_FILE: usize = 32 << 10;
+
+/// Of a larger file this much is read first: the header of an ELF file, or the magic bytes of another.
+const START: usize = 64;
 
 /// kmod takes nothing shorter for a module, whatever it holds.
 const SHORTEST_FILE: u64 = 6;
@@ -76,6 +79,8 @@ pub enum Image<'a> {
         file: &'a File,
         /// Its size in bytes when it was opened.
         len: u64,
+        /// Its first bytes, at hand already.
+        start: &'a [u8],
     },
     /// All bytes at hand: decompressed, or a small file.
     Memory(&'a [u8]),
@@ -116,16 +121,17 @@ impl<'a> Image<'a> {
             return Err(OUTSIDE);
         }
         let size = usize::try_from(len).unwrap_or(usize::MAX);
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        let at_hand = match *self {
+            Self::Memory(bytes) | Self::File { start: bytes, .. } => bytes,
+        };
+        if let Some(bytes) = at_hand.get(at..).and_then(|rest| rest.get(..size)) {
+            return Ok(bytes);
+        }
         match *self {
-            Self::Memory(bytes) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX);
-                bytes.get(start..).and_then(|rest| rest.get(..size)).ok_or(OUTSIDE)
-            }
+            Self::Memory(_) => Err(OUTSIDE),
             Self::File { file, .. } => {
-                if size > DECOMPRESSED_LIMIT {
-                    return Err(ReadError::TooLarge(DECOMPRESSED_LIMIT));
-                }
-                buffer.resize(size, 0);
+                let buffer = room(buffer, size)?;
                 file.read_exact_at(buffer, offset)?;
                 Ok(buffer)
             }
@@ -133,45 +139,60 @@ impl<'a> Image<'a> {
     }
 }
 
+/// The first bytes of a buffer, which grows if it has to and never shrinks: zeroing it for each module would
+/// cost more than reading.
+fn room(buffer: &mut Vec<u8>, size: usize) -> Result<&mut [u8], ReadError> {
+    if size > DECOMPRESSED_LIMIT {
+        return Err(ReadError::TooLarge(DECOMPRESSED_LIMIT));
+    }
+    if buffer.len() < size {
+        buffer.resize(size, 0);
+    }
+    buffer.get_mut(..size).ok_or(ReadError::TooLarge(size))
+}
+
+/// A module file that was opened.
+#[derive(Debug)]
+pub struct ModuleFile {
+    file: File,
+    len: u64,
+}
+
 /// Opens a module file without waiting: a fifo or a device that took the file's place is refused, not opened
 /// for good.
 ///
 /// # Errors
 /// [`ReadError::Io`], [`ReadError::NotRegular`].
-pub fn open(path: &Path) -> Result<File, ReadError> {
+pub fn open(path: &Path) -> Result<ModuleFile, ReadError> {
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
     let file =
         File::options().read(true).custom_flags(i32::try_from(flags).unwrap_or_default()).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(ReadError::NotRegular) }
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok(ModuleFile { len: metadata.len(), file }) } else { Err(ReadError::NotRegular) }
 }
 
 /// Gives the plain bytes of an open module file, decompressed if need be.
 ///
 /// # Errors
 /// [`ReadError`] other than those about the structure of ELF files.
-pub fn image<'a>(file: &'a File, buffers: &'a mut Buffers) -> Result<Image<'a>, ReadError> {
-    let len = file.metadata()?.len();
-    if len < SHORTEST_FILE {
-        return Err(ReadError::TooShort(len));
+pub fn image<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers) -> Result<Image<'a>, ReadError> {
+    let ModuleFile { file, len } = module;
+    if *len < SHORTEST_FILE {
+        return Err(ReadError::TooShort(*len));
     }
-    let size = usize::try_from(len).unwrap_or(usize::MAX);
-    let start = size.min(SMALL_FILE);
-    buffers.packed.resize(start, 0);
-    file.read_exact_at(&mut buffers.packed, 0)?;
-    let Some(format) = Compression::detect(&buffers.packed) else {
-        return Ok(if size <= SMALL_FILE {
-            Image::Memory(&buffers.packed)
-        } else {
-            Image::File { file, len }
-        });
-    };
-    if size > DECOMPRESSED_LIMIT {
-        return Err(ReadError::TooLarge(DECOMPRESSED_LIMIT));
+    let size = usize::try_from(*len).unwrap_or(usize::MAX);
+    let is_small = size <= SMALL_FILE;
+    let Buffers { packed, image } = buffers;
+    let start = if is_small { size } else { START };
+    file.read_exact_at(room(packed, start)?, 0)?;
+    if let Some(format) = Compression::detect(packed.get(..start).unwrap_or_default()) {
+        if !is_small {
+            file.read_exact_at(room(packed, size)?, 0)?;
+        }
+        let packed = packed.get(..size).unwrap_or_default();
+        compression::decompress(format, packed, DECOMPRESSED_LIMIT, image)?;
+        return Ok(Image::Memory(image));
     }
-    buffers.packed.resize(size, 0);
-    if let Some(rest) = buffers.packed.get_mut(start..) {
-        file.read_exact_at(rest, start as u64)?;
-    }
-    compression::decompress(format, &buffers.packed, DECOMPRESSED_LIMIT, &mut buffers.image)?;
-    Ok(Image::Memory(&buffers.image))
+    let start = packed.get(..start).unwrap_or_default();
+    Ok(if is_small { Image::Memory(start) } else { Image::File { file, len: *len, start } })
 }

@@ -31,44 +31,51 @@ pub struct Workspace {
     modinfo: Vec<u8>,
 }
 
-/// Reads what the database records of the module file at `path`.
-///
-/// # Errors
-/// [`ReadError`] if the file cannot be read, is no module, or contradicts itself.
-pub fn read(path: &Path, workspace: &mut Workspace) -> Result<ModuleInfo, ReadError> {
-    let file = file::open(path)?;
-    let image = file::image(&file, &mut workspace.file)?;
-    of_image(&image, &mut workspace.symbols, &mut workspace.modinfo)
+/// What could be read of a module, and what went wrong.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// What the file says, as far as it could be read.
+    pub info: ModuleInfo,
+    /// The first thing that could not be read.
+    pub error: Option<ReadError>,
 }
 
-/// Reads what the database records of a module from its plain bytes.
-///
-/// # Errors
-/// [`ReadError`] about the structure, or what the file system said.
-pub fn of_image<'b>(
-    image: &Image<'b>,
-    symbol_buffers: &'b mut [Vec<u8>; 2],
-    modinfo_buffer: &'b mut Vec<u8>,
-) -> Result<ModuleInfo, ReadError> {
-    let layout = Layout::read(image)?;
-    let table = SymbolTable::read(image, &layout, symbol_buffers)?;
-    let mut info = ModuleInfo {
-        exports: symbols::exports(image, &layout, &table)?,
-        needs: symbols::needs(image, &layout, &table)?,
-        ..ModuleInfo::default()
-    };
-    if let Some(range) = layout.section(b".modinfo") {
-        let section = image.bytes(range.offset, range.len, modinfo_buffer)?;
-        for (key, value) in modinfo::pairs(section) {
-            match key {
-                b"alias" => info.aliases.push(value),
-                b"softdep" => info.softdeps.push(value),
-                b"weakdep" => info.weakdeps.push(value),
-                _ => {}
-            }
-        }
-    }
+/// Reads what the database records of the module file at `path`.
+#[must_use]
+pub fn read(path: &Path, workspace: &mut Workspace) -> Reading {
+    let mut info = ModuleInfo::default();
+    let error = read_into(path, workspace, &mut info).err();
     info.exports.shrink();
     info.needs.shrink();
-    Ok(info)
+    Reading { info, error }
+}
+
+fn read_into(path: &Path, workspace: &mut Workspace, info: &mut ModuleInfo) -> Result<(), ReadError> {
+    let file = file::open(path)?;
+    let image = file::image(&file, &mut workspace.file)?;
+    let layout = Layout::read(&image)?;
+    let table = SymbolTable::read(&image, &layout, &mut workspace.symbols)?;
+    // A damaged list of exports says nothing against the rest.
+    let exports = symbols::exports(&image, &layout, &table).map(|exports| info.exports = exports);
+    info.needs = symbols::needs(&image, &layout, &table)?;
+    read_modinfo(&image, &layout, &mut workspace.modinfo, info)?;
+    exports
+}
+
+fn read_modinfo(
+    image: &Image<'_>,
+    layout: &Layout,
+    buffer: &mut Vec<u8>,
+    info: &mut ModuleInfo,
+) -> Result<(), ReadError> {
+    let Some(range) = layout.section(b".modinfo") else { return Ok(()) };
+    for (key, value) in modinfo::pairs(image.bytes(range.offset, range.len, buffer)?) {
+        match key {
+            b"alias" => info.aliases.push(value),
+            b"softdep" => info.softdeps.push(value),
+            b"weakdep" => info.weakdeps.push(value),
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -36,6 +36,12 @@ impl Strings {
         self.ends.len()
     }
 
+    /// How many bytes all strings together have.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

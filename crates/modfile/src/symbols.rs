@@ -5,14 +5,14 @@
 //! `__versions`, or since Linux 6.14 in `__version_ext_crcs` and `__version_ext_names`.
 
 use std::collections::HashMap;
-use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
 use object::elf::{self, FileHeader32, FileHeader64, STB_WEAK};
 use object::endian::Endianness;
 use object::pod;
 use object::read::elf::{FileHeader, Sym};
 
-use crate::elf::{Class, Layout};
+use crate::elf::{Class, Layout, Range};
 use crate::file::{Image, ReadError};
 use crate::strings::Strings;
 
@@ -28,6 +28,13 @@ impl SymbolList {
     pub fn push(&mut self, name: &[u8], crc: u64) {
         self.names.push(name);
         self.crcs.push(crc);
+    }
+
+    fn check_limit(&self) -> Result<(), ReadError> {
+        if self.names.byte_len() > NAMES_LIMIT {
+            return Err(ReadError::Malformed("the names of its symbols overlap without bound"));
+        }
+        Ok(())
     }
 
     /// Names and checksums in order.
@@ -106,13 +113,27 @@ impl Needs {
 const SHN_UNDEF: u16 = elf::SHN_UNDEF.0;
 const SHN_ABS: u16 = elf::SHN_ABS.0;
 
-/// An entry of the symbol table, as far as it matters here.
+/// The longest list of names that is accepted, in bytes. Names may overlap in the file, so a small file can
+/// claim to hold an immense list; the largest real ones take a few megabytes.
+const NAMES_LIMIT: usize = 64 << 20;
+
+/// A section of checksums larger than this is not kept: real ones have four bytes for each export.
+const CHECKSUMS_LIMIT: u64 = 1 << 20;
+
+/// An entry of the symbol table, as far as it matters here. Most entries matter to nobody, so finding the end
+/// of their names is left for later.
 struct Symbol<'a> {
-    name: &'a [u8],
+    /// The rest of the string table from the name's first byte on; `None` if the name lies outside of it.
+    name_and_rest: Option<&'a [u8]>,
     value: u64,
     section: u16,
     kind: u8,
     weak: bool,
+}
+
+/// A name ends at a NUL, or with the table.
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    memchr::memchr(0, bytes).and_then(|end| bytes.get(..end)).unwrap_or(bytes)
 }
 
 /// The exports of a module.
@@ -121,15 +142,10 @@ struct Symbol<'a> {
 /// [`ReadError::Malformed`] if only `__ksymtab_strings` could tell and it is damaged, or what the file system
 /// said.
 pub fn exports(image: &Image<'_>, layout: &Layout, table: &SymbolTable<'_>) -> Result<SymbolList, ReadError> {
-    let mut list = SymbolList::default();
-    for symbol in table.iter(layout) {
-        if let Some(name) = symbol.name.strip_prefix(b"__crc_") {
-            list.push(name, export_crc(image, layout, &symbol)?);
-        }
-    }
-    if !list.is_empty() {
+    if let Some(list) = exports_with_checksums(image, layout, table)? {
         return Ok(list);
     }
+    let mut list = SymbolList::default();
     let mut buffer = Vec::new();
     let Some(range) = layout.section(b"__ksymtab_strings").filter(|range| range.len > 0) else {
         return Ok(list);
@@ -144,22 +160,63 @@ pub fn exports(image: &Image<'_>, layout: &Layout, table: &SymbolTable<'_>) -> R
     Ok(list)
 }
 
-/// A checksum is the symbol's value, or 32 bits at that offset of its section; all ones if there are none.
-fn export_crc(image: &Image<'_>, layout: &Layout, symbol: &Symbol<'_>) -> Result<u64, ReadError> {
-    if symbol.section == SHN_ABS || symbol.section == SHN_UNDEF {
-        return Ok(symbol.value);
+/// The exports by `__crc_` symbols; none if there is no such symbol, or if the name of any symbol lies outside
+/// of the table.
+fn exports_with_checksums(
+    image: &Image<'_>,
+    layout: &Layout,
+    table: &SymbolTable<'_>,
+) -> Result<Option<SymbolList>, ReadError> {
+    let mut list = SymbolList::default();
+    let mut checksums = Checksums::default();
+    for symbol in table.iter(layout) {
+        let Some(name) = symbol.name_and_rest else { return Ok(None) };
+        if let Some(name) = name.strip_prefix(b"__crc_") {
+            list.push(until_nul(name), checksums.of(image, layout, &symbol)?);
+            list.check_limit()?;
+        }
     }
-    let Some(section) = layout.section_at(symbol.section) else { return Ok(u64::MAX) };
-    let inside = symbol.value.checked_add(4).is_some_and(|end| end <= section.len);
-    let Some(offset) = section.offset.checked_add(symbol.value).filter(|_| inside) else {
-        return Ok(u64::MAX);
-    };
-    let mut buffer = Vec::new();
-    let bytes = image.bytes(offset, 4, &mut buffer)?;
-    Ok(bytes.try_into().map_or(u64::MAX, |crc| u64::from(layout.u32(crc))))
+    Ok(Some(list).filter(|list| !list.is_empty()))
 }
 
-/// The needs of a module: its undefined symbols, then the names in `__versions` that are none of them.
+/// The section that checksums are in, read once.
+#[derive(Default)]
+struct Checksums {
+    known: Option<(u16, Vec<u8>)>,
+}
+
+impl Checksums {
+    /// A checksum is the symbol's value, or 32 bits at that offset of its section; all ones if there are none.
+    fn of(&mut self, image: &Image<'_>, layout: &Layout, symbol: &Symbol<'_>) -> Result<u64, ReadError> {
+        if symbol.section == SHN_ABS || symbol.section == SHN_UNDEF {
+            return Ok(symbol.value);
+        }
+        let Some(range) = layout.section_at(symbol.section) else { return Ok(u64::MAX) };
+        let mut buffer = Vec::new();
+        let crc = if range.len > CHECKSUMS_LIMIT {
+            match range.offset.checked_add(symbol.value) {
+                Some(at) if symbol.value <= range.len - 4 => image.bytes(at, 4, &mut buffer)?.first_chunk(),
+                _ => None,
+            }
+        } else {
+            let section = self.section(image, symbol.section, range)?;
+            usize::try_from(symbol.value).ok().and_then(|at| section.get(at..)?.first_chunk::<4>())
+        };
+        Ok(crc.map_or(u64::MAX, |&crc| u64::from(layout.u32(crc))))
+    }
+
+    fn section(&mut self, image: &Image<'_>, number: u16, range: Range) -> Result<&[u8], ReadError> {
+        if self.known.as_ref().is_none_or(|&(known, _)| known != number) {
+            let mut buffer = Vec::new();
+            let bytes = image.bytes(range.offset, range.len, &mut buffer)?.to_vec();
+            self.known = Some((number, bytes));
+        }
+        Ok(self.known.as_ref().map(|(_, bytes)| bytes.as_slice()).unwrap_or_default())
+    }
+}
+
+/// The needs of a module: its undefined symbols, then the names in `__versions` that are none of them. None at
+/// all if the name of an undefined symbol lies outside of the table.
 ///
 /// # Errors
 /// What the file system said.
@@ -170,21 +227,34 @@ pub fn needs(image: &Image<'_>, layout: &Layout, table: &SymbolTable<'_>) -> Res
     }
     let mut buffers = [Vec::new(), Vec::new()];
     let versions = versions(image, layout, &mut buffers)?;
-    let extended = layout.section(b"__versions").is_none();
-    let crcs: HashMap<&[u8], u64> = versions.iter().rev().copied().collect();
-    let mut undefined = HashSet::new();
+    // The first of a name counts.
+    let mut places: HashMap<&[u8], usize, RandomState> =
+        HashMap::with_capacity_and_hasher(versions.len(), RandomState::default());
+    let firsts: Vec<usize> =
+        versions.iter().enumerate().map(|(place, &(name, _))| *places.entry(name).or_insert(place)).collect();
+    let mut undefined = vec![false; versions.len()];
     for symbol in table.iter(layout) {
-        if symbol.section != SHN_UNDEF || symbol.name.is_empty() || is_register(layout, &symbol) {
+        if symbol.section != SHN_UNDEF || is_register(layout, &symbol) {
             continue;
         }
-        let crc = crcs.get(symbol.name).copied().unwrap_or(0);
-        undefined.insert(symbol.name);
-        list.push(Need { name: symbol.name, crc, weak: symbol.weak });
+        let Some(name) = symbol.name_and_rest.map(until_nul) else { return Ok(Needs::default()) };
+        if name.is_empty() {
+            continue;
+        }
+        let place = places.get(name).copied();
+        if let Some(seen) = place.and_then(|place| undefined.get_mut(place)) {
+            *seen = true;
+        }
+        let crc = place.and_then(|place| versions.get(place)).map_or(0, |&(_, crc)| crc);
+        list.push(Need { name, crc, weak: symbol.weak });
+        list.symbols.check_limit()?;
     }
     // compat: names in the extended table make no dependency.
-    for &(name, crc) in versions.iter().filter(|_| !extended) {
-        if !undefined.contains(name) {
-            list.push(Need { name, crc, weak: false });
+    if layout.section(b"__versions").is_some() {
+        for (&(name, crc), &first) in versions.iter().zip(&firsts) {
+            if undefined.get(first) == Some(&false) {
+                list.push(Need { name, crc, weak: false });
+            }
         }
     }
     Ok(list)
@@ -233,8 +303,7 @@ fn basic_versions<'b>(layout: &Layout, section: &'b [u8]) -> Vec<(&'b [u8], u64)
                 (crc.try_into().map(|crc| layout.u64(crc)), name)
             }
         };
-        let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
-        versions.push((name.get(..end).unwrap_or_default(), crc.unwrap_or_default()));
+        versions.push((until_nul(name), crc.unwrap_or_default()));
     }
     versions
 }
@@ -260,6 +329,15 @@ impl<'b> SymbolTable<'b> {
             return Ok(Self::default());
         };
         let [symbol_buffer, name_buffer] = buffers;
+        // Compilers put one right behind the other: one read gives both.
+        if symbols.offset.checked_add(symbols.len) == Some(names.offset)
+            && image.contains(names.offset, names.len)
+        {
+            let both = image.bytes(symbols.offset, symbols.len + names.len, symbol_buffer)?;
+            let at = usize::try_from(symbols.len).unwrap_or(usize::MAX);
+            let (symbols, names) = both.split_at_checked(at).unwrap_or_default();
+            return Ok(Self { symbols, names });
+        }
         Ok(Self {
             symbols: image.bytes(symbols.offset, symbols.len, symbol_buffer)?,
             names: image.bytes(names.offset, names.len, name_buffer)?,
@@ -280,21 +358,19 @@ impl<'b> SymbolTable<'b> {
     where
         Elf::Sym: 'b,
     {
-        let count = self.symbols.len() / size_of::<Elf::Sym>();
+        // compat: a table that ends within an entry has none.
+        let entry_len = size_of::<Elf::Sym>();
+        let count = if self.symbols.len() % entry_len == 0 { self.symbols.len() / entry_len } else { 0 };
         let symbols: &'b [Elf::Sym] =
             pod::slice_from_bytes(self.symbols, count).map(|(symbols, _)| symbols).unwrap_or_default();
         let names = self.names;
         // The first entry stands for "no symbol".
-        symbols.iter().skip(1).filter_map(move |symbol| {
-            let name = names.get(symbol.st_name(endian) as usize..)?;
-            let end = name.iter().position(|&byte| byte == 0)?;
-            Some(Symbol {
-                name: name.get(..end)?,
-                value: symbol.st_value(endian).into(),
-                section: symbol.st_shndx(endian).0,
-                kind: symbol.st_type().0,
-                weak: symbol.st_bind() == STB_WEAK,
-            })
+        symbols.iter().skip(1).map(move |symbol| Symbol {
+            name_and_rest: names.get(symbol.st_name(endian) as usize..).filter(|rest| !rest.is_empty()),
+            value: symbol.st_value(endian).into(),
+            section: symbol.st_shndx(endian).0,
+            kind: symbol.st_type().0,
+            weak: symbol.st_bind() == STB_WEAK,
         })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::build::catalog::Catalog;
 use crate::build::hash::table_order;
 
@@ -32,7 +34,7 @@ pub struct Definition {
 /// All known symbols.
 #[derive(Debug, Default)]
 pub struct SymbolTable<'a> {
-    definitions: HashMap<&'a [u8], Definition>,
+    definitions: HashMap<&'a [u8], Definition, RandomState>,
     prefix: Option<u8>,
 }
 
@@ -42,7 +44,8 @@ impl<'a> SymbolTable<'a> {
     #[must_use]
     pub fn new(catalog: &'a Catalog, kernel: Option<&'a KernelSymbols>, prefix: Option<u8>) -> Self {
         let exported = catalog.modules().iter().map(|module| module.info.exports.len()).sum();
-        let mut table = Self { definitions: HashMap::with_capacity(exported), prefix };
+        let mut table =
+            Self { definitions: HashMap::with_capacity_and_hasher(exported, RandomState::default()), prefix };
         if let Some(kernel) = kernel {
             for (name, crc) in &kernel.symbols {
                 table.define(name, Definition { owner: None, crc: *crc });
