@@ -11,16 +11,18 @@ use modcli::{Ended, Exit, Reporter, Session, Severity};
 use moddb::build::catalog::{Catalog, Module};
 use moddb::build::graph::{Check, Cycles, DependencyGraph, NeedNote};
 use moddb::build::order::{self, CorruptedLine, Located};
-use moddb::build::outputs::{self, Kind, Note, Output, Sources};
+use moddb::build::outputs::{self, Kind, Note, Output, Recipe, Sources};
 use moddb::build::symbols::{KernelSymbols, SymbolTable};
 use moddb::config::depmod::{self, DepmodConfig};
 use modfile::ModuleName;
+use modfile::info::{self, Workspace};
 
 use crate::messages;
+use crate::parallel::{self, Spread};
 use crate::publish::{self, CannotPublish, Directory};
 use crate::request::{Destination, Request, Selection, Surroundings};
 use crate::scan::{self, Found, Unsearchable};
-use crate::{freshness, kernel_symbols, read};
+use crate::{freshness, kernel_symbols};
 
 /// Where depmod.d files are looked for, the first ones first.
 const CONFIG_DIRECTORIES: [&str; 5] =
@@ -76,7 +78,7 @@ pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyh
         }
     };
     let (built, notes) = build(session, request, &catalog, kernel.as_ref(), check)?;
-    let complete = tell_notes(request, &notes, reporter);
+    let complete = tell_notes(&notes, reporter);
     match directory {
         None => built.iter().try_for_each(|output| session.output.print(&output.bytes))?,
         Some(directory) => publish(&directory, &built, moment.began, reporter)?,
@@ -195,7 +197,10 @@ fn sort(request: &Request, found: &mut [Found], reporter: &Reporter) {
 
 /// Reads all modules; one that cannot be read stays, with as much as could be read.
 fn read_catalog(request: &Request, found: &[Found], reporter: &Reporter) -> Result<Catalog, Ended> {
-    let readings = read::read_all(found, request.jobs);
+    let spread = Spread { jobs: request.jobs, batch: 16 };
+    let readings = parallel::map(found.len(), spread, |number, workspace: &mut Workspace| {
+        found.get(number).map(|module| info::read(&module.file, workspace)).unwrap_or_default()
+    });
     let modules = found.iter().zip(readings).map(|(module, reading)| {
         if let Some(error) = &reading.error {
             reporter.error(messages::cannot_load_symbols(&module.file, error));
@@ -246,15 +251,18 @@ fn build(
     let graph = graph.map_err(|cycles| report_cycles(catalog, &cycles, reporter))?;
     let builtin = read_input(request, "modules.builtin", reporter);
     let builtin_modinfo = read_input(request, "modules.builtin.modinfo", reporter);
-    let sources = Sources {
-        catalog,
-        symbols: &symbols,
-        graph: &graph,
-        builtin: builtin.as_deref(),
-        builtin_modinfo: builtin_modinfo.as_deref(),
-    };
-    let wanted = |kind| request.destination == Destination::Files || kind == Kind::Text;
-    let (outputs, notes): (Vec<_>, Vec<_>) = outputs::write(&sources, wanted).unzip();
+    let mut sources = Sources::new(catalog, &symbols, &graph);
+    sources.builtin = builtin.as_deref();
+    sources.builtin_modinfo = builtin_modinfo.as_deref();
+    sources.note_duplicates = request.warn;
+    let recipes: Vec<Recipe> = outputs::recipes()
+        .filter(|recipe| request.destination == Destination::Files || recipe.kind == Kind::Text)
+        .collect();
+    let spread = Spread { jobs: request.jobs, batch: 1 };
+    let built = parallel::map(recipes.len(), spread, |number, ()| {
+        recipes.get(number).map(|recipe| recipe.write(&sources))
+    });
+    let (outputs, notes): (Vec<_>, Vec<_>) = built.into_iter().flatten().unzip();
     Ok((outputs, notes.into_iter().flatten().collect()))
 }
 
@@ -286,12 +294,9 @@ fn read_input(request: &Request, name: &str, reporter: &Reporter) -> Option<Vec<
 }
 
 /// Says what did not fit; tells whether the database lacks something for it.
-fn tell_notes(request: &Request, notes: &[Note], reporter: &Reporter) -> bool {
+fn tell_notes(notes: &[Note], reporter: &Reporter) -> bool {
     let mut complete = true;
     for note in notes {
-        if matches!(note, Note::DuplicateAlias { .. }) && !request.warn {
-            continue;
-        }
         let (severity, text) = messages::note(note);
         reporter.message(severity, text);
         if let Note::BadCharacter { output, .. } | Note::IndexTooLarge(output) = note {

@@ -1,15 +1,15 @@
 //! `depmod` builds the module database of a kernel.
 //!
 //! [`run`] reads the command line into a [`request`]; then each phase hands its result to the next: [`scan`]
-//! finds the module files, [`read`] reads them, `moddb` builds the database, [`publish`] puts it in place.
+//! finds the module files, [`parallel`] threads read them, `moddb` builds the database, [`publish`] puts it in place.
 
 mod build;
 mod cli;
 mod freshness;
 mod kernel_symbols;
 mod messages;
+mod parallel;
 mod publish;
-mod read;
 mod request;
 mod scan;
 

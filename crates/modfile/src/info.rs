@@ -23,12 +23,26 @@ pub struct ModuleInfo {
     pub weakdeps: Strings,
 }
 
+impl ModuleInfo {
+    /// Takes everything out; the memory is kept.
+    pub fn clear(&mut self) {
+        let Self { exports, needs, aliases, softdeps, weakdeps } = self;
+        exports.clear();
+        needs.clear();
+        for list in [aliases, softdeps, weakdeps] {
+            list.clear();
+        }
+    }
+}
+
 /// Memory for [`read`], used again from one module to the next.
 #[derive(Debug, Default)]
 pub struct Workspace {
     file: Buffers,
     symbols: [Vec<u8>; 2],
     modinfo: Vec<u8>,
+    /// Lists grow here; what is kept of them has the right size at once.
+    info: ModuleInfo,
 }
 
 /// What could be read of a module, and what went wrong.
@@ -43,22 +57,21 @@ pub struct Reading {
 /// Reads what the database records of the module file at `path`.
 #[must_use]
 pub fn read(path: &Path, workspace: &mut Workspace) -> Reading {
-    let mut info = ModuleInfo::default();
-    let error = read_into(path, workspace, &mut info).err();
-    info.exports.shrink();
-    info.needs.shrink();
-    Reading { info, error }
+    workspace.info.clear();
+    let error = read_into(path, workspace).err();
+    Reading { info: workspace.info.clone(), error }
 }
 
-fn read_into(path: &Path, workspace: &mut Workspace, info: &mut ModuleInfo) -> Result<(), ReadError> {
+fn read_into(path: &Path, workspace: &mut Workspace) -> Result<(), ReadError> {
+    let Workspace { file: buffers, symbols, modinfo, info } = workspace;
     let file = file::open(path)?;
-    let image = file::image(&file, &mut workspace.file)?;
+    let image = file::image(&file, buffers)?;
     let layout = Layout::read(&image)?;
-    let table = SymbolTable::read(&image, &layout, &mut workspace.symbols)?;
+    let table = SymbolTable::read(&image, &layout, symbols)?;
     // A damaged list of exports says nothing against the rest.
-    let exports = symbols::exports(&image, &layout, &table).map(|exports| info.exports = exports);
-    info.needs = symbols::needs(&image, &layout, &table)?;
-    read_modinfo(&image, &layout, &mut workspace.modinfo, info)?;
+    let exports = symbols::exports(&image, &layout, &table, &mut info.exports);
+    symbols::needs(&image, &layout, &table, &mut info.needs)?;
+    read_modinfo(&image, &layout, modinfo, info)?;
     exports
 }
 

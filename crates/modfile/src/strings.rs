@@ -10,8 +10,7 @@ pub struct Strings {
 impl Strings {
     /// Adds a string at the end. A list is bounded by its module's size, which is below 4 GiB.
     pub fn push(&mut self, string: &[u8]) {
-        self.bytes.extend_from_slice(string);
-        self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
+        self.push_with(|bytes| bytes.extend_from_slice(string));
     }
 
     /// The string at a position.
@@ -48,10 +47,16 @@ impl Strings {
         self.ends.is_empty()
     }
 
-    /// Gives back memory that was reserved for growth.
-    pub fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
-        self.ends.shrink_to_fit();
+    /// Takes all strings out; the memory is kept.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Adds a string that `write` puts together.
+    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
+        self.ends.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
     }
 }
 

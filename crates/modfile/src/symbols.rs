@@ -54,10 +54,10 @@ impl SymbolList {
         self.crcs.is_empty()
     }
 
-    /// Gives back memory that was reserved for growth.
-    pub fn shrink(&mut self) {
-        self.names.shrink();
-        self.crcs.shrink_to_fit();
+    /// Takes all symbols out; the memory is kept.
+    pub fn clear(&mut self) {
+        self.names.clear();
+        self.crcs.clear();
     }
 }
 
@@ -103,10 +103,10 @@ impl Needs {
         self.weak.is_empty()
     }
 
-    /// Gives back memory that was reserved for growth.
-    pub fn shrink(&mut self) {
-        self.symbols.shrink();
-        self.weak.shrink_to_fit();
+    /// Takes all needs out; the memory is kept.
+    pub fn clear(&mut self) {
+        self.symbols.clear();
+        self.weak.clear();
     }
 }
 
@@ -136,19 +136,24 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
     memchr::memchr(0, bytes).and_then(|end| bytes.get(..end)).unwrap_or(bytes)
 }
 
-/// The exports of a module.
+/// Puts the exports of a module into an empty list.
 ///
 /// # Errors
 /// [`ReadError::Malformed`] if only `__ksymtab_strings` could tell and it is damaged, or what the file system
 /// said.
-pub fn exports(image: &Image<'_>, layout: &Layout, table: &SymbolTable<'_>) -> Result<SymbolList, ReadError> {
-    if let Some(list) = exports_with_checksums(image, layout, table)? {
-        return Ok(list);
+pub fn exports(
+    image: &Image<'_>,
+    layout: &Layout,
+    table: &SymbolTable<'_>,
+    list: &mut SymbolList,
+) -> Result<(), ReadError> {
+    exports_with_checksums(image, layout, table, list)?;
+    if !list.is_empty() {
+        return Ok(());
     }
-    let mut list = SymbolList::default();
     let mut buffer = Vec::new();
     let Some(range) = layout.section(b"__ksymtab_strings").filter(|range| range.len > 0) else {
-        return Ok(list);
+        return Ok(());
     };
     let strings = image.bytes(range.offset, range.len, &mut buffer)?;
     if strings.last() != Some(&0) {
@@ -157,7 +162,7 @@ pub fn exports(image: &Image<'_>, layout: &Layout, table: &SymbolTable<'_>) -> R
     for name in strings.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
         list.push(name, 0);
     }
-    Ok(list)
+    Ok(())
 }
 
 /// The exports by `__crc_` symbols; none if there is no such symbol, or if the name of any symbol lies outside
@@ -166,17 +171,20 @@ fn exports_with_checksums(
     image: &Image<'_>,
     layout: &Layout,
     table: &SymbolTable<'_>,
-) -> Result<Option<SymbolList>, ReadError> {
-    let mut list = SymbolList::default();
+    list: &mut SymbolList,
+) -> Result<(), ReadError> {
     let mut checksums = Checksums::default();
     for symbol in table.iter(layout) {
-        let Some(name) = symbol.name_and_rest else { return Ok(None) };
+        let Some(name) = symbol.name_and_rest else {
+            list.clear();
+            return Ok(());
+        };
         if let Some(name) = name.strip_prefix(b"__crc_") {
             list.push(until_nul(name), checksums.of(image, layout, &symbol)?);
             list.check_limit()?;
         }
     }
-    Ok(Some(list).filter(|list| !list.is_empty()))
+    Ok(())
 }
 
 /// The section that checksums are in, read once.
@@ -215,15 +223,19 @@ impl Checksums {
     }
 }
 
-/// The needs of a module: its undefined symbols, then the names in `__versions` that are none of them. None at
-/// all if the name of an undefined symbol lies outside of the table.
+/// Puts the needs of a module into an empty list: its undefined symbols, then the names in `__versions` that are
+/// none of them. None at all if the name of an undefined symbol lies outside of the table.
 ///
 /// # Errors
 /// What the file system said.
-pub fn needs(image: &Image<'_>, layout: &Layout, table: &SymbolTable<'_>) -> Result<Needs, ReadError> {
-    let mut list = Needs::default();
+pub fn needs(
+    image: &Image<'_>,
+    layout: &Layout,
+    table: &SymbolTable<'_>,
+    list: &mut Needs,
+) -> Result<(), ReadError> {
     if table.symbols.is_empty() {
-        return Ok(list);
+        return Ok(());
     }
     let mut buffers = [Vec::new(), Vec::new()];
     let versions = versions(image, layout, &mut buffers)?;
@@ -237,7 +249,10 @@ pub fn needs(image: &Image<'_>, layout: &Layout, table: &SymbolTable<'_>) -> Res
         if symbol.section != SHN_UNDEF || is_register(layout, &symbol) {
             continue;
         }
-        let Some(name) = symbol.name_and_rest.map(until_nul) else { return Ok(Needs::default()) };
+        let Some(name) = symbol.name_and_rest.map(until_nul) else {
+            list.clear();
+            return Ok(());
+        };
         if name.is_empty() {
             continue;
         }
@@ -257,7 +272,7 @@ pub fn needs(image: &Image<'_>, layout: &Layout, table: &SymbolTable<'_>) -> Res
             }
         }
     }
-    Ok(list)
+    Ok(())
 }
 
 /// SPARC marks the use of a global register as an undefined symbol.
@@ -360,7 +375,8 @@ impl<'b> SymbolTable<'b> {
     {
         // compat: a table that ends within an entry has none.
         let entry_len = size_of::<Elf::Sym>();
-        let count = if self.symbols.len() % entry_len == 0 { self.symbols.len() / entry_len } else { 0 };
+        let whole = self.symbols.len().is_multiple_of(entry_len);
+        let count = if whole { self.symbols.len() / entry_len } else { 0 };
         let symbols: &'b [Elf::Sym] =
             pod::slice_from_bytes(self.symbols, count).map(|(symbols, _)| symbols).unwrap_or_default();
         let names = self.names;

@@ -2,59 +2,51 @@
 
 use std::collections::HashSet;
 
-use modfile::ModuleName;
+use modfile::{ModuleName, Strings};
 
-use crate::build::outputs::{Note, Sources, alias_key, dependency_line};
+use crate::build::outputs::{Note, Sources, alias_key};
 use crate::index::writer::IndexWriter;
 
 /// `modules.dep.bin`: from a module's name to its line of `modules.dep`.
 pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
-    let modules = sources.catalog.modules();
-    let mut lines = vec![Vec::new(); modules.len()];
-    for ((index, module), line) in modules.iter().enumerate().zip(&mut lines) {
-        dependency_line(sources, index, module, line);
-    }
-    let entries = modules.iter().zip(&lines).enumerate();
-    index(
-        "modules.dep.bin",
-        entries.map(|(index, (module, line))| (module.name.as_bytes(), line.as_slice(), index)),
-        notes,
-    )
+    let entries = sources.catalog.modules().iter().zip(sources.dependencies.iter()).enumerate();
+    let entries = entries.map(|(index, (module, line))| (module.name.as_bytes(), line, index));
+    index("modules.dep.bin", entries, notes)
 }
 
 /// `modules.alias.bin`: from a normalised alias to the names of its modules.
 pub(super) fn aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
-    let mut keys = Vec::new();
+    let mut keys = Strings::default();
+    let mut owners = Vec::new();
     for (index, module) in sources.catalog.modules().iter().enumerate() {
         let mut own = HashSet::new();
         for alias in module.info.aliases.iter() {
             match alias_key(alias) {
                 Ok(key) => {
-                    if !own.insert(key.clone()) {
-                        notes.push(Note::DuplicateAlias { alias: key.clone(), module: module.name.clone() });
+                    keys.push(&key);
+                    owners.push((module.name.as_bytes(), index));
+                    if sources.note_duplicates && !own.insert(key.clone()) {
+                        notes.push(Note::DuplicateAlias { alias: key, module: module.name.clone() });
                     }
-                    keys.push((key, &module.name, index));
                 }
                 Err(note) => notes.push(note),
             }
         }
     }
-    let entries = keys.iter().map(|(key, name, index)| (key.as_slice(), name.as_bytes(), *index));
+    let entries = keys.iter().zip(owners).map(|(key, (name, index))| (key, name, index));
     index("modules.alias.bin", entries, notes)
 }
 
 /// `modules.symbols.bin`: from `symbol:NAME` to the name of the module that provides it.
 pub(super) fn symbols(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
-    let keys: Vec<_> = sources
-        .symbols
-        .provided()
-        .into_iter()
-        .filter_map(|(symbol, owner)| {
-            let module = sources.catalog.module(owner)?;
-            Some(([b"symbol:", symbol].concat(), &module.name, owner))
-        })
-        .collect();
-    let entries = keys.iter().map(|(key, name, owner)| (key.as_slice(), name.as_bytes(), *owner));
+    let mut keys = Strings::default();
+    for (symbol, _) in sources.symbols.provided() {
+        keys.push_with(|key| key.extend([b"symbol:", *symbol].into_iter().flatten()));
+    }
+    let entries = keys
+        .iter()
+        .zip(sources.symbols.provided())
+        .filter_map(|(key, &(_, owner))| Some((key, sources.catalog.module(owner)?.name.as_bytes(), owner)));
     index("modules.symbols.bin", entries, notes)
 }
 

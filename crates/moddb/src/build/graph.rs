@@ -86,22 +86,33 @@ impl DependencyGraph {
         Ok(Self { direct, number })
     }
 
-    /// All modules that a module depends on, also through others, dependents before what they depend on.
-    /// They are to be loaded from the last to the first.
+    /// What a module depends on by itself, in the order of its needs.
+    fn direct(&self, module: Index) -> &[Index] {
+        self.direct.get(module).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// For each module in order all that it depends on, also through others, dependents before what they
+    /// depend on. They are to be loaded from the last to the first.
     #[must_use]
-    pub fn closure(&self, module: Index) -> Vec<Index> {
-        let direct = |module: Index| self.direct.get(module).into_iter().flatten().copied();
-        let mut found: Vec<Index> = Vec::new();
-        let mut seen = HashSet::new();
-        let mut stack: Vec<Index> = direct(module).collect();
-        while let Some(dependency) = stack.pop() {
-            if seen.insert(dependency) {
+    pub fn closures(&self) -> Vec<Vec<Index>> {
+        // Who was last to see a module.
+        let mut seen_by = vec![None; self.direct.len()];
+        let mut stack: Vec<Index> = Vec::new();
+        let closure = |module: Index| {
+            let mut found = Vec::new();
+            stack.extend(self.direct(module));
+            while let Some(dependency) = stack.pop() {
+                let Some(seen) = seen_by.get_mut(dependency).filter(|seen| **seen != Some(module)) else {
+                    continue;
+                };
+                *seen = Some(module);
                 found.push(dependency);
-                stack.extend(direct(dependency));
+                stack.extend(self.direct(dependency));
             }
-        }
-        found.sort_unstable_by_key(|&dependency| self.number.get(dependency));
-        found
+            found.sort_unstable_by_key(|&dependency| self.number.get(dependency));
+            found
+        };
+        (0..self.direct.len()).map(closure).collect()
     }
 }
 
@@ -277,9 +288,7 @@ mod tests {
     fn a_closure_holds_what_dependencies_need_and_puts_dependents_first() {
         let graph = graph(&[("base", &[]), ("middle", &["base"]), ("top", &["base", "middle", "kernel's"])]);
         let graph = graph.unwrap();
-        assert_eq!(graph.closure(2), [1, 0]);
-        assert_eq!(graph.closure(1), [0]);
-        assert_eq!(graph.closure(0), [0; 0]);
+        assert_eq!(graph.closures(), [vec![], vec![0], vec![1, 0]]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The files of a module database, each as bytes in memory: writing them is somebody else's work.
 
-use modfile::ModuleName;
 use modfile::name::{UnmatchedBracket, normalize_alias};
+use modfile::{ModuleName, Strings};
 
-use crate::build::catalog::{Catalog, Module};
+use crate::build::catalog::Catalog;
 use crate::build::graph::DependencyGraph;
 use crate::build::symbols::SymbolTable;
 use crate::build::{binary, text};
@@ -76,21 +76,62 @@ pub enum Note {
 }
 
 /// What the database is made from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Sources<'a> {
     /// The modules.
     pub catalog: &'a Catalog,
     /// Who provides which symbol.
     pub symbols: &'a SymbolTable<'a>,
-    /// Who depends on whom.
-    pub graph: &'a DependencyGraph,
+    /// Lines of `modules.dep` without newline, one for each module.
+    pub(super) dependencies: Strings,
     /// Contents of `modules.builtin`, if there is one.
     pub builtin: Option<&'a [u8]>,
     /// Contents of `modules.builtin.modinfo`, if there is one.
     pub builtin_modinfo: Option<&'a [u8]>,
+    /// Whether aliases that a module gives twice are noted.
+    pub note_duplicates: bool,
+}
+
+impl<'a> Sources<'a> {
+    /// What is made of modules, without anything built in.
+    #[must_use]
+    pub fn new(catalog: &'a Catalog, symbols: &'a SymbolTable<'a>, graph: &DependencyGraph) -> Self {
+        let mut dependencies = Strings::default();
+        for (module, closure) in catalog.modules().iter().zip(graph.closures()) {
+            dependencies.push_with(|line| {
+                line.extend_from_slice(&module.path);
+                line.push(b':');
+                for dependency in closure {
+                    line.push(b' ');
+                    line.extend(catalog.module(dependency).into_iter().flat_map(|module| &module.path));
+                }
+            });
+        }
+        Self { catalog, symbols, dependencies, builtin: None, builtin_modinfo: None, note_duplicates: false }
+    }
 }
 
 type Write = fn(&Sources<'_>, &mut Vec<Note>) -> Vec<u8>;
+
+/// How one file of the database is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    /// The file's name in the module directory.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    write: Write,
+}
+
+impl Recipe {
+    /// Makes the file, and says what did not fit. Recipes do not depend on each other.
+    #[must_use]
+    pub fn write(&self, sources: &Sources<'_>) -> (Output, Vec<Note>) {
+        let mut notes = Vec::new();
+        let bytes = (self.write)(sources, &mut notes);
+        (Output { name: self.name, kind: self.kind, bytes }, notes)
+    }
+}
 
 /// Every file of the database, in the order in which kmod writes them.
 const OUTPUTS: [(&str, Kind, Write); 11] = [
@@ -107,31 +148,9 @@ const OUTPUTS: [(&str, Kind, Write); 11] = [
     ("modules.devname", Kind::Text, text::devnames),
 ];
 
-/// The names of all files of the database, in order.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    OUTPUTS.iter().map(|&(name, ..)| name)
-}
-
-/// Makes the files of the database of the wanted kinds, and says what did not fit.
-pub fn write<'a>(
-    sources: &'a Sources<'a>,
-    wanted: impl Fn(Kind) -> bool + 'a,
-) -> impl Iterator<Item = (Output, Vec<Note>)> + 'a {
-    OUTPUTS.iter().filter(move |&&(_, kind, _)| wanted(kind)).map(|&(name, kind, write)| {
-        let mut notes = Vec::new();
-        let bytes = write(sources, &mut notes);
-        (Output { name, kind, bytes }, notes)
-    })
-}
-
-/// A line of `modules.dep` without its newline.
-pub(super) fn dependency_line(sources: &Sources<'_>, index: usize, module: &Module, line: &mut Vec<u8>) {
-    line.extend_from_slice(&module.path);
-    line.push(b':');
-    for dependency in sources.graph.closure(index) {
-        line.push(b' ');
-        line.extend(sources.catalog.module(dependency).into_iter().flat_map(|module| &module.path));
-    }
+/// How the files of the database are made, in the order in which kmod writes them.
+pub fn recipes() -> impl Iterator<Item = Recipe> {
+    OUTPUTS.iter().map(|&(name, kind, write)| Recipe { name, kind, write })
 }
 
 /// An alias in the form in which it is looked up, or a note that it never can be.

@@ -35,6 +35,7 @@ pub struct Definition {
 #[derive(Debug, Default)]
 pub struct SymbolTable<'a> {
     definitions: HashMap<&'a [u8], Definition, RandomState>,
+    provided: Vec<(&'a [u8], usize)>,
     prefix: Option<u8>,
 }
 
@@ -44,8 +45,11 @@ impl<'a> SymbolTable<'a> {
     #[must_use]
     pub fn new(catalog: &'a Catalog, kernel: Option<&'a KernelSymbols>, prefix: Option<u8>) -> Self {
         let exported = catalog.modules().iter().map(|module| module.info.exports.len()).sum();
-        let mut table =
-            Self { definitions: HashMap::with_capacity_and_hasher(exported, RandomState::default()), prefix };
+        let mut table = Self {
+            definitions: HashMap::with_capacity_and_hasher(exported, RandomState::default()),
+            prefix,
+            provided: Vec::new(),
+        };
         if let Some(kernel) = kernel {
             for (name, crc) in &kernel.symbols {
                 table.define(name, Definition { owner: None, crc: *crc });
@@ -59,6 +63,13 @@ impl<'a> SymbolTable<'a> {
                 table.define(name, Definition { owner: Some(owner), crc });
             }
         }
+        let mut provided: Vec<_> = table
+            .definitions
+            .iter()
+            .filter_map(|(&name, definition)| Some((table_order(name, SYMBOL_BUCKETS), definition.owner?)))
+            .collect();
+        provided.sort_unstable();
+        table.provided = provided.into_iter().map(|((_, name), owner)| (name, owner)).collect();
         table
     }
 
@@ -76,16 +87,8 @@ impl<'a> SymbolTable<'a> {
 
     /// Symbols that modules provide, with the module's place in the catalog, in the order of `modules.symbols`.
     #[must_use]
-    pub fn provided(&self) -> Vec<(&'a [u8], usize)> {
-        let mut provided: Vec<_> = self
-            .definitions
-            .iter()
-            .filter_map(|(&name, definition)| {
-                definition.owner.map(|owner| (table_order(name, SYMBOL_BUCKETS), owner))
-            })
-            .collect();
-        provided.sort_unstable();
-        provided.into_iter().map(|((_, name), owner)| (name, owner)).collect()
+    pub fn provided(&self) -> &[(&'a [u8], usize)] {
+        &self.provided
     }
 }
 

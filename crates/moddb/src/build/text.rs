@@ -3,14 +3,13 @@
 use modfile::Strings;
 
 use crate::build::catalog::Module;
-use crate::build::outputs::{Note, Sources, dependency_line};
+use crate::build::outputs::{Note, Sources};
 
 /// `modules.dep`: each module's path and the paths of all that it depends on.
 pub(super) fn dependencies(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
     let mut text = Vec::new();
-    for (index, module) in sources.catalog.modules().iter().enumerate() {
-        dependency_line(sources, index, module, &mut text);
-        text.push(b'\n');
+    for dependencies in sources.dependencies.iter() {
+        line(&mut text, &[dependencies]);
     }
     text
 }
@@ -56,9 +55,10 @@ fn directives(
 /// `modules.symbols`: which module provides which symbol.
 pub(super) fn symbols(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
     let mut text = b"# Aliases for symbols, used by symbol_request().\n".to_vec();
-    for (symbol, owner) in sources.symbols.provided() {
+    for &(symbol, owner) in sources.symbols.provided() {
         if let Some(module) = sources.catalog.module(owner) {
-            line(&mut text, &[b"alias", &[b"symbol:", symbol].concat(), module.name.as_bytes()]);
+            text.extend_from_slice(b"alias symbol:");
+            line(&mut text, &[symbol, module.name.as_bytes()]);
         }
     }
     text
