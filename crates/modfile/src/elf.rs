@@ -3,7 +3,7 @@
 //! The rules of what is accepted are kmod's: sections are found by name, the first of each name counts, one
 //! that reaches outside of the file does not exist. Symbols and modinfo are read elsewhere.
 
-use object::elf::{FileHeader32, FileHeader64};
+use object::elf::{self, FileHeader32, FileHeader64};
 use object::endian::Endianness;
 use object::pod;
 use object::read::elf::{FileHeader, SectionHeader};
@@ -29,27 +29,28 @@ pub struct Range {
 }
 
 /// What the headers of a module file say.
-#[derive(Debug)]
-pub struct Layout {
+#[derive(Clone, Copy, Debug)]
+pub struct Layout<'b> {
     /// Word size.
     pub class: Class,
     /// Byte order.
     pub endian: Endianness,
     /// `e_machine`.
     pub machine: u16,
-    /// All sections by number; those outside of the file are `None`.
-    sections: Vec<Option<Range>>,
-    /// Section names' offsets in `names`, by number.
-    name_offsets: Vec<u32>,
-    names: Vec<u8>,
+    /// The section table.
+    table: &'b [u8],
+    /// The names of sections.
+    names: &'b [u8],
+    /// The size of the file: a section that reaches outside of it does not exist.
+    file_len: u64,
 }
 
-impl Layout {
-    /// Reads the headers of a module.
+impl<'b> Layout<'b> {
+    /// Reads the headers of a module; `buffers` hold them if they must be read.
     ///
     /// # Errors
     /// [`ReadError::NotElf`] or [`ReadError::Malformed`] by kmod's rules, or what the file system said.
-    pub fn read(image: &Image<'_>) -> Result<Self, ReadError> {
+    pub fn read(image: &Image<'b>, buffers: &'b mut [Vec<u8>; 2]) -> Result<Self, ReadError> {
         const IDENT: u64 = 16;
         let mut buffer = Vec::new();
         if image.len() <= IDENT {
@@ -63,24 +64,79 @@ impl Layout {
             _ => return Err(ReadError::Malformed("unknown byte order")),
         };
         match class {
-            1 => read_headers::<FileHeader32<Endianness>>(image, endian, Class::Elf32),
-            2 => read_headers::<FileHeader64<Endianness>>(image, endian, Class::Elf64),
+            1 => Self::of_class::<FileHeader32<Endianness>>(image, endian, Class::Elf32, buffers),
+            2 => Self::of_class::<FileHeader64<Endianness>>(image, endian, Class::Elf64, buffers),
             _ => Err(ReadError::Malformed("unknown word size")),
         }
+    }
+
+    fn of_class<Elf: FileHeader<Endian = Endianness>>(
+        image: &Image<'b>,
+        endian: Endianness,
+        class: Class,
+        buffers: &'b mut [Vec<u8>; 2],
+    ) -> Result<Self, ReadError> {
+        let header = Header::read::<Elf>(image, endian)?;
+        if !image.contains(header.table_offset, header.table_len) {
+            return Err(TABLE_OUTSIDE);
+        }
+        // Compilers put the section names right before the table: one read gives both.
+        let before = header.table_offset.min(NAMES_BEFORE_TABLE);
+        let tail_offset = header.table_offset - before;
+        let [tail_buffer, names_buffer] = buffers;
+        let tail = image.bytes(tail_offset, before + header.table_len, tail_buffer)?;
+        let at = usize::try_from(before).unwrap_or(usize::MAX);
+        let (before_table, table) = tail.split_at_checked(at).ok_or(TABLE_OUTSIDE)?;
+        let file_len = image.len();
+        let mut layout = Self { class, endian, machine: header.machine, table, names: &[], file_len };
+        let range = layout.section_at(header.names_section).ok_or(NAMES_OUTSIDE)?;
+        let in_tail = range
+            .offset
+            .checked_sub(tail_offset)
+            .and_then(|at| before_table.get(usize::try_from(at).ok()?..))
+            .and_then(|rest| rest.get(..usize::try_from(range.len).ok()?));
+        layout.names = match in_tail {
+            Some(names) => names,
+            None => image.bytes(range.offset, range.len, names_buffer)?,
+        };
+        if layout.names.last() != Some(&0) {
+            return Err(ReadError::Malformed("the section names are not terminated"));
+        }
+        Ok(layout)
     }
 
     /// The first section of a name that lies inside the file.
     #[must_use]
     pub fn section(&self, name: &[u8]) -> Option<Range> {
-        let named = |offset: &u32| {
-            let rest = self.names.get(*offset as usize..)?;
-            let rest = rest.strip_prefix(name)?;
-            (*rest.first()? == 0).then_some(())
+        let is_named = |offset: u32| {
+            let rest = self.names.get(offset as usize..).and_then(|rest| rest.strip_prefix(name));
+            rest.is_some_and(|rest| rest.first() == Some(&0))
         };
-        self.sections
-            .iter()
-            .zip(&self.name_offsets)
-            .find_map(|(range, offset)| range.filter(|_| named(offset).is_some()))
+        let mut sections = (0..).map_while(|number| self.entry(number));
+        sections.find_map(|(offset, range)| range.filter(|_| is_named(offset)))
+    }
+
+    /// A section by its number, if it lies inside the file.
+    #[must_use]
+    pub fn section_at(&self, number: u16) -> Option<Range> {
+        self.entry(number)?.1
+    }
+
+    /// The offset of a section's name, and the section if it lies inside the file.
+    fn entry(&self, number: u16) -> Option<(u32, Option<Range>)> {
+        match self.class {
+            Class::Elf32 => self.entry_of::<elf::SectionHeader32<Endianness>>(number),
+            Class::Elf64 => self.entry_of::<elf::SectionHeader64<Endianness>>(number),
+        }
+    }
+
+    fn entry_of<S: SectionHeader<Endian = Endianness>>(&self, number: u16) -> Option<(u32, Option<Range>)> {
+        let bytes = self.table.get(usize::from(number) * size_of::<S>()..)?;
+        let (header, _) = pod::from_bytes::<S>(bytes).ok()?;
+        let range =
+            Range { offset: header.sh_offset(self.endian).into(), len: header.sh_size(self.endian).into() };
+        let is_inside = range.offset.checked_add(range.len).is_some_and(|end| end <= self.file_len);
+        Some((header.sh_name(self.endian), is_inside.then_some(range)))
     }
 
     /// Four bytes of the file as a number.
@@ -100,84 +156,45 @@ impl Layout {
             Endianness::Big => u64::from_be_bytes(bytes),
         }
     }
-
-    /// A section by its number.
-    #[must_use]
-    pub fn section_at(&self, number: u16) -> Option<Range> {
-        self.sections.get(usize::from(number)).copied().flatten()
-    }
 }
 
 /// Bytes before the section table that are read with it. Section names of real modules take up to 2 KiB.
 const NAMES_BEFORE_TABLE: u64 = 2048;
 
-fn read_headers<Elf: FileHeader<Endian = Endianness>>(
-    image: &Image<'_>,
-    endian: Endianness,
-    class: Class,
-) -> Result<Layout, ReadError> {
-    let mut buffer = Vec::new();
-    let header_len = size_of::<Elf>() as u64;
-    if image.len() <= header_len {
-        return Err(ReadError::Malformed("the file ends in its header"));
-    }
-    let (header, _) = pod::from_bytes::<Elf>(image.bytes(0, header_len, &mut buffer)?)
-        .map_err(|()| ReadError::Malformed("the file ends in its header"))?;
-    let entry_len = size_of::<Elf::SectionHeader>();
-    if usize::from(header.e_shentsize(endian)) != entry_len {
-        return Err(ReadError::Malformed("unknown size of section headers"));
-    }
-    let count = usize::from(header.e_shnum(endian));
-    let table_offset: u64 = header.e_shoff(endian).into();
-    let names_number = usize::from(header.e_shstrndx(endian).0);
-    let machine = header.e_machine(endian).0;
+const TABLE_OUTSIDE: ReadError = ReadError::Malformed("the section table lies outside of the file");
+const NAMES_OUTSIDE: ReadError = ReadError::Malformed("the section names lie outside of the file");
 
-    const TABLE_OUTSIDE: ReadError = ReadError::Malformed("the section table lies outside of the file");
-    const NAMES_OUTSIDE: ReadError = ReadError::Malformed("the section names lie outside of the file");
-    let table_len = (count * entry_len) as u64;
-    if !image.contains(table_offset, table_len) {
-        return Err(TABLE_OUTSIDE);
+/// What the file's own header says.
+struct Header {
+    machine: u16,
+    table_offset: u64,
+    table_len: u64,
+    /// The number of the section that holds the sections' names.
+    names_section: u16,
+}
+
+impl Header {
+    fn read<Elf: FileHeader<Endian = Endianness>>(
+        image: &Image<'_>,
+        endian: Endianness,
+    ) -> Result<Self, ReadError> {
+        const CUT_OFF: ReadError = ReadError::Malformed("the file ends in its header");
+        let mut buffer = Vec::new();
+        let header_len = size_of::<Elf>() as u64;
+        if image.len() <= header_len {
+            return Err(CUT_OFF);
+        }
+        let bytes = image.bytes(0, header_len, &mut buffer)?;
+        let (header, _) = pod::from_bytes::<Elf>(bytes).map_err(|()| CUT_OFF)?;
+        let entry_len = size_of::<Elf::SectionHeader>();
+        if usize::from(header.e_shentsize(endian)) != entry_len {
+            return Err(ReadError::Malformed("unknown size of section headers"));
+        }
+        Ok(Self {
+            machine: header.e_machine(endian).0,
+            table_offset: header.e_shoff(endian).into(),
+            table_len: (usize::from(header.e_shnum(endian)) * entry_len) as u64,
+            names_section: header.e_shstrndx(endian).0,
+        })
     }
-    // Compilers put the section names right before the table: one read gives both.
-    let before = table_offset.min(NAMES_BEFORE_TABLE);
-    let mut buffer = Vec::new();
-    let tail = image.bytes(table_offset - before, before + table_len, &mut buffer)?;
-    let (names_part, table) =
-        tail.split_at_checked(usize::try_from(before).unwrap_or(usize::MAX)).ok_or(TABLE_OUTSIDE)?;
-    let (headers, _) =
-        pod::slice_from_bytes::<Elf::SectionHeader>(table, count).map_err(|()| TABLE_OUTSIDE)?;
-    let range = |header: &Elf::SectionHeader| Range {
-        offset: header.sh_offset(endian).into(),
-        len: header.sh_size(endian).into(),
-    };
-    let names_range = headers
-        .get(names_number)
-        .map(range)
-        .filter(|names| image.contains(names.offset, names.len))
-        .ok_or(NAMES_OUTSIDE)?;
-    let mut names_buffer = Vec::new();
-    let in_tail = names_range
-        .offset
-        .checked_sub(table_offset - before)
-        .and_then(|at| names_part.get(usize::try_from(at).ok()?..))
-        .and_then(|rest| rest.get(..usize::try_from(names_range.len).ok()?));
-    let names = match in_tail {
-        Some(names) => names,
-        None => image.bytes(names_range.offset, names_range.len, &mut names_buffer)?,
-    }
-    .to_vec();
-    if names.last() != Some(&0) {
-        return Err(ReadError::Malformed("the section names are not terminated"));
-    }
-    Ok(Layout {
-        class,
-        endian,
-        machine,
-        sections: headers
-            .iter()
-            .map(|header| Some(range(header)).filter(|range| image.contains(range.offset, range.len)))
-            .collect(),
-        name_offsets: headers.iter().map(|header| header.sh_name(endian)).collect(),
-        names,
-    })
 }

@@ -6,7 +6,7 @@ use crate::elf::Layout;
 use crate::file::{self, Buffers, Image, ReadError};
 use crate::modinfo;
 use crate::strings::Strings;
-use crate::symbols::{self, Needs, SymbolList, SymbolTable};
+use crate::symbols::{self, Needs, NeedsScratch, SymbolList, SymbolTable};
 
 /// What the database of a kernel records of one module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,9 @@ impl ModuleInfo {
 #[derive(Debug, Default)]
 pub struct Workspace {
     file: Buffers,
+    headers: [Vec<u8>; 2],
     symbols: [Vec<u8>; 2],
+    needs: NeedsScratch,
     modinfo: Vec<u8>,
     /// Lists grow here; what is kept of them has the right size at once.
     info: ModuleInfo,
@@ -63,21 +65,21 @@ pub fn read(path: &Path, workspace: &mut Workspace) -> Reading {
 }
 
 fn read_into(path: &Path, workspace: &mut Workspace) -> Result<(), ReadError> {
-    let Workspace { file: buffers, symbols, modinfo, info } = workspace;
+    let Workspace { file: buffers, headers, symbols, needs, modinfo, info } = workspace;
     let file = file::open(path)?;
     let image = file::image(&file, buffers)?;
-    let layout = Layout::read(&image)?;
+    let layout = Layout::read(&image, headers)?;
     let table = SymbolTable::read(&image, &layout, symbols)?;
     // A damaged list of exports says nothing against the rest.
     let exports = symbols::exports(&image, &layout, &table, &mut info.exports);
-    symbols::needs(&image, &layout, &table, &mut info.needs)?;
+    symbols::needs(&image, &layout, &table, needs, &mut info.needs)?;
     read_modinfo(&image, &layout, modinfo, info)?;
     exports
 }
 
 fn read_modinfo(
     image: &Image<'_>,
-    layout: &Layout,
+    layout: &Layout<'_>,
     buffer: &mut Vec<u8>,
     info: &mut ModuleInfo,
 ) -> Result<(), ReadError> {

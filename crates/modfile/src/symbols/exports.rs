@@ -1,0 +1,102 @@
+//! The symbols that a module offers to others.
+
+use crate::elf::{Layout, Range};
+use crate::file::{Image, ReadError};
+use crate::symbols::list::SymbolList;
+use crate::symbols::table::{SHN_ABS, SHN_UNDEF, Symbol, SymbolTable, until_nul};
+
+/// A section of checksums larger than this is not kept: real ones have four bytes for each export.
+const CHECKSUMS_LIMIT: u64 = 1 << 20;
+
+/// Puts the exports of a module into an empty list.
+///
+/// # Errors
+/// [`ReadError::Malformed`] if only `__ksymtab_strings` could tell and it is damaged, or what the file system
+/// said.
+pub fn exports(
+    image: &Image<'_>,
+    layout: &Layout<'_>,
+    table: &SymbolTable<'_>,
+    list: &mut SymbolList,
+) -> Result<(), ReadError> {
+    match with_checksums(image, layout, table, list) {
+        Ok(()) => {}
+        Err(Unusable::Names) => list.clear(),
+        Err(Unusable::Unreadable(error)) => return Err(error),
+    }
+    if !list.is_empty() {
+        return Ok(());
+    }
+    let mut buffer = Vec::new();
+    let Some(range) = layout.section(b"__ksymtab_strings").filter(|range| range.len > 0) else {
+        return Ok(());
+    };
+    let strings = image.bytes(range.offset, range.len, &mut buffer)?;
+    if strings.last() != Some(&0) {
+        return Err(ReadError::Malformed("__ksymtab_strings is not terminated"));
+    }
+    for name in strings.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+        list.push(name, 0);
+    }
+    Ok(())
+}
+
+/// Why the symbol table tells no exports.
+enum Unusable {
+    /// A symbol's name lies outside of the table of names.
+    Names,
+    Unreadable(ReadError),
+}
+
+/// The exports by `__crc_` symbols.
+fn with_checksums(
+    image: &Image<'_>,
+    layout: &Layout<'_>,
+    table: &SymbolTable<'_>,
+    list: &mut SymbolList,
+) -> Result<(), Unusable> {
+    let mut checksums = Checksums::default();
+    table.try_each(layout, |symbol| {
+        let name = symbol.name_and_rest.ok_or(Unusable::Names)?;
+        let Some(name) = name.strip_prefix(b"__crc_") else { return Ok(()) };
+        let crc = checksums.of(image, layout, &symbol).map_err(Unusable::Unreadable)?;
+        list.push(until_nul(name), crc);
+        list.check_limit().map_err(Unusable::Unreadable)
+    })
+}
+
+/// The section that checksums are in, read once.
+#[derive(Default)]
+struct Checksums {
+    known: Option<(u16, Vec<u8>)>,
+}
+
+impl Checksums {
+    /// A checksum is the symbol's value, or 32 bits at that offset of its section; all ones if there are none.
+    fn of(&mut self, image: &Image<'_>, layout: &Layout<'_>, symbol: &Symbol<'_>) -> Result<u64, ReadError> {
+        if symbol.section == SHN_ABS || symbol.section == SHN_UNDEF {
+            return Ok(symbol.value);
+        }
+        let Some(range) = layout.section_at(symbol.section) else { return Ok(u64::MAX) };
+        let mut buffer = Vec::new();
+        let crc = if range.len > CHECKSUMS_LIMIT {
+            match range.offset.checked_add(symbol.value) {
+                Some(at) if symbol.value <= range.len - 4 => image.bytes(at, 4, &mut buffer)?.first_chunk(),
+                _ => None,
+            }
+        } else {
+            let section = self.section(image, symbol.section, range)?;
+            usize::try_from(symbol.value).ok().and_then(|at| section.get(at..)?.first_chunk::<4>())
+        };
+        Ok(crc.map_or(u64::MAX, |&crc| u64::from(layout.u32(crc))))
+    }
+
+    fn section(&mut self, image: &Image<'_>, number: u16, range: Range) -> Result<&[u8], ReadError> {
+        if self.known.as_ref().is_none_or(|&(known, _)| known != number) {
+            let mut buffer = Vec::new();
+            let bytes = image.bytes(range.offset, range.len, &mut buffer)?.to_vec();
+            self.known = Some((number, bytes));
+        }
+        Ok(self.known.as_ref().map(|(_, bytes)| bytes.as_slice()).unwrap_or_default())
+    }
+}

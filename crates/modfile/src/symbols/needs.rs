@@ -1,0 +1,97 @@
+//! The symbols that a module needs from others.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use crate::elf::Layout;
+use crate::file::{Image, ReadError};
+use crate::symbols::list::{Need, Needs};
+use crate::symbols::table::{SHN_UNDEF, Symbol, SymbolTable, until_nul};
+use crate::symbols::versions::versions;
+
+/// Memory for [`needs`], used again from one module to the next.
+#[derive(Debug, Default)]
+pub struct NeedsScratch {
+    sections: [Vec<u8>; 2],
+    /// Places of versions by the hash of their names, the first of a name only.
+    places: HashTable<usize>,
+    hasher: RandomState,
+    /// Whether the version at a place belongs to an undefined symbol, or repeats a name.
+    accounted: Vec<bool>,
+}
+
+/// Why there are no needs.
+enum Unusable {
+    /// The name of an undefined symbol lies outside of the table of names.
+    Names,
+    Unreadable(ReadError),
+}
+
+/// Puts the needs of a module into an empty list: its undefined symbols, then the names in `__versions` that are
+/// none of them. None at all if the name of an undefined symbol lies outside of the table.
+///
+/// # Errors
+/// What the file system said.
+pub fn needs(
+    image: &Image<'_>,
+    layout: &Layout<'_>,
+    table: &SymbolTable<'_>,
+    scratch: &mut NeedsScratch,
+    list: &mut Needs,
+) -> Result<(), ReadError> {
+    if table.is_empty() {
+        return Ok(());
+    }
+    let NeedsScratch { sections, places, hasher, accounted } = scratch;
+    let versions = versions(image, layout, sections)?;
+    let name_at = |place: usize| versions.get(place).map(|version| version.name);
+    places.clear();
+    accounted.clear();
+    for (place, version) in versions.iter().enumerate() {
+        let same_name = |&other: &usize| name_at(other) == Some(version.name);
+        let rehash = |&other: &usize| hasher.hash_one(name_at(other));
+        let entry = places.entry(hasher.hash_one(Some(version.name)), same_name, rehash);
+        accounted.push(matches!(entry, hashbrown::hash_table::Entry::Occupied(_)));
+        entry.or_insert(place);
+    }
+    let undefined = table.try_each(layout, |symbol| {
+        if symbol.section != SHN_UNDEF || is_register(layout, &symbol) {
+            return Ok(());
+        }
+        let name = until_nul(symbol.name_and_rest.ok_or(Unusable::Names)?);
+        if name.is_empty() {
+            return Ok(());
+        }
+        let place = places.find(hasher.hash_one(Some(name)), |&place| name_at(place) == Some(name)).copied();
+        if let Some(accounted) = place.and_then(|place| accounted.get_mut(place)) {
+            *accounted = true;
+        }
+        let crc = place.and_then(|place| versions.get(place)).map_or(0, |version| version.crc);
+        list.push(Need { name, crc, weak: symbol.weak });
+        list.check_limit().map_err(Unusable::Unreadable)
+    });
+    match undefined {
+        Ok(()) => {}
+        Err(Unusable::Names) => {
+            list.clear();
+            return Ok(());
+        }
+        Err(Unusable::Unreadable(error)) => return Err(error),
+    }
+    // compat: names in the extended table make no dependency.
+    if layout.section(b"__versions").is_some() {
+        for (version, _) in versions.iter().zip(accounted).filter(|(_, accounted)| !**accounted) {
+            list.push(Need { name: version.name, crc: version.crc, weak: false });
+        }
+    }
+    Ok(())
+}
+
+/// SPARC marks the use of a global register as an undefined symbol.
+fn is_register(layout: &Layout<'_>, symbol: &Symbol<'_>) -> bool {
+    const STT_REGISTER: u8 = 13;
+    const SPARC: [u16; 2] = [2, 43];
+    symbol.kind == STT_REGISTER && SPARC.contains(&layout.machine)
+}

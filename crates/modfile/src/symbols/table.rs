@@ -1,0 +1,107 @@
+//! The symbol table, `.symtab` with its names in `.strtab`.
+
+use object::elf::{self, FileHeader32, FileHeader64, STB_WEAK};
+use object::endian::Endianness;
+use object::pod;
+use object::read::elf::{FileHeader, Sym};
+
+use crate::elf::{Class, Layout};
+use crate::file::{Image, ReadError};
+
+pub(super) const SHN_UNDEF: u16 = elf::SHN_UNDEF.0;
+pub(super) const SHN_ABS: u16 = elf::SHN_ABS.0;
+
+/// An entry of the symbol table, as far as it matters here. Most entries matter to nobody, so finding the end
+/// of their names is left for later.
+pub(super) struct Symbol<'a> {
+    /// The rest of the string table from the name's first byte on; `None` if the name lies outside of it.
+    pub(super) name_and_rest: Option<&'a [u8]>,
+    pub(super) value: u64,
+    pub(super) section: u16,
+    pub(super) kind: u8,
+    pub(super) weak: bool,
+}
+
+/// A name ends at a NUL, or with the table.
+pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
+    memchr::memchr(0, bytes).and_then(|end| bytes.get(..end)).unwrap_or(bytes)
+}
+
+/// The bytes of `.symtab` and `.strtab`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SymbolTable<'b> {
+    symbols: &'b [u8],
+    names: &'b [u8],
+}
+
+impl<'b> SymbolTable<'b> {
+    /// Reads the symbol table. A module without one, or with one of an impossible size, has no symbols.
+    ///
+    /// # Errors
+    /// What the file system said.
+    pub fn read(
+        image: &Image<'b>,
+        layout: &Layout<'_>,
+        buffers: &'b mut [Vec<u8>; 2],
+    ) -> Result<Self, ReadError> {
+        let (Some(symbols), Some(names)) = (layout.section(b".symtab"), layout.section(b".strtab")) else {
+            return Ok(Self::default());
+        };
+        let [symbol_buffer, name_buffer] = buffers;
+        // Compilers put one right behind the other: one read gives both.
+        if symbols.offset.checked_add(symbols.len) == Some(names.offset)
+            && let Some(len) = symbols.len.checked_add(names.len)
+        {
+            let both = image.bytes(symbols.offset, len, symbol_buffer)?;
+            let at = usize::try_from(symbols.len).unwrap_or(usize::MAX);
+            let (symbols, names) = both.split_at_checked(at).unwrap_or_default();
+            return Ok(Self { symbols, names });
+        }
+        Ok(Self {
+            symbols: image.bytes(symbols.offset, symbols.len, symbol_buffer)?,
+            names: image.bytes(names.offset, names.len, name_buffer)?,
+        })
+    }
+
+    /// Whether there is no symbol table.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.symbols.is_empty()
+    }
+
+    /// Shows every symbol to `visit`, in order, until that fails.
+    pub(super) fn try_each<E>(
+        &self,
+        layout: &Layout<'_>,
+        visit: impl FnMut(Symbol<'b>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match layout.class {
+            Class::Elf32 => self.of_class::<FileHeader32<Endianness>>(layout.endian).try_for_each(visit),
+            Class::Elf64 => self.of_class::<FileHeader64<Endianness>>(layout.endian).try_for_each(visit),
+        }
+    }
+
+    fn of_class<Elf: FileHeader<Endian = Endianness>>(
+        &self,
+        endian: Endianness,
+    ) -> impl Iterator<Item = Symbol<'b>> + use<'b, Elf>
+    where
+        Elf::Sym: 'b,
+    {
+        // compat: a table that ends within an entry has none.
+        let entry_len = size_of::<Elf::Sym>();
+        let whole = self.symbols.len().is_multiple_of(entry_len);
+        let count = if whole { self.symbols.len() / entry_len } else { 0 };
+        let symbols: &'b [Elf::Sym] =
+            pod::slice_from_bytes(self.symbols, count).map(|(symbols, _)| symbols).unwrap_or_default();
+        let names = self.names;
+        // The first entry stands for "no symbol".
+        symbols.iter().skip(1).map(move |symbol| Symbol {
+            name_and_rest: names.get(symbol.st_name(endian) as usize..).filter(|rest| !rest.is_empty()),
+            value: symbol.st_value(endian).into(),
+            section: symbol.st_shndx(endian).0,
+            kind: symbol.st_type().0,
+            weak: symbol.st_bind() == STB_WEAK,
+        })
+    }
+}
