@@ -14,4 +14,4 @@ pub use exports::exports;
 pub use list::{Need, Needs, SymbolList};
 pub use needs::{NeedsScratch, needs};
 pub use table::SymbolTable;
-pub use versions::{Version, versions};
+pub use versions::{Version, Versions};

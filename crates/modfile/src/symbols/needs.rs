@@ -3,13 +3,13 @@
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+use hashbrown::hash_table::{Entry, HashTable};
 
 use crate::elf::Layout;
 use crate::file::{Image, ReadError};
 use crate::symbols::list::{Need, Needs};
 use crate::symbols::table::{SHN_UNDEF, Symbol, SymbolTable, until_nul};
-use crate::symbols::versions::versions;
+use crate::symbols::versions::Versions;
 
 /// Memory for [`needs`], used again from one module to the next.
 #[derive(Debug, Default)]
@@ -45,15 +45,16 @@ pub fn needs(
         return Ok(());
     }
     let NeedsScratch { sections, places, hasher, accounted } = scratch;
-    let versions = versions(image, layout, sections)?;
-    let name_at = |place: usize| versions.get(place).map(|version| version.name);
+    let versions = Versions::read(image, layout, sections)?;
+    let name_at = |place: usize| versions.at(layout, place).map_or(b"".as_slice(), |version| version.name);
     places.clear();
     accounted.clear();
-    for (place, version) in versions.iter().enumerate() {
-        let same_name = |&other: &usize| name_at(other) == Some(version.name);
+    for place in 0..versions.len() {
+        let name = name_at(place);
+        let hash = hasher.hash_one(name);
         let rehash = |&other: &usize| hasher.hash_one(name_at(other));
-        let entry = places.entry(hasher.hash_one(Some(version.name)), same_name, rehash);
-        accounted.push(matches!(entry, hashbrown::hash_table::Entry::Occupied(_)));
+        let entry = places.entry(hash, |&other| name_at(other) == name, rehash);
+        accounted.push(matches!(entry, Entry::Occupied(_)));
         entry.or_insert(place);
     }
     let undefined = table.try_each(layout, |symbol| {
@@ -64,11 +65,11 @@ pub fn needs(
         if name.is_empty() {
             return Ok(());
         }
-        let place = places.find(hasher.hash_one(Some(name)), |&place| name_at(place) == Some(name)).copied();
+        let place = places.find(hasher.hash_one(name), |&place| name_at(place) == name).copied();
         if let Some(accounted) = place.and_then(|place| accounted.get_mut(place)) {
             *accounted = true;
         }
-        let crc = place.and_then(|place| versions.get(place)).map_or(0, |version| version.crc);
+        let crc = place.and_then(|place| versions.at(layout, place)).map_or(0, |version| version.crc);
         list.push(Need { name, crc, weak: symbol.weak });
         list.check_limit().map_err(Unusable::Unreadable)
     });
@@ -82,7 +83,8 @@ pub fn needs(
     }
     // compat: names in the extended table make no dependency.
     if layout.section(b"__versions").is_some() {
-        for (version, _) in versions.iter().zip(accounted).filter(|(_, accounted)| !**accounted) {
+        let left = accounted.iter().enumerate().filter(|(_, accounted)| !**accounted);
+        for version in left.filter_map(|(place, _)| versions.at(layout, place)) {
             list.push(Need { name: version.name, crc: version.crc, weak: false });
         }
     }

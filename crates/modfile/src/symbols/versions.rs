@@ -13,27 +13,62 @@ pub struct Version<'b> {
     pub crc: u64,
 }
 
-/// The versions of a module in order; none if it has none that are usable. The extended table is read where
-/// there is no other.
-///
-/// # Errors
-/// What the file system said.
-pub fn versions<'b>(
-    image: &Image<'b>,
-    layout: &Layout<'_>,
-    buffers: &'b mut [Vec<u8>; 2],
-) -> Result<Vec<Version<'b>>, ReadError> {
-    let [first, second] = buffers;
-    if let Some(range) = layout.section(b"__versions").filter(|range| range.len > 0) {
-        let (records, rest) = image.bytes(range.offset, range.len, first)?.as_chunks::<64>();
-        let records = if rest.is_empty() { records } else { &[] };
-        return Ok(records.iter().map(|record| basic(layout, record)).collect());
+/// The versions of a module, in the order of the file.
+#[derive(Clone, Debug)]
+pub enum Versions<'b> {
+    /// Records of `__versions`, taken apart when they are asked for.
+    Records(&'b [[u8; 64]]),
+    /// From the extended table, whose names are found only one after the other.
+    Listed(Vec<Version<'b>>),
+}
+
+impl<'b> Versions<'b> {
+    /// Reads the versions of a module; none if it has none that are usable. The extended table is read where
+    /// there is no other.
+    ///
+    /// # Errors
+    /// What the file system said.
+    pub fn read(
+        image: &Image<'b>,
+        layout: &Layout<'_>,
+        buffers: &'b mut [Vec<u8>; 2],
+    ) -> Result<Self, ReadError> {
+        let [first, second] = buffers;
+        if let Some(range) = layout.section(b"__versions").filter(|range| range.len > 0) {
+            let (records, rest) = image.bytes(range.offset, range.len, first)?.as_chunks::<64>();
+            return Ok(Self::Records(if rest.is_empty() { records } else { &[] }));
+        }
+        let sections = (layout.section(b"__version_ext_crcs"), layout.section(b"__version_ext_names"));
+        let (Some(crcs), Some(names)) = sections else { return Ok(Self::Records(&[])) };
+        let crcs = image.bytes(crcs.offset, crcs.len, first)?.as_chunks::<4>().0;
+        let names = image.bytes(names.offset, names.len, second)?.split(|&byte| byte == 0);
+        let versions = names.zip(crcs).map(|(name, &crc)| Version { name, crc: layout.u32(crc).into() });
+        Ok(Self::Listed(versions.collect()))
     }
-    let sections = (layout.section(b"__version_ext_crcs"), layout.section(b"__version_ext_names"));
-    let (Some(crcs), Some(names)) = sections else { return Ok(Vec::new()) };
-    let crcs = image.bytes(crcs.offset, crcs.len, first)?.as_chunks::<4>().0;
-    let names = image.bytes(names.offset, names.len, second)?.split(|&byte| byte == 0);
-    Ok(names.zip(crcs).map(|(name, &crc)| Version { name, crc: layout.u32(crc).into() }).collect())
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Records(records) => records.len(),
+            Self::Listed(versions) => versions.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The version at a place.
+    #[must_use]
+    pub fn at(&self, layout: &Layout<'_>, place: usize) -> Option<Version<'b>> {
+        match self {
+            Self::Records(records) => records.get(place).map(|record| basic(layout, record)),
+            Self::Listed(versions) => versions.get(place).copied(),
+        }
+    }
 }
 
 /// A checksum of the file's word size, then a name padded with NULs.
