@@ -40,7 +40,7 @@ pub fn run(
             cases.push(case);
         }
     }
-    ensure!(!cases.is_empty(), "{}: no case whose name contains '{only}'", directory.display());
+    ensure!(!cases.is_empty() || !only.is_empty(), "{}: no cases", directory.display());
     let results = parallel::map(&cases, |case| one(subjects, case, records));
     let mut tallies: Vec<(Release, Tally)> = Release::ALL.map(|release| (release, Tally::default())).to_vec();
     for (case, verdicts) in cases.iter().zip(results) {

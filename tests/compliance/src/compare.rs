@@ -27,7 +27,8 @@ pub fn difference(
     Ok(None)
 }
 
-fn one(
+/// The first difference between two runs, in words; `None` if there is none.
+pub fn one(
     ours: &Observation,
     theirs: &Observation,
     release: Release,

@@ -9,10 +9,12 @@ mod index;
 mod neutral;
 mod observe;
 mod parallel;
+mod random;
 mod render;
 mod snapshot;
 mod subjects;
 mod tally;
+mod whole;
 mod words;
 
 use std::path::Path;
@@ -26,16 +28,18 @@ use subjects::Subjects;
 use tally::Tally;
 
 const USAGE: &str = "\
-usage: compliance --ours PROGRAM [--only TEXT] [--record]
+usage: compliance --ours PROGRAM [--only TEXT] [--record] [--seed NUMBER]
   --ours PROGRAM  a depmod; kmod-30 and kmod-34 stand for the references themselves
   --only TEXT     only the parts and cases whose names contain TEXT
   --record        write intended differences down anew, to be read before they are committed
+  --seed NUMBER   other random trees than those of every day
 ";
 
 struct Options {
     ours: String,
     only: String,
     records: Records,
+    seed: u64,
 }
 
 fn main() -> ExitCode {
@@ -50,13 +54,14 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Result<Options> {
-    let mut options = Options { ours: String::new(), only: String::new(), records: Records::Check };
+    let mut options = Options { ours: String::new(), only: String::new(), records: Records::Check, seed: 1 };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} needs a value"));
         match word.as_str() {
             "--ours" => options.ours = value()?,
             "--only" => options.only = value()?,
+            "--seed" => options.seed = value()?.parse().context("--seed takes a number")?,
             "--record" => options.records = Records::Write,
             other => bail!("unknown option {other}\n{USAGE}"),
         }
@@ -75,12 +80,21 @@ fn compare_all(options: &Options) -> Result<bool> {
     }
     println!("ours is: {}", options.ours);
 
+    let only = &options.only;
     let mut total = Tally::default();
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/depmod");
-    for (release, tally) in cases::run(&subjects, &directory, &options.only, options.records)? {
+    for (release, tally) in cases::run(&subjects, &directory, only, options.records)? {
         println!("cases against {release}: {tally}");
         total.join(&tally);
     }
+    if "random".contains(only.as_str()) {
+        let tally = random::run(&subjects, options.seed)?;
+        println!("random trees: {tally}");
+        total.join(&tally);
+    }
+    let tally = whole::run(&subjects, &cache, only)?;
+    println!("whole trees: {tally}");
+    total.join(&tally);
     println!("depmod: {total}");
     let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
     Ok(total.passed(in_ci))

@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use reference::{Ending, Limits, Program, run, run_with_stdout_set};
+use reference::{Ending, Limits, Outcome, Program, run, run_with_stdout_set};
 
 use crate::case::{Case, Run};
 use crate::neutral::{self, replace};
-use crate::snapshot::{self, Changes};
+use crate::snapshot::{self, Changes, Snapshot};
 
 /// What one command line did. The root directory reads `{root}` everywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,20 +46,33 @@ pub fn observe(case: &Case, program: &Program, root: &Path) -> Result<Vec<Observ
         command.envs(case.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(root.join(&case.cwd));
         let outcome = start(command, line)?;
-        let after = snapshot::take(root)?;
-        let changes = snapshot::changes(&before, after.clone());
-        before = after;
-        observations.push(Observation {
-            ending: outcome.ending,
-            stdout: neutral::text(&outcome.stdout, root),
-            stderr: neutral::text(&outcome.stderr, root),
-            changes: neutral::changes(changes, root),
-        });
+        observations.push(seen(outcome, root, &mut before)?);
     }
     Ok(observations)
 }
 
-fn start(mut command: Command, line: &Run) -> Result<reference::Outcome> {
+/// Runs one command line on a root directory that is there already.
+pub fn observe_once(mut command: Command, root: &Path, limits: &Limits) -> Result<Observation> {
+    let mut before = snapshot::take(root)?;
+    command.env_clear().env("LC_ALL", "C").current_dir(root);
+    let outcome = run(command, limits)?;
+    seen(outcome, root, &mut before)
+}
+
+/// What there is to be seen after a run; `before` becomes the state after it.
+fn seen(outcome: Outcome, root: &Path, before: &mut Snapshot) -> Result<Observation> {
+    let after = snapshot::take(root)?;
+    let changes = snapshot::changes(before, after.clone());
+    *before = after;
+    Ok(Observation {
+        ending: outcome.ending,
+        stdout: neutral::text(&outcome.stdout, root),
+        stderr: neutral::text(&outcome.stderr, root),
+        changes: neutral::changes(changes, root),
+    })
+}
+
+fn start(mut command: Command, line: &Run) -> Result<Outcome> {
     match &line.stdout {
         None => run(command, &LIMITS),
         Some(path) => {
