@@ -96,7 +96,7 @@ fn one(
     let temporary = tempfile::tempdir()?;
     let go = |program: &Program, name: &str| {
         let root = temporary.path().join(name);
-        build(cache, kernel, variant.packing, &root)?;
+        kernel.lay_out(&packed(cache, kernel, variant.packing)?, &root)?;
         (variant.prepare)(kernel, &root)?;
         observe(program, kernel, &root, variant.options)
     };
@@ -136,19 +136,6 @@ fn substantial(theirs: &Observation, options: &[&str]) -> Result<()> {
     };
     let modules = text.split(|byte| *byte == b'\n').filter(|line| line.contains(&b':')).count();
     ensure!(modules > 1000, "the reference has found only {modules} modules");
-    Ok(())
-}
-
-/// A root directory whose modules are those of the kernel, by a link: nothing writes below it.
-fn build(cache: &Cache, kernel: &Kernel, packing: Compression, root: &Path) -> Result<()> {
-    let tree = Tree::new(&kernel.version);
-    let source = packed(cache, kernel, packing)?;
-    let mut tree = tree.link("kernel", &source.join("kernel").to_string_lossy());
-    for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
-        let path = kernel.modules().join(name);
-        tree = tree.file(name, fs::read(&path).with_context(|| path.display().to_string())?);
-    }
-    tree.write(root)?;
     Ok(())
 }
 
@@ -205,10 +192,10 @@ fn with_additions(kernel: &Kernel, root: &Path) -> Result<()> {
 fn gzip_by_suffix(subjects: &Subjects, cache: &Cache, kernel: &Kernel) -> Result<Verdict> {
     let temporary = tempfile::tempdir()?;
     let our_root = temporary.path().join("root-xx");
-    build(cache, kernel, Compression::Gzip, &our_root)?;
+    kernel.lay_out(&packed(cache, kernel, Compression::Gzip)?, &our_root)?;
     let ours = observe(&subjects.ours, kernel, &our_root, &["-a"])?;
     let their_root = temporary.path().join("root-34");
-    build(cache, kernel, Compression::Plain, &their_root)?;
+    kernel.lay_out(&kernel.modules(), &their_root)?;
     let theirs = observe(subjects.reference(Release::Kmod34)?, kernel, &their_root, &["-a"])?;
     substantial(&theirs, &["-a"])?;
 
