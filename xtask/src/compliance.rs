@@ -12,12 +12,19 @@ pub fn run(options: &[&str]) -> Result<()> {
         [option, ..] if option.starts_with('-') => options,
         [unknown, ..] => bail!("no comparison for '{unknown}'; there is: depmod"),
     };
-    let mut command = project::cargo();
-    command.args(["run", "--quiet", "--package", "compliance", "--"]);
-    if !rest.contains(&"--ours") {
-        let built = project::build("depmod")?;
-        println!("ours: {}", built.description);
-        command.arg("--ours").arg(built.path);
+    let cargo_run = |package: &str| {
+        let mut command = project::cargo();
+        command.args(["run", "--quiet", "--package", package, "--"]);
+        command
+    };
+    if rest.contains(&"--ours") {
+        return shell::run(cargo_run("compliance").args(rest));
     }
-    shell::run(command.args(rest))
+    let built = project::build("depmod")?;
+    println!("ours: {}", built.description);
+    shell::run(cargo_run("compliance").arg("--ours").arg(&built.path).args(rest))?;
+    if rest.is_empty() {
+        shell::run(cargo_run("libkmod-oracle").arg("--ours").arg(&built.path))?;
+    }
+    Ok(())
 }

@@ -1,4 +1,134 @@
 //! `cargo xtask tidy`: rules of the source tree that no other tool checks.
-pub fn run() -> anyhow::Result<()> {
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{project, shell};
+
+/// Lines above which a file needs a reason, a line `// long: REASON` among its first twenty.
+const LONG: usize = 400;
+
+/// Names of files that may hold absolute paths: they are where the system's layout is known, and the repair of
+/// closed descriptors, which must work before anything else is there.
+const PATH_HOLDERS: [&str; 4] = ["paths", "native", "sink", "startup"];
+
+/// Directories of a system that a path literal would begin with.
+const SYSTEM: [&str; 9] = ["boot", "dev", "etc", "lib", "proc", "run", "sys", "usr", "var"];
+
+/// Checks every tracked file; all findings are shown.
+pub fn run() -> Result<()> {
+    let listed = shell::output(Command::new("git").current_dir(project::root()).args(["ls-files", "-z"]))?;
+    let mut findings = Vec::new();
+    let mut checked = 0;
+    for path in listed.split('\0').filter(|path| !path.is_empty() && *path != "Cargo.lock") {
+        let bytes = match fs::read(project::root().join(path)) {
+            Ok(bytes) => bytes,
+            // Deleted, but not yet recorded as such.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error).context(path.to_owned()),
+        };
+        let Ok(text) = String::from_utf8(bytes) else { continue };
+        checked += 1;
+        findings.extend(file(path, &text).into_iter().map(|finding| format!("{path}: {finding}")));
+    }
+    ensure!(checked > 0, "git lists no files here");
+    for finding in &findings {
+        println!("{finding}");
+    }
+    ensure!(findings.is_empty(), "{} findings in {checked} files", findings.len());
+    println!("tidy: {checked} files");
     Ok(())
+}
+
+/// What is wrong with one file.
+fn file(path: &str, text: &str) -> Vec<String> {
+    let mut findings = forbidden(text);
+    if path.ends_with("/Cargo.toml") && !text.contains("[lints]\nworkspace = true") {
+        findings.push("a package without the shared lints".to_owned());
+    }
+    if path.ends_with(".rs") {
+        let reason = text.lines().take(20).any(|line| line.starts_with("// long: "));
+        let lines = text.lines().count();
+        if lines > LONG && !reason {
+            findings.push(format!("{lines} lines, above {LONG}, without a line '// long: REASON'"));
+        }
+        if path.starts_with("crates/") && path.contains("/src/") && !holds_paths(path) {
+            findings.extend(path_literals(text));
+        }
+    }
+    findings
+}
+
+/// Words that tell of somebody's machine, or of a package server. They are put together here, so that this
+/// file does not hold them.
+fn forbidden(text: &str) -> Vec<String> {
+    let words = [
+        ["/wor", "k/"],
+        ["/roo", "t/"],
+        ["/far", "m/"],
+        ["/home", "/"],
+        ["deb.debi", "an.org"],
+        ["index.crates", ".io"],
+        ["FIX", "ME"],
+        ["to", "do!("],
+    ];
+    let mut findings = Vec::new();
+    for word in words.map(|halves| halves.concat()) {
+        for (number, line) in (1..).zip(text.lines()) {
+            if line.contains(&word) {
+                findings.push(format!("line {number} says {word}"));
+            }
+        }
+    }
+    findings
+}
+
+fn holds_paths(path: &str) -> bool {
+    Path::new(path).components().any(|part| {
+        let part = part.as_os_str().to_string_lossy();
+        PATH_HOLDERS.contains(&part.trim_end_matches(".rs"))
+    })
+}
+
+/// String literals that begin like a path of the system, outside of comments and of the tests at the end.
+fn path_literals(text: &str) -> Vec<String> {
+    let code = text.split("\n#[cfg(test)]").next().unwrap_or_default();
+    let mut findings = Vec::new();
+    for (number, line) in (1..).zip(code.lines()) {
+        let line = line.split("//").next().unwrap_or_default();
+        let found = SYSTEM
+            .iter()
+            .any(|name| line.contains(&format!("\"/{name}/")) || line.contains(&format!("\"/{name}\"")));
+        if found {
+            findings
+                .push(format!("line {number} has a path literal; it belongs into one of {PATH_HOLDERS:?}"));
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_finds_its_breach() {
+        let long = "x\n".repeat(LONG + 1);
+        assert_eq!(file("crates/a/src/b.rs", &long).len(), 1);
+        assert!(file("crates/a/src/b.rs", &format!("// long: a table\n{long}")).is_empty());
+        assert_eq!(file("crates/a/Cargo.toml", "[package]\n").len(), 1);
+        assert_eq!(file("README.md", concat!("see /wor", "k/x\n")).len(), 1);
+        assert_eq!(file("crates/a/src/b.rs", "let x = \"/etc/modprobe.d\";\n").len(), 1);
+    }
+
+    #[test]
+    fn paths_in_comments_tests_and_their_own_modules_are_fine() {
+        for text in ["// \"/etc/x\"\n", "x\n#[cfg(test)]\nmod t { \"/etc/x\" }\n"] {
+            assert!(file("crates/a/src/b.rs", text).is_empty(), "{text}");
+        }
+        assert!(file("crates/a/src/sink/kmsg.rs", "open(\"/dev/kmsg\")").is_empty());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -83,6 +84,22 @@ impl Kernel {
     /// The module directory.
     pub fn modules(&self) -> PathBuf {
         self.root.join("lib/modules").join(&self.version)
+    }
+
+    /// Makes a root directory for depmod: the modules are those below `source`, by a link to its directory
+    /// `kernel`, since nothing writes there; what the kernel's build lists is copied.
+    ///
+    /// # Errors
+    /// What the file system said.
+    pub fn lay_out(&self, source: &Path, root: &Path) -> Result<()> {
+        let directory = root.join("lib/modules").join(&self.version);
+        fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
+        symlink(source.join("kernel"), directory.join("kernel"))?;
+        for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
+            let path = self.modules().join(name);
+            fs::copy(&path, directory.join(name)).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
     }
 
     /// The compressed kernel image.

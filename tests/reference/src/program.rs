@@ -39,13 +39,20 @@ impl std::fmt::Display for Release {
     }
 }
 
+/// A dynamic loader and the value of its `--library-path`.
+#[derive(Clone, Debug)]
+struct Loader {
+    executable: PathBuf,
+    libraries: OsString,
+}
+
 /// How to start one tool.
 #[derive(Clone, Debug)]
 pub struct Program {
     tool: String,
     executable: PathBuf,
-    /// The dynamic loader and its library directory, for a program that brings its own libraries.
-    loader: Option<(PathBuf, PathBuf)>,
+    /// For a program that brings its own libraries.
+    loader: Option<Loader>,
 }
 
 impl Program {
@@ -108,15 +115,26 @@ impl Program {
         command
     }
 
+    /// The directory below which all files lie that the program brings: itself, and its libraries if it has any.
+    pub fn directory(&self) -> &Path {
+        let mut directory = self.executable.parent().unwrap_or(&self.executable);
+        if let Some(loader) = &self.loader {
+            while !loader.executable.starts_with(directory) {
+                directory = directory.parent().unwrap_or(Path::new("/"));
+            }
+        }
+        directory
+    }
+
     /// The words with which the tool is started. A plain program would also need its name as argv\[0\].
     pub fn words(&self) -> Vec<OsString> {
-        let Some((loader, libraries)) = &self.loader else {
+        let Some(loader) = &self.loader else {
             return vec![self.executable.clone().into()];
         };
         vec![
-            loader.clone().into(),
+            loader.executable.clone().into(),
             "--library-path".into(),
-            libraries.clone().into(),
+            loader.libraries.clone(),
             "--argv0".into(),
             self.tool.clone().into(),
             self.executable.clone().into(),
@@ -124,22 +142,27 @@ impl Program {
     }
 }
 
-/// The dynamic loader and the directory of the C library under an unpacked root.
-fn loader_in(root: &Path) -> Result<(PathBuf, PathBuf)> {
-    for base in ["usr/lib", "lib"] {
-        for directory in directories(&root.join(base)) {
-            let loader = files(&directory).into_iter().find(|path| {
-                path.file_name().is_some_and(|name| {
-                    let name = name.to_string_lossy();
-                    name.starts_with("ld-linux") && path.is_file()
-                })
-            });
-            if let Some(loader) = loader {
-                return Ok((loader, directory));
-            }
+/// The dynamic loader under an unpacked root, and every directory there that holds libraries.
+fn loader_in(root: &Path) -> Result<Loader> {
+    let bases = ["usr/lib", "lib"].map(|base| root.join(base));
+    let mut executable = None;
+    let mut libraries = Vec::new();
+    for directory in bases.iter().flat_map(|base| directories(base)) {
+        let names: Vec<PathBuf> = files(&directory);
+        let named = |path: &PathBuf, start: &str| {
+            path.is_file() && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))
+        };
+        if executable.is_none() {
+            executable = names.iter().find(|path| named(path, "ld-linux")).cloned();
+        }
+        if names.iter().any(|path| named(path, "lib")) {
+            libraries.push(directory);
         }
     }
-    bail!("{}: no dynamic loader; remove the directory and run cargo xtask setup", root.display())
+    let executable = executable.with_context(|| {
+        format!("{}: no dynamic loader; remove the directory and run cargo xtask setup", root.display())
+    })?;
+    Ok(Loader { executable, libraries: std::env::join_paths(libraries)? })
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {

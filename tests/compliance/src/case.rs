@@ -1,0 +1,294 @@
+//! A case: a directory with a text file named `case`, which describes a root directory and the command lines
+//! that run on it. What the references do is the expected result.
+//!
+//! ```text
+//! # What this case shows.
+//! module kernel/a.ko.xz kind=be32       a module file, relative to the module directory (or /to/root);
+//!     alias=pci:v1*                     its .modinfo strings and its symbols, indented
+//!     export foo 0x12345678
+//!     need bar 0x1
+//!     weak baz
+//! file modules.order                    a file of the indented lines
+//!     kernel/a.ko
+//! config search.conf                    the same in /etc/depmod.d
+//!     search updates
+//! link PATH -> TARGET, fifo PATH, directory PATH, time PATH SECONDS, mode PATH OCTAL
+//! without modules.order                 otherwise the files of a kernel build are made up where missing
+//! version 6.1.0-test, moduledir lib/modules/6.1.0-test, env NAME=VALUE, cwd PATH
+//! inside                                run with the root directory as /
+//! silent                                the references are expected to print and change nothing
+//! free stdout: REASON                   standard output need only be there, its text is each program's own
+//! differs from kmod 30: REASON          files `ours` and `kmod-30` hold the exact results
+//! run {base} -a {version}               {base} is -b {root} -C {root}/etc/depmod.d; > FILE sends stdout there
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use fixtures::{Compression, CrcStyle, Kind, Module, Signature, Tree, compress};
+use reference::Release;
+
+use crate::words;
+
+/// One command line of a case.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its words, with placeholders.
+    pub words: Vec<Vec<u8>>,
+    /// Where standard output goes, if not to the comparison.
+    pub stdout: Option<String>,
+}
+
+/// A case as described.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The directory's name.
+    pub name: String,
+    /// The directory.
+    pub directory: PathBuf,
+    /// The root directory that it runs on.
+    pub tree: Tree,
+    /// Command lines, run one after the other.
+    pub runs: Vec<Run>,
+    /// The whole environment beside `PATH` and `LC_ALL`.
+    pub environment: Vec<(String, String)>,
+    /// Where it runs, relative to the root.
+    pub cwd: String,
+    /// Whether the root directory becomes `/`.
+    pub inside: bool,
+    /// Whether nothing is expected to happen.
+    pub silent: bool,
+    /// Whether standard output is each program's own.
+    pub free_stdout: bool,
+    /// Intended differences and their reasons.
+    pub differences: Vec<(Release, String)>,
+}
+
+impl Case {
+    /// Reads the case in `directory`.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join("case");
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        parse(&name, directory, &text).with_context(|| path.display().to_string())
+    }
+
+    /// Why a difference from `release` is intended, if it is.
+    pub fn difference(&self, release: Release) -> Option<&str> {
+        let of_release = self.differences.iter().find(|(of, _)| *of == release);
+        of_release.map(|(_, reason)| reason.as_str())
+    }
+}
+
+/// A keyword line and the indented lines below it.
+struct Block<'t> {
+    keyword: &'t str,
+    rest: &'t str,
+    body: Vec<&'t str>,
+}
+
+fn blocks(text: &str) -> Result<Vec<Block<'_>>> {
+    let mut blocks: Vec<Block<'_>> = Vec::new();
+    for line in text.lines() {
+        if let Some(inner) = line.strip_prefix("    ") {
+            let block = blocks.last_mut().context("an indented line before any keyword")?;
+            block.body.push(inner);
+        } else if !line.trim().is_empty() && !line.starts_with('#') {
+            let (keyword, rest) = line.split_once(' ').unwrap_or((line, ""));
+            blocks.push(Block { keyword, rest: rest.trim(), body: Vec::new() });
+        }
+    }
+    Ok(blocks)
+}
+
+fn parse(name: &str, directory: &Path, text: &str) -> Result<Case> {
+    ensure!(text.starts_with("# "), "the first line must say what the case shows");
+    let blocks = blocks(text)?;
+    let version = blocks.iter().find(|block| block.keyword == "version").map_or("6.1.0-test", |b| b.rest);
+    let mut case = Case {
+        name: name.to_owned(),
+        directory: directory.to_owned(),
+        tree: Tree::new(version),
+        runs: Vec::new(),
+        environment: Vec::new(),
+        cwd: String::new(),
+        inside: false,
+        silent: false,
+        free_stdout: false,
+        differences: Vec::new(),
+    };
+    let mut without = Vec::new();
+    for block in &blocks {
+        if block.keyword == "without" {
+            without.extend(block.rest.split_whitespace());
+        } else {
+            apply(&mut case, block).with_context(|| format!("{} {}", block.keyword, block.rest))?;
+        }
+    }
+    ensure!(!case.runs.is_empty(), "the case runs nothing");
+    if !without.contains(&"build-files") {
+        case.tree = case.tree.with_build_files();
+    }
+    case.tree = without.iter().fold(case.tree, |tree, path| tree.without(path));
+    Ok(case)
+}
+
+fn apply(case: &mut Case, block: &Block<'_>) -> Result<()> {
+    let tree = case.tree.clone();
+    let two = || block.rest.split_once(' ').context("two words are needed");
+    case.tree = match block.keyword {
+        "version" => tree,
+        "moduledir" => tree.module_directory(block.rest),
+        "module" => module(tree, block)?,
+        "file" => file(tree, block)?,
+        "config" => tree.config(block.rest, &body(block)),
+        "link" => {
+            let (path, target) = block.rest.split_once(" -> ").context("PATH -> TARGET is needed")?;
+            tree.link(path, target)
+        }
+        "fifo" => tree.fifo(block.rest),
+        "directory" => tree.directory(block.rest),
+        "time" => {
+            let (path, seconds) = two()?;
+            tree.time(path, seconds.parse()?)
+        }
+        "mode" => {
+            let (path, mode) = two()?;
+            tree.mode(path, u32::from_str_radix(mode, 8)?)
+        }
+        _ => {
+            setting(case, block)?;
+            tree
+        }
+    };
+    Ok(())
+}
+
+fn setting(case: &mut Case, block: &Block<'_>) -> Result<()> {
+    match block.keyword {
+        "env" => {
+            let (name, value) = block.rest.split_once('=').context("NAME=VALUE is needed")?;
+            case.environment.push((name.to_owned(), value.to_owned()));
+        }
+        "cwd" => block.rest.clone_into(&mut case.cwd),
+        "inside" => case.inside = true,
+        "silent" => case.silent = true,
+        "free" => {
+            ensure!(block.rest.starts_with("stdout: "), "free stdout: REASON");
+            case.free_stdout = true;
+        }
+        "differs" => {
+            let (release, reason) = block.rest.split_once(": ").context("a reason is needed")?;
+            let release = match release {
+                "from kmod 30" => Release::Kmod30,
+                "from kmod 34" => Release::Kmod34,
+                other => bail!("{other} is no reference"),
+            };
+            case.differences.push((release, reason.to_owned()));
+        }
+        "run" => {
+            let (line, stdout) = match block.rest.split_once(" > ") {
+                Some((line, target)) => (line, Some(target.to_owned())),
+                None => (block.rest, None),
+            };
+            case.runs.push(Run { words: words::split(line)?, stdout });
+        }
+        unknown => bail!("unknown keyword '{unknown}'"),
+    }
+    Ok(())
+}
+
+fn body(block: &Block<'_>) -> String {
+    block.body.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn file(tree: Tree, block: &Block<'_>) -> Result<Tree> {
+    let mut words = block.rest.split_whitespace();
+    let path = words.next().context("a path is needed")?;
+    let mut content = body(block).into_bytes();
+    for option in words {
+        match option {
+            "unterminated" => {
+                content.pop();
+            }
+            "escaped" => content = words::unescape(&String::from_utf8(content)?)?,
+            unknown => bail!("unknown option '{unknown}'"),
+        }
+    }
+    Ok(tree.file(path, content))
+}
+
+fn module(tree: Tree, block: &Block<'_>) -> Result<Tree> {
+    let mut words = block.rest.split_whitespace();
+    let path = words.next().context("a path is needed")?;
+    let base = path.rsplit('/').next().unwrap_or(path);
+    let mut module = Module::new(base.split('.').next().unwrap_or(base));
+    let mut how = Compression::of_name(path);
+    let mut cut = None;
+    for option in words {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        match key {
+            "kind" => module = module.kind(kind(value)?),
+            "crc" => module = module.crc_style(crc_style(value)?),
+            "packed" => how = Compression::of_name(value),
+            "cut" => cut = Some(value.parse::<usize>()?),
+            "signed" => module = module.signed(Signature::pkcs7(&[0x30; 64])),
+            "extended" => module = module.extended_versions(),
+            "without-symbol-table" => module = module.without_symbol_table(),
+            unknown => bail!("unknown option '{unknown}'"),
+        }
+    }
+    for line in &block.body {
+        module = fact(module, line).with_context(|| format!("in line: {line}"))?;
+    }
+    let Some(cut) = cut else { return Ok(tree.module_packed(path, module, how)) };
+    let mut bytes = compress(&module.bytes(), how)?;
+    ensure!(cut < bytes.len(), "the file has only {} bytes", bytes.len());
+    bytes.truncate(cut);
+    Ok(tree.file(path, bytes))
+}
+
+/// One line about a module: `key=value` for `.modinfo`, or a symbol.
+fn fact(module: Module, line: &str) -> Result<Module> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let crc = |text: &str| {
+        let digits = text.strip_prefix("0x").context("a checksum is written 0x...")?;
+        Ok::<_, anyhow::Error>(u32::from_str_radix(digits, 16)?)
+    };
+    Ok(match words.as_slice() {
+        ["export", name] => module.export(words::unescape(name)?, 0),
+        ["export", name, sum] => module.export(words::unescape(name)?, crc(sum)?),
+        ["need", name] => module.need(words::unescape(name)?),
+        ["need", name, sum] => module.versioned_need(words::unescape(name)?, crc(sum)?),
+        ["weak", name] => module.weak_need(words::unescape(name)?),
+        ["weak", name, sum] => module.weak_versioned_need(words::unescape(name)?, crc(sum)?),
+        ["version", name, sum] => module.version(words::unescape(name)?, crc(sum)?),
+        ["register", name] => module.register(name),
+        ["section", name, data @ ..] => module.section(name, &words::unescape(&data.join(" "))?),
+        ["info", rest @ ..] => module.info(words::unescape(&rest.join(" "))?),
+        _ if line.contains('=') => module.info(words::unescape(line)?),
+        _ => bail!("neither key=value nor a symbol"),
+    })
+}
+
+fn kind(name: &str) -> Result<Kind> {
+    Ok(match name {
+        "le64" => Kind::LE64,
+        "le32" => Kind::LE32,
+        "be64" => Kind::BE64,
+        "be32" => Kind::BE32,
+        "sparc64" => Kind::SPARC64,
+        "sparc32" => Kind::SPARC32,
+        unknown => bail!("unknown kind '{unknown}'"),
+    })
+}
+
+fn crc_style(name: &str) -> Result<CrcStyle> {
+    Ok(match name {
+        "absolute" => CrcStyle::Absolute,
+        "section" => CrcStyle::Section,
+        "none" => CrcStyle::None,
+        unknown => bail!("unknown place of checksums '{unknown}'"),
+    })
+}

@@ -1,0 +1,101 @@
+//! Ours against kmod: runs the same cases on our tools and on two releases of kmod and compares all that can
+//! be seen. `cargo xtask compliance` builds our tools and starts this.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it reports to the person who runs it")]
+
+mod case;
+mod cases;
+mod compare;
+mod index;
+mod neutral;
+mod observe;
+mod parallel;
+mod random;
+mod render;
+mod snapshot;
+mod subjects;
+mod tally;
+mod whole;
+mod words;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use reference::Cache;
+
+use cases::Records;
+use subjects::Subjects;
+use tally::Tally;
+
+const USAGE: &str = "\
+usage: compliance --ours PROGRAM [--only TEXT] [--record] [--seed NUMBER]
+  --ours PROGRAM  a depmod; kmod-30 and kmod-34 stand for the references themselves
+  --only TEXT     only the parts and cases whose names contain TEXT
+  --record        write intended differences down anew, to be read before they are committed
+  --seed NUMBER   other random trees than those of every day
+";
+
+struct Options {
+    ours: String,
+    only: String,
+    records: Records,
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    match options().and_then(|options| compare_all(&options)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("compliance: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options() -> Result<Options> {
+    let mut options = Options { ours: String::new(), only: String::new(), records: Records::Check, seed: 1 };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().with_context(|| format!("{word} needs a value"));
+        match word.as_str() {
+            "--ours" => options.ours = value()?,
+            "--only" => options.only = value()?,
+            "--seed" => options.seed = value()?.parse().context("--seed takes a number")?,
+            "--record" => options.records = Records::Write,
+            other => bail!("unknown option {other}\n{USAGE}"),
+        }
+    }
+    if options.ours.is_empty() {
+        bail!("which program is ours?\n{USAGE}");
+    }
+    Ok(options)
+}
+
+fn compare_all(options: &Options) -> Result<bool> {
+    let cache = Cache::of_user()?;
+    let subjects = Subjects::find(&cache, "depmod", &options.ours)?;
+    for (release, program) in &subjects.references {
+        println!("{release} is: {}", program.version()?);
+    }
+    println!("ours is: {}", options.ours);
+
+    let only = &options.only;
+    let mut total = Tally::default();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/depmod");
+    for (release, tally) in cases::run(&subjects, &directory, only, options.records)? {
+        println!("cases against {release}: {tally}");
+        total.join(&tally);
+    }
+    if "random".contains(only.as_str()) {
+        let tally = random::run(&subjects, options.seed)?;
+        println!("random trees: {tally}");
+        total.join(&tally);
+    }
+    let tally = whole::run(&subjects, &cache, only)?;
+    println!("whole trees: {tally}");
+    total.join(&tally);
+    println!("depmod: {total}");
+    let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+    Ok(total.passed(in_ci))
+}

@@ -1,0 +1,119 @@
+//! Running a case's command lines with one program, and all that could be seen of it.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use reference::{Ending, Limits, Outcome, Program, run, run_with_stdout_set};
+
+use crate::case::{Case, Run};
+use crate::neutral::{self, replace};
+use crate::snapshot::{self, Changes, Snapshot};
+
+/// What one command line did. The root directory reads `{root}` everywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// How it ended.
+    pub ending: Ending,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+    /// What is new, changed or gone below the root.
+    pub changes: Changes,
+}
+
+/// A run of a small case takes milliseconds; one that is stopped is one that never ends.
+const LIMITS: Limits = Limits { time: Duration::from_secs(5), output: 1 << 20 };
+
+/// Writes the case's tree to `root`, which must not exist, and runs its command lines there.
+pub fn observe(case: &Case, program: &Program, root: &Path) -> Result<Vec<Observation>> {
+    case.tree.write(root).with_context(|| format!("writing the tree of {}", case.name))?;
+    if case.inside {
+        std::fs::create_dir(root.join(TOOLS))?;
+    }
+    let mut before = snapshot::take(root)?;
+    let mut observations = Vec::new();
+    for line in &case.runs {
+        let mut command = if case.inside { inside(program, root) } else { program.command() };
+        let inner_root = if case.inside { Path::new("") } else { root };
+        command.args(line.words.iter().flat_map(|word| expand(word, inner_root, case)));
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
+        command.envs(case.environment.iter().map(|(name, value)| (name, value)));
+        command.current_dir(root.join(&case.cwd));
+        let outcome = start(command, line)?;
+        observations.push(seen(outcome, root, &mut before)?);
+    }
+    Ok(observations)
+}
+
+/// Runs one command line on a root directory that is there already.
+pub fn observe_once(mut command: Command, root: &Path, limits: &Limits) -> Result<Observation> {
+    let mut before = snapshot::take(root)?;
+    command.env_clear().env("LC_ALL", "C").current_dir(root);
+    let outcome = run(command, limits)?;
+    seen(outcome, root, &mut before)
+}
+
+/// What there is to be seen after a run; `before` becomes the state after it.
+fn seen(outcome: Outcome, root: &Path, before: &mut Snapshot) -> Result<Observation> {
+    let after = snapshot::take(root)?;
+    let changes = snapshot::changes(before, after.clone());
+    *before = after;
+    Ok(Observation {
+        ending: outcome.ending,
+        stdout: neutral::text(&outcome.stdout, root),
+        stderr: neutral::text(&outcome.stderr, root),
+        changes: neutral::changes(changes, root),
+    })
+}
+
+fn start(mut command: Command, line: &Run) -> Result<Outcome> {
+    match &line.stdout {
+        None => run(command, &LIMITS),
+        Some(path) => {
+            let file = File::options().write(true).open(path).with_context(|| path.clone())?;
+            command.stdout(Stdio::from(file));
+            run_with_stdout_set(command, &LIMITS)
+        }
+    }
+}
+
+/// Where a program's own files appear in a root directory that has become `/`.
+const TOOLS: &str = "tools";
+
+/// The program with `root` as its root directory, in a mount namespace of its own.
+fn inside(program: &Program, root: &Path) -> Command {
+    const SCRIPT: &str = "mount --rbind \"$2\" \"$1/tools\"; root=$1; shift 2; exec chroot \"$root\" \"$@\"";
+    let directory = program.directory();
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-euc", SCRIPT, "sh"]);
+    command.arg(root).arg(directory);
+    for word in program.words() {
+        let there = Path::new("/").join(TOOLS);
+        let word = replace(word.as_bytes(), directory.as_os_str().as_bytes(), there.as_os_str().as_bytes());
+        command.arg(OsString::from_vec(word));
+    }
+    command
+}
+
+fn expand(word: &[u8], root: &Path, case: &Case) -> Vec<OsString> {
+    if word == b"{base}" {
+        let config = root.join("etc/depmod.d");
+        return vec!["-b".into(), root.into(), "-C".into(), config.into()];
+    }
+    let directory = case.tree.directory_in(root);
+    let mut text = word.to_vec();
+    for (name, value) in [
+        (&b"{root}"[..], root.as_os_str()),
+        (b"{dir}", directory.as_os_str()),
+        (b"{version}", OsStr::new(case.tree.version())),
+    ] {
+        text = replace(&text, name, value.as_bytes());
+    }
+    vec![OsString::from_vec(text)]
+}
