@@ -1,6 +1,6 @@
 //! One run of depmod: the order of its phases.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -16,6 +16,7 @@ use moddb::build::symbols::{KernelSymbols, SymbolTable};
 use moddb::config::depmod::{self, DepmodConfig};
 use modfile::ModuleName;
 use modfile::info::{self, Workspace};
+use rustix::io::Errno;
 
 use crate::messages;
 use crate::parallel::{self, Spread};
@@ -44,9 +45,7 @@ pub(crate) struct Moment {
 pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyhow::Result<Exit> {
     let reporter = &session.reporter;
     let mut check = request.check;
-    let named_symbols = kernel_symbols::named(request, reporter);
-    let config = read_config(request, reporter);
-    let found_symbols = match named_symbols {
+    let kernel = match kernel_symbols::named(request, reporter) {
         Ok(None) if check => {
             let running = moment.surroundings.running_release.as_bytes();
             let found = kernel_symbols::found(request, running, Path::new(KALLSYMS), reporter);
@@ -54,34 +53,33 @@ pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyh
                 reporter.warning(messages::CHECK_NEEDS_SYMBOLS);
                 check = false;
             }
-            Ok(found)
+            found
         }
-        named => named,
+        Ok(named) => named,
+        Err(failure) => {
+            reporter.fatal(messages::cannot_load(&failure.file, &failure.error))?;
+            return Ok(Exit::Failure);
+        }
     };
+    let config = read_config(request, reporter);
     let directory = match request.destination {
         Destination::Stdout => None,
         Destination::Files => Some(lock_output(request, moment, reporter)?),
     };
     if request.selection == Selection::IfNewer
-        && freshness::is_current(&request.input, &request.output, &config, reporter)
+        && freshness::is_current(&request.input, &request.output, reporter)
     {
         return Ok(Exit::Success);
     }
     let mut found = find(request, moment, &config, reporter)?;
     sort(request, &mut found, reporter);
     let catalog = read_catalog(request, &found, reporter)?;
-    let kernel = match found_symbols {
-        Ok(kernel) => kernel,
-        Err(failure) => {
-            reporter.fatal(messages::cannot_load(&failure.file, &failure.error))?;
-            return Ok(Exit::Failure);
-        }
-    };
-    let (built, notes) = build(session, request, &catalog, kernel.as_ref(), check)?;
-    let complete = tell_notes(&notes, reporter);
+    let built = build(session, request, &catalog, kernel.as_ref(), check)?;
+    let complete = tell_notes(request, &built, reporter);
+    let outputs: Vec<Output> = built.outputs.into_iter().map(|(output, _)| output).collect();
     match directory {
-        None => built.iter().try_for_each(|output| session.output.print(&output.bytes))?,
-        Some(directory) => publish(&directory, &built, moment.began, reporter)?,
+        None => outputs.iter().try_for_each(|output| session.output.print(&output.bytes))?,
+        Some(directory) => publish(&directory, &outputs, moment.began, reporter)?,
     }
     Ok(Exit::failed_if(!complete))
 }
@@ -162,7 +160,7 @@ fn releases_in(directory: &Path) -> Vec<Vec<u8>> {
 
 /// The files of the command line, one of each name.
 fn named_files(request: &Request, files: &[PathBuf], reporter: &Reporter) -> Result<Vec<Found>, Ended> {
-    let mut names = HashSet::new();
+    let mut files_by_name = HashMap::new();
     let mut found = Vec::new();
     for file in files {
         if let Err(error) = std::fs::metadata(file) {
@@ -170,9 +168,14 @@ fn named_files(request: &Request, files: &[PathBuf], reporter: &Reporter) -> Res
             return Err(Ended(Exit::Failure));
         }
         let name = ModuleName::of_path(file.as_os_str().as_bytes());
-        if !names.insert(name.clone()) {
-            reporter.error(messages::duplicate_file(&name));
-            reporter.fatal(messages::cannot_add_module(file))?;
+        if let Some(older) = files_by_name.insert(name.clone(), file) {
+            if older == file {
+                reporter.error(messages::duplicate_file(&name));
+                reporter.fatal(messages::cannot_add_module(file))?;
+            } else {
+                reporter.error(messages::two_files(&name, file, older));
+                reporter.fatal(messages::cannot_create_module(file, &Errno::EXIST.into()))?;
+            }
             return Err(Ended(Exit::Failure));
         }
         let recorded = file.strip_prefix(&request.input).unwrap_or(file).as_os_str().as_bytes().to_vec();
@@ -203,6 +206,9 @@ fn read_catalog(request: &Request, found: &[Found], reporter: &Reporter) -> Resu
     });
     let modules = found.iter().zip(readings).map(|(module, reading)| {
         if let Some(error) = &reading.error {
+            if let Some(text) = messages::decompressor(error) {
+                reporter.error(text);
+            }
             reporter.error(messages::cannot_load_symbols(&module.file, error));
             if let Some(why) = messages::why_not_loaded(error) {
                 reporter.hint(why);
@@ -219,7 +225,12 @@ fn read_catalog(request: &Request, found: &[Found], reporter: &Reporter) -> Resu
     }
 }
 
-type Built = (Vec<Output>, Vec<Note>);
+/// The files of a database, and what is to be said of each.
+struct Built {
+    outputs: Vec<(Output, Vec<Note>)>,
+    /// Inputs that could not be read, by the name of the output that wants them.
+    missing: Vec<(&'static str, &'static str, io::Error)>,
+}
 
 fn build(
     session: &Session,
@@ -249,8 +260,13 @@ fn build(
         }
     });
     let graph = graph.map_err(|cycles| report_cycles(catalog, &cycles, reporter))?;
-    let builtin = read_input(request, "modules.builtin", reporter);
-    let builtin_modinfo = read_input(request, "modules.builtin.modinfo", reporter);
+    let mut missing = Vec::new();
+    let mut read_input = |name, output| {
+        let text = std::fs::read(request.input.join(name));
+        text.map_err(|error| missing.push((output, name, error))).ok()
+    };
+    let builtin = read_input("modules.builtin", "modules.builtin.bin");
+    let builtin_modinfo = read_input("modules.builtin.modinfo", "modules.builtin.alias.bin");
     let mut sources = Sources::new(catalog, &symbols, &graph);
     sources.builtin = builtin.as_deref();
     sources.builtin_modinfo = builtin_modinfo.as_deref();
@@ -262,8 +278,7 @@ fn build(
     let built = parallel::map(recipes.len(), spread, |number, ()| {
         recipes.get(number).map(|recipe| recipe.write(&sources))
     });
-    let (outputs, notes): (Vec<_>, Vec<_>) = built.into_iter().flatten().unzip();
-    Ok((outputs, notes.into_iter().flatten().collect()))
+    Ok(Built { outputs: built.into_iter().flatten().collect(), missing })
 }
 
 /// A module's file by its recorded path, which is relative to the module directory.
@@ -279,29 +294,20 @@ fn report_cycles(catalog: &Catalog, cycles: &Cycles, reporter: &Reporter) -> End
     Ended(Exit::Failure)
 }
 
-/// Something of the kernel's build that need not be there. Only the files need it: nothing of it is printed.
-fn read_input(request: &Request, name: &str, reporter: &Reporter) -> Option<Vec<u8>> {
-    if request.destination == Destination::Stdout {
-        return None;
-    }
-    match std::fs::read(request.input.join(name)) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            reporter.warning(messages::cannot_open_input(name, &request.input, &error));
-            None
-        }
-    }
-}
-
-/// Says what did not fit; tells whether the database lacks something for it.
-fn tell_notes(notes: &[Note], reporter: &Reporter) -> bool {
+/// Says what was missing or did not fit, output by output; tells whether the database lacks something for it.
+fn tell_notes(request: &Request, built: &Built, reporter: &Reporter) -> bool {
     let mut complete = true;
-    for note in notes {
-        let (severity, text) = messages::note(note);
-        reporter.message(severity, text);
-        if let Note::BadCharacter { output, .. } | Note::IndexTooLarge(output) = note {
-            reporter.hint(messages::left_out(output));
-            complete = false;
+    for (output, notes) in &built.outputs {
+        for (_, name, error) in built.missing.iter().filter(|(wanting, ..)| *wanting == output.name) {
+            reporter.warning(messages::cannot_open_input(name, &request.input, error));
+        }
+        for note in notes {
+            let (severity, text) = messages::note(note, output.name);
+            reporter.message(severity, text);
+            if matches!(note, Note::BadCharacter { .. } | Note::TooLarge) {
+                reporter.hint(messages::left_out(output.name));
+                complete = false;
+            }
         }
     }
     complete

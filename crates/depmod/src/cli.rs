@@ -1,6 +1,6 @@
 //! The command line of depmod: kmod 34's options, what is left of older ones, and ours.
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 use modcli::common;
 use modcli::{Definition, Threshold};
 
@@ -16,23 +16,19 @@ pub(crate) const CHECK: &str = "errsyms";
 pub(crate) const PREFIX: &str = "symbol-prefix";
 pub(crate) const WARN: &str = "warn";
 pub(crate) const SHOW: &str = "show";
-const DRY_RUN: &str = "dry-run";
+pub(crate) const DRY_RUN: &str = "dry-run";
 pub(crate) const JOBS: &str = "jobs";
 
-/// Options of older versions that do nothing: id and letter. The id is the long name.
-pub(crate) const IGNORED: [(&str, Option<char>); 4] = [
-    ("unresolved-error", Some('u')),
-    // Not the common `quiet`: this one never silenced an error.
-    (OLD_QUIET, Some('q')),
-    ("root", Some('r')),
-    // Its letter now belongs to --moduledir.
-    ("map", None),
-];
-const OLD_QUIET: &str = "old-quiet";
+/// Options of older versions that do nothing, as they are spelled: each spelling is an option of its own,
+/// because the warning repeats it.
+pub(crate) const IGNORED: [&str; 7] = ["-u", "--unresolved-error", "-q", "--quiet", "-r", "--root", "--map"];
 
 /// What the frame of every tool needs to know.
-pub(crate) const DEFINITION: Definition =
-    Definition { command, threshold: Threshold::WARNINGS, added: &[JOBS] };
+pub(crate) const DEFINITION: Definition = Definition {
+    command,
+    threshold: Threshold::WARNINGS,
+    added: &[JOBS, "unresolved-error", "quiet", "root", "map"],
+};
 
 /// The definition from which parser, help, manual checks and completions come.
 #[must_use]
@@ -42,15 +38,6 @@ pub fn command() -> Command {
         .override_usage("depmod [OPTION]... [VERSION [FILE]...]")
         .arg(common::flag(ALL).short('a').help("Take all modules of the kernel; the default without FILE"))
         .arg(common::flag(QUICK).short('A').help("Do nothing if no module is newer than modules.dep"))
-        .arg(common::flag(CHECK).short('e').help("Report symbols that nobody provides"))
-        .arg(
-            common::flag(SHOW)
-                .short('n')
-                .alias(DRY_RUN)
-                .help("Print the text files, write nothing [or: --dry-run]"),
-        )
-        .arg(symbol_prefix())
-        .arg(common::flag(WARN).short('w').help("Report aliases that a module gives twice"))
         .arg(dir(BASE_DIR, 'b').help("Look for the module directory below DIR"))
         .arg(dir(MODULE_DIR, 'm').help("Module directories are in DIR instead of lib/modules"))
         .arg(dir(OUT_DIR, 'o').help("Write the database below DIR instead of the base directory"))
@@ -60,23 +47,23 @@ pub fn command() -> Command {
         )
         .arg(file(SYMVERS, 'E', "FILE").help("Module.symvers of the kernel: its symbols and checksums"))
         .arg(file(SYSTEM_MAP, 'F', "FILE").help("System.map of the kernel: its symbols"))
+        .arg(common::flag(CHECK).short('e').help("Report symbols that nobody provides"))
+        .arg(common::flag(SHOW).short('n').help("Print the text files, write nothing"))
+        .arg(common::flag(DRY_RUN).help("The same as --show"))
+        .arg(file(PREFIX, 'P', "CHARACTER").help("This architecture puts CHARACTER before every symbol"))
+        .arg(common::flag(WARN).short('w').help("Report aliases that a module gives twice"))
         .arg(file(JOBS, 'j', "N").help("Read N modules at a time; the default is all processors"))
         .arg(common::verbose())
         .arg(common::version())
         .arg(common::help());
-    for (id, letter) in IGNORED {
-        let name = if id == OLD_QUIET { common::QUIET } else { id };
-        let mut arg = common::flag(id).long(name).hide(true).help("Ignored");
-        if let Some(letter) = letter {
-            arg = arg.short(letter);
-        }
-        command = command.arg(arg);
+    for spelling in IGNORED {
+        let arg = Arg::new(spelling).action(ArgAction::SetTrue).hide(true).help("Ignored");
+        command = command.arg(match (spelling.strip_prefix("--"), spelling.chars().nth(1)) {
+            (None, Some(letter)) => arg.short(letter),
+            (long, _) => arg.long(long.unwrap_or(spelling)),
+        });
     }
     command
-}
-
-fn symbol_prefix() -> Arg {
-    file(PREFIX, 'P', "CHARACTER").help("This architecture puts CHARACTER before every symbol")
 }
 
 fn dir(id: &'static str, letter: char) -> Arg {
@@ -85,4 +72,12 @@ fn dir(id: &'static str, letter: char) -> Arg {
 
 fn file(id: &'static str, letter: char, value: &'static str) -> Arg {
     common::valued(id, value).short(letter)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_definition_contradicts_itself_nowhere() {
+        super::command().debug_assert();
+    }
 }

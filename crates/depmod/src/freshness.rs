@@ -13,10 +13,14 @@ use crate::scan;
 /// Whether the database is as new as every module of the directory. It is not if it is missing, or if a run
 /// that was replacing it did not come to its end.
 #[must_use]
-pub fn is_current(input: &Path, output: &Path, config: &DepmodConfig, say: &dyn Say) -> bool {
+pub fn is_current(input: &Path, output: &Path, say: &dyn Say) -> bool {
     match std::fs::metadata(output.join(REFERENCE)) {
         Ok(metadata) if metadata.modified().is_ok_and(|time| time == SystemTime::UNIX_EPOCH) => false,
-        Ok(metadata) => !scan::any_newer(input, config, scan::microseconds(&metadata), say),
+        // compat: what depmod.d excludes counts here all the same.
+        Ok(metadata) => {
+            let everything = DepmodConfig::default();
+            !scan::any_newer(input, &everything, scan::microseconds(&metadata), say)
+        }
         Err(error) => {
             say.say(Severity::Error, messages::no_reference(output, &error));
             false

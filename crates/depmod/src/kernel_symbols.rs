@@ -96,44 +96,66 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn parse(format: Format, file: &Path, text: &[u8], say: &dyn Say) -> KernelSymbols {
-    let lines = text.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-    let symbols = match format {
-        Format::Symvers => lines.filter_map(|(_, line)| symvers_line(line)).collect(),
-        Format::SystemMap => lines
-            .filter_map(|(number, line)| {
-                if fields(line).nth(2).is_none() {
-                    say.say(Severity::Error, messages::invalid_line(file, number + 1, line));
-                }
-                map_line(line)
-            })
-            .collect(),
-        Format::Kallsyms => lines
-            .filter(|(_, line)| fields(line).nth(3).is_none())
-            .filter_map(|(_, line)| map_line(line))
-            .collect(),
-    };
+    let lines = text.split_inclusive(|&byte| byte == b'\n');
+    let mut symbols = Vec::new();
+    for (number, line) in (1..).zip(lines) {
+        match symbol_of(format, line) {
+            Ok(symbol) => symbols.extend(symbol),
+            Err(Bad::Line) => say.say(Severity::Error, messages::invalid_line(file, number, line)),
+            Err(Bad::Checksum(text)) => {
+                say.say(Severity::Error, messages::invalid_checksum(file, number, text));
+            }
+        }
+    }
     KernelSymbols { symbols, has_crcs: format == Format::Symvers }
 }
 
-/// compat: only what `vmlinux` exports counts, and a separator must follow that word.
-fn symvers_line(line: &[u8]) -> Option<(Vec<u8>, u64)> {
-    let mut fields = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|field| !field.is_empty());
-    let (crc, symbol, module) = (fields.next()?, fields.next()?, fields.next()?);
-    let ends_there = line.ends_with(b"vmlinux") && fields.next().is_none();
-    if module != b"vmlinux" || ends_there {
-        return None;
+/// A line that a list of symbols should not have.
+enum Bad<'a> {
+    /// It has too few fields.
+    Line,
+    /// Its checksum is no number.
+    Checksum(&'a [u8]),
+}
+
+/// The symbol of a line with its newline, if it lists one that the kernel itself exports.
+fn symbol_of(format: Format, line: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Bad<'_>> {
+    let text = line.strip_suffix(b"\n").unwrap_or(line);
+    match format {
+        Format::Symvers => symvers_line(text),
+        Format::SystemMap => match fields(text, b" ").nth(2) {
+            Some(name) => Ok(exported(name)),
+            None => Err(Bad::Line),
+        },
+        Format::Kallsyms => {
+            let mut fields = fields(text, b" \t");
+            let name = fields.nth(2).filter(|_| fields.next().is_none());
+            Ok(name.and_then(exported))
+        }
     }
-    let crc = std::str::from_utf8(crc).ok()?;
-    let digits = crc.strip_prefix("0x").or(crc.strip_prefix("0X")).unwrap_or(crc);
-    Some((symbol.to_vec(), u64::from_str_radix(digits, 16).ok()?))
 }
 
-fn map_line(line: &[u8]) -> Option<(Vec<u8>, u64)> {
-    Some((fields(line).nth(2)?.strip_prefix(b"__ksymtab_")?.to_vec(), 0))
+/// compat: only what `vmlinux` exports counts, and a separator must follow that word.
+fn symvers_line(text: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Bad<'_>> {
+    let mut words = fields(text, b" \t");
+    let (Some(crc), Some(symbol), Some(module)) = (words.next(), words.next(), words.next()) else {
+        return Ok(None);
+    };
+    let ends_there = text.ends_with(b"vmlinux") && words.next().is_none();
+    if module != b"vmlinux" || ends_there {
+        return Ok(None);
+    }
+    let digits = crc.strip_prefix(b"0x").or(crc.strip_prefix(b"0X")).unwrap_or(crc);
+    let number = std::str::from_utf8(digits).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    number.map(|number| Some((symbol.to_vec(), number))).ok_or(Bad::Checksum(crc))
 }
 
-fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty())
+fn exported(name: &[u8]) -> Option<(Vec<u8>, u64)> {
+    Some((name.strip_prefix(b"__ksymtab_")?.to_vec(), 0))
+}
+
+fn fields<'a>(text: &'a [u8], separators: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+    text.split(|byte| separators.contains(byte)).filter(|field| !field.is_empty())
 }
 
 #[cfg(test)]

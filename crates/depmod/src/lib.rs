@@ -28,10 +28,9 @@ pub use crate::cli::command;
 pub fn run(session: &Session) -> anyhow::Result<Exit> {
     let parsed = session.parse(&cli::DEFINITION)?;
     let reporter = &session.reporter;
-    for (id, letter) in cli::IGNORED {
-        if parsed.has(id) {
-            let spelling = letter.map_or_else(|| format!("--{id}"), |letter| format!("-{letter}"));
-            reporter.warning(messages::ignored_option(&spelling));
+    for event in &parsed.events {
+        if cli::IGNORED.contains(&event.id.as_str()) {
+            reporter.warning(messages::ignored_option(event.id.as_str()));
         }
     }
     let uname = rustix::system::uname();

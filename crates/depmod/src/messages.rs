@@ -116,9 +116,17 @@ pub(crate) fn cannot_load_symbols(file: &Path, error: &ReadError) -> Vec<u8> {
     join(&[b"failed to load symbols from ", bytes(file), b": ", errno::text(error.errno()).as_bytes()])
 }
 
+/// What a decompressor says is said before the line that the module cannot be read.
+pub(crate) fn decompressor(error: &ReadError) -> Option<String> {
+    match error {
+        ReadError::Decompress(error) => Some(error.to_string()),
+        _ => None,
+    }
+}
+
 pub(crate) fn why_not_loaded(error: &ReadError) -> Option<String> {
     match error {
-        ReadError::Io(_) => None,
+        ReadError::Io(_) | ReadError::Decompress(_) => None,
         _ => Some(format!("{error}; the module stays in modules.dep with what could be read of it")),
     }
 }
@@ -131,6 +139,18 @@ pub(crate) fn duplicate_file(name: &ModuleName) -> Vec<u8> {
     join(&[b"hash_add_unique ", name.as_bytes(), b": File exists"])
 }
 
+pub(crate) fn two_files(name: &ModuleName, newer: &Path, older: &Path) -> Vec<u8> {
+    join(&[
+        b"kmod_module '",
+        name.as_bytes(),
+        b"' already exists with different path: new-path='",
+        bytes(newer),
+        b"' old-path='",
+        bytes(older),
+        b"'",
+    ])
+}
+
 pub(crate) fn cannot_add_module(file: &Path) -> Vec<u8> {
     join(&[b"could not add module ", bytes(file), b": File exists"])
 }
@@ -141,6 +161,11 @@ pub(crate) fn cannot_load(file: &Path, error: &io::Error) -> Vec<u8> {
 
 pub(crate) fn invalid_line(file: &Path, number: usize, line: &[u8]) -> Vec<u8> {
     join(&[bytes(file), format!(":{number}: invalid line: ").as_bytes(), line])
+}
+
+pub(crate) fn invalid_checksum(file: &Path, number: usize, text: &[u8]) -> Vec<u8> {
+    let place = format!(":{number} Invalid symbol version ");
+    join(&[bytes(file), place.as_bytes(), text, b": Invalid argument"])
 }
 
 pub(crate) fn symbols_from(file: &Path, count: usize) -> Vec<u8> {
@@ -174,12 +199,31 @@ pub(crate) fn cycle_count(modules: usize) -> Vec<u8> {
     format!("Found {modules} modules in dependency cycles!").into()
 }
 
-pub(crate) fn note(note: &Note) -> (Severity, Vec<u8>) {
-    let severity = match note {
-        Note::UnmatchedBracket(_) | Note::DuplicateAlias { .. } => Severity::Warning,
-        _ => Severity::Error,
-    };
-    (severity, note.to_string().into())
+pub(crate) fn note(note: &Note, output: &str) -> (Severity, Vec<u8>) {
+    match note {
+        Note::UnmatchedBracket(alias) => (Severity::Warning, join(&[b"Unmatched bracket in ", alias])),
+        Note::DuplicateAlias { alias, module } => {
+            (Severity::Warning, join(&[b"duplicate module alias:\n", alias, b" ", module.as_bytes()]))
+        }
+        Note::BadCharacter { byte, text } => {
+            let number = format!("'=0x{byte:x} - only 7-bit ASCII is supported:\n");
+            (Severity::Error, join(&[b"Module index: bad character '", &[*byte], number.as_bytes(), text]))
+        }
+        Note::TooLarge => {
+            (Severity::Error, format!("Could not write index '{output}': File too large").into())
+        }
+        Note::InvalidBuiltin(line) => (Severity::Error, join(&[b"Invalid modules.builtin line: ", line])),
+        Note::NodeWithoutNumber { module, node } => (
+            Severity::Error,
+            join(&[
+                b"Module '",
+                module.as_bytes(),
+                b"' has devname (",
+                node,
+                b") but lacks major and minor information. Ignoring.",
+            ]),
+        ),
+    }
 }
 
 pub(crate) fn left_out(output: &str) -> String {

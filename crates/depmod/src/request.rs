@@ -134,7 +134,10 @@ impl Request {
             check: parsed.has(cli::CHECK),
             symbol_prefix,
             warn: parsed.has(cli::WARN),
-            destination: if parsed.has(cli::SHOW) { Destination::Stdout } else { Destination::Files },
+            destination: match parsed.has(cli::SHOW) || parsed.has(cli::DRY_RUN) {
+                true => Destination::Stdout,
+                false => Destination::Files,
+            },
             jobs,
             release,
             base: base.into(),
@@ -157,12 +160,16 @@ fn selection<'a>(parsed: &Parsed, files: impl Iterator<Item = &'a OsString>) -> 
 }
 
 /// A release begins with two decimal numbers and a dot between them; what follows is the distribution's.
+///
+/// compat: the numbers are read as C's scanf reads them, so white space and a sign may stand before each.
 fn looks_like_release(text: &[u8]) -> bool {
-    let after_digits = |text: &[u8]| {
-        let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        (digits > 0).then(|| text.get(digits..).unwrap_or_default().to_vec())
+    let after_number = |text: &[u8]| {
+        let text = text.trim_ascii_start();
+        let unsigned = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text).to_vec();
+        let digits = unsigned.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (digits > 0).then(|| unsigned.get(digits..).unwrap_or_default().to_vec())
     };
-    after_digits(text).is_some_and(|rest| rest.strip_prefix(b".").and_then(after_digits).is_some())
+    after_number(text).is_some_and(|rest| rest.strip_prefix(b".").and_then(after_number).is_some())
 }
 
 /// compat: text only, nothing is resolved.
@@ -215,7 +222,9 @@ mod tests {
 
     #[test]
     fn a_release_begins_with_two_numbers() {
-        for (release, good) in [("5.1x", true), ("5.", false), ("5", false), ("x5.1", false), ("", false)] {
+        for (release, good) in
+            [("5.1x", true), (" 5.1", true), ("5.", false), ("5", false), ("x5.1", false), ("", false)]
+        {
             assert_eq!(request(&["-n", release]).is_ok(), good, "{release}");
         }
     }

@@ -66,9 +66,6 @@ pub enum DecompressError {
         /// What the decompressor said.
         reason: String,
     },
-    /// The data end before the format's end.
-    #[error("{0}: the file is truncated")]
-    Truncated(Compression),
     /// The plain bytes would exceed the limit.
     #[error("{format}: decompresses to more than {limit} bytes")]
     TooLarge {
@@ -101,7 +98,17 @@ pub fn decompress(
 
 fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
     let format = Compression::Xz;
-    let damaged = |error: xz2::stream::Error| DecompressError::Damaged { format, reason: error.to_string() };
+    let damaged = |error: xz2::stream::Error| {
+        use xz2::stream::Error;
+        let reason = match error {
+            Error::Data => "File is corrupt".to_owned(),
+            Error::Format => "File format not recognized".to_owned(),
+            Error::Options => "Unsupported compression options".to_owned(),
+            Error::MemLimit => format!("a dictionary of more than {XZ_MEMORY_LIMIT} bytes"),
+            other => other.to_string(),
+        };
+        DecompressError::Damaged { format, reason }
+    };
     let mut stream = Stream::new_stream_decoder(XZ_MEMORY_LIMIT, CONCATENATED).map_err(damaged)?;
     plain.reserve(packed.len().saturating_mul(4).min(limit));
     loop {
@@ -112,7 +119,7 @@ fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Decompre
             Status::Ok | Status::MemNeeded | Status::GetCheck => {}
         }
         if plain.len() < plain.capacity() {
-            return Err(DecompressError::Truncated(format));
+            return Err(DecompressError::Damaged { format, reason: "Unexpected end of input".to_owned() });
         }
         grow(format, limit, plain)?;
     }
@@ -128,10 +135,12 @@ fn unzstd(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Decomp
             return Err(DecompressError::TooLarge { format, limit });
         }
         plain.reserve(size);
-        if zstd::bulk::Decompressor::new().map_err(damaged)?.decompress_to_buffer(packed, plain).is_ok() {
-            return Ok(());
+        match zstd::bulk::Decompressor::new().map_err(damaged)?.decompress_to_buffer(packed, plain) {
+            Ok(_) => return Ok(()),
+            // More frames follow the first.
+            Err(error) if error.to_string() == "Destination buffer is too small" => plain.clear(),
+            Err(error) => return Err(damaged(error)),
         }
-        plain.clear();
     }
     read_bounded(format, zstd::stream::read::Decoder::with_buffer(packed).map_err(damaged)?, limit, plain)
 }
@@ -143,10 +152,8 @@ fn read_bounded(
     plain: &mut Vec<u8>,
 ) -> Result<(), DecompressError> {
     let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    decoder.take(bound).read_to_end(plain).map_err(|error| match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => DecompressError::Truncated(format),
-        _ => DecompressError::Damaged { format, reason: error.to_string() },
-    })?;
+    let damaged = |error: std::io::Error| DecompressError::Damaged { format, reason: error.to_string() };
+    decoder.take(bound).read_to_end(plain).map_err(damaged)?;
     Ok(())
 }
 

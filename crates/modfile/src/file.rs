@@ -168,6 +168,9 @@ pub fn open(path: &Path) -> Result<ModuleFile, ReadError> {
     let file =
         File::options().read(true).custom_flags(i32::try_from(flags).unwrap_or_default()).open(path)?;
     let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(ReadError::Io(rustix::io::Errno::ISDIR.into()));
+    }
     if metadata.is_file() { Ok(ModuleFile { len: metadata.len(), file }) } else { Err(ReadError::NotRegular) }
 }
 

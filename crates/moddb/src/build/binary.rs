@@ -11,7 +11,7 @@ use crate::index::writer::IndexWriter;
 pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     let entries = sources.catalog.modules().iter().zip(sources.dependencies.iter()).enumerate();
     let entries = entries.map(|(index, (module, line))| (module.name.as_bytes(), line, index));
-    index("modules.dep.bin", entries, notes)
+    index(entries, notes)
 }
 
 /// `modules.alias.bin`: from a normalised alias to the names of its modules.
@@ -34,7 +34,7 @@ pub(super) fn aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
         }
     }
     let entries = keys.iter().zip(owners).map(|(key, (name, index))| (key, name, index));
-    index("modules.alias.bin", entries, notes)
+    index(entries, notes)
 }
 
 /// `modules.symbols.bin`: from `symbol:NAME` to the name of the module that provides it.
@@ -47,21 +47,22 @@ pub(super) fn symbols(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
         .iter()
         .zip(sources.symbols.provided())
         .filter_map(|(key, &(_, owner))| Some((key, sources.catalog.module(owner)?.name.as_bytes(), owner)));
-    index("modules.symbols.bin", entries, notes)
+    index(entries, notes)
 }
 
 /// `modules.builtin.bin`: the names of what is built into the kernel. Without an input the file is empty.
 pub(super) fn builtin(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     let Some(text) = sources.builtin else { return Vec::new() };
     let mut names = Vec::new();
-    for line in text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+    // compat: the newline belongs to a name that does not end before it, at a dot.
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
         if line.first().is_some_and(u8::is_ascii_alphabetic) {
             names.push(ModuleName::of_path(line));
         } else {
             notes.push(Note::InvalidBuiltin(line.to_vec()));
         }
     }
-    index("modules.builtin.bin", names.iter().map(|name| (name.as_bytes(), [].as_slice(), 0)), notes)
+    index(names.iter().map(|name| (name.as_bytes(), [].as_slice(), 0)), notes)
 }
 
 /// `modules.builtin.alias.bin`: the aliases of what is built into the kernel. Without an input the file is
@@ -76,33 +77,39 @@ pub(super) fn builtin_aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> V
         }
     }
     let entries = keys.iter().map(|(key, module)| (key.as_slice(), *module, 0));
-    index("modules.builtin.alias.bin", entries, notes)
+    index(entries, notes)
 }
 
 /// Module names and aliases from the `NAME.alias=VALUE` strings of `modules.builtin.modinfo`.
+///
+/// compat: a string without `=` ends the list, one that is not terminated does not count.
 fn builtin_alias_values(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    text.split(|&byte| byte == 0).filter_map(|string| {
-        let dot = string.iter().position(|&byte| byte == b'.')?;
-        let (module, rest) = string.split_at(dot);
-        Some((module, rest.strip_prefix(b".alias=")?))
-    })
+    text.split_inclusive(|&byte| byte == 0)
+        .map_while(|string| string.strip_suffix(&[0]))
+        .filter(|string| !string.is_empty())
+        .map_while(|string| {
+            let equals = string.iter().position(|&byte| byte == b'=')?;
+            string.split_at_checked(equals)
+        })
+        .filter_map(|(name, value)| {
+            let dot = name.iter().position(|&byte| byte == b'.')?;
+            let (module, key) = name.split_at_checked(dot)?;
+            let value = value.strip_prefix(b"=")?;
+            (key == b".alias" && !module.is_empty() && !value.is_empty()).then_some((module, value))
+        })
 }
 
 /// An index of keys, values and priorities; what it cannot hold is left out and noted.
-fn index<'a>(
-    output: &'static str,
-    entries: impl Iterator<Item = (&'a [u8], &'a [u8], usize)>,
-    notes: &mut Vec<Note>,
-) -> Vec<u8> {
+fn index<'a>(entries: impl Iterator<Item = (&'a [u8], &'a [u8], usize)>, notes: &mut Vec<Note>) -> Vec<u8> {
     let mut writer = IndexWriter::default();
     for (key, value, priority) in entries {
         let priority = u32::try_from(priority).unwrap_or(u32::MAX);
         if let Err(bad) = writer.insert(key, value, priority) {
-            notes.push(Note::BadCharacter { output, byte: bad.byte, text: bad.text });
+            notes.push(Note::BadCharacter { byte: bad.byte, text: bad.text });
         }
     }
     writer.finish().unwrap_or_else(|_| {
-        notes.push(Note::IndexTooLarge(output));
+        notes.push(Note::TooLarge);
         Vec::new()
     })
 }

@@ -15,7 +15,7 @@ pub enum NeedNote<'a> {
     Dependency {
         /// The module that needs.
         module: Index,
-        /// What it needs.
+        /// What it needs, by the name under which it is known.
         symbol: &'a [u8],
         /// The module that provides it.
         provider: Index,
@@ -127,7 +127,7 @@ fn direct_dependencies<'a>(
     let needs = catalog.module(module).into_iter().flat_map(|module| module.info.needs.iter());
     for need in needs {
         let symbol = need.name;
-        let Some(definition) = symbols.lookup(symbol) else {
+        let Some((known_as, definition)) = symbols.lookup(symbol) else {
             if check != Check::Nothing && !need.weak {
                 note(NeedNote::Unknown { module, symbol });
             }
@@ -138,7 +138,7 @@ fn direct_dependencies<'a>(
         }
         if let Some(provider) = definition.owner.filter(|provider| !direct.contains(provider)) {
             direct.push(provider);
-            note(NeedNote::Dependency { module, symbol, provider });
+            note(NeedNote::Dependency { module, symbol: known_as, provider });
         }
     }
     direct

@@ -29,13 +29,11 @@ pub struct Output {
 }
 
 /// Something that could not stand in an output as it was given.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// An alias without matching brackets can never match anything; it is left out of the index.
-    #[error("Unmatched bracket in {}", String::from_utf8_lossy(.0))]
     UnmatchedBracket(Vec<u8>),
     /// A module says the same alias twice.
-    #[error("duplicate module alias:\n{} {module}", String::from_utf8_lossy(.alias))]
     DuplicateAlias {
         /// The alias in its normalised form.
         alias: Vec<u8>,
@@ -43,30 +41,17 @@ pub enum Note {
         module: ModuleName,
     },
     /// An index holds 7-bit characters only; the entry is left out of it.
-    #[error(
-        "Module index: bad character '{}'=0x{byte:x} - only 7-bit ASCII is supported:\n{}",
-        char::from(*.byte),
-        String::from_utf8_lossy(.text)
-    )]
     BadCharacter {
-        /// The index.
-        output: &'static str,
         /// The byte.
         byte: u8,
         /// The key or value that has it.
         text: Vec<u8>,
     },
     /// An index cannot be written, because its size exceeds the format.
-    #[error("Could not write index '{0}': File too large")]
-    IndexTooLarge(&'static str),
-    /// A line of `modules.builtin` names no module.
-    #[error("Invalid modules.builtin line: {}", String::from_utf8_lossy(.0))]
+    TooLarge,
+    /// A line of `modules.builtin` names no module; its newline is part of it.
     InvalidBuiltin(Vec<u8>),
     /// A module names a device node, but no number for it.
-    #[error(
-        "Module '{module}' has devname ({}) but lacks major and minor information. Ignoring.",
-        String::from_utf8_lossy(.node)
-    )]
     NodeWithoutNumber {
         /// The module.
         module: ModuleName,

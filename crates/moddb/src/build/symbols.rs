@@ -77,12 +77,12 @@ impl<'a> SymbolTable<'a> {
         self.definitions.insert(unprefixed(name, self.prefix), definition);
     }
 
-    /// What is known of a symbol that a module needs.
+    /// What is known of a symbol that a module needs, and the name by which it is known.
     #[must_use]
-    pub fn lookup(&self, name: &[u8]) -> Option<Definition> {
+    pub fn lookup<'s>(&self, name: &'s [u8]) -> Option<(&'s [u8], Definition)> {
         // PowerPC writes a function's entry point with a dot before its name.
-        let name = name.strip_prefix(b".").unwrap_or(name);
-        self.definitions.get(unprefixed(name, self.prefix)).copied()
+        let name = unprefixed(name.strip_prefix(b".").unwrap_or(name), self.prefix);
+        self.definitions.get(name).map(|&definition| (name, definition))
     }
 
     /// Symbols that modules provide, with the module's place in the catalog, in the order of `modules.symbols`.
