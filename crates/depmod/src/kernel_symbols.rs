@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use modcli::Severity;
-use moddb::build::symbols::KernelSymbols;
+use moddb::build::symbols::{KernelSymbols, unprefixed};
 
 use crate::messages::{self, Say};
 use crate::request::{KernelSymbolSource, Request};
@@ -25,6 +25,14 @@ enum Format {
     SystemMap,
     /// `ADDRESS TYPE SYMBOL [MODULE]`
     Kallsyms,
+}
+
+/// How a list of symbols is to be read.
+#[derive(Clone, Copy, Debug)]
+struct List {
+    format: Format,
+    /// A character before every symbol.
+    prefix: Option<u8>,
 }
 
 /// A file of symbols that was named could not be read.
@@ -47,7 +55,10 @@ pub fn named(request: &Request, say: &dyn Say) -> Result<Option<KernelSymbols>, 
         KernelSymbolSource::SystemMap(file) => (file, Format::SystemMap),
     };
     match read(file) {
-        Ok(text) => Ok(Some(parse(format, file, &text, say))),
+        Ok(text) => {
+            let list = List { format, prefix: request.symbol_prefix };
+            Ok(Some(parse(list, file, &text, say)))
+        }
         Err(error) => Err(CannotLoad { file: file.clone(), error }),
     }
 }
@@ -74,7 +85,8 @@ pub fn found(request: &Request, running: &[u8], kallsyms: &Path, say: &dyn Say) 
     }
     places.into_iter().find_map(|(file, format)| {
         let text = read(&file).ok()?;
-        let symbols = parse(format, &file, &text, &messages::Silent);
+        let list = List { format, prefix: request.symbol_prefix };
+        let symbols = parse(list, &file, &text, &messages::Silent);
         if symbols.symbols.is_empty() {
             say.say(Severity::Info, messages::no_symbols_in(&file));
             return None;
@@ -95,11 +107,11 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn parse(format: Format, file: &Path, text: &[u8], say: &dyn Say) -> KernelSymbols {
+fn parse(list: List, file: &Path, text: &[u8], say: &dyn Say) -> KernelSymbols {
     let lines = text.split_inclusive(|&byte| byte == b'\n');
     let mut symbols = Vec::new();
     for (number, line) in (1..).zip(lines) {
-        match symbol_of(format, line) {
+        match symbol_of(list, line) {
             Ok(symbol) => symbols.extend(symbol),
             Err(Bad::Line) => say.say(Severity::Error, messages::invalid_line(file, number, line)),
             Err(Bad::Checksum(text)) => {
@@ -107,7 +119,7 @@ fn parse(format: Format, file: &Path, text: &[u8], say: &dyn Say) -> KernelSymbo
             }
         }
     }
-    KernelSymbols { symbols, has_crcs: format == Format::Symvers }
+    KernelSymbols { symbols, has_crcs: list.format == Format::Symvers }
 }
 
 /// A line that a list of symbols should not have.
@@ -119,16 +131,28 @@ enum Bad<'a> {
 }
 
 /// The symbol of a line with its newline, if it lists one that the kernel itself exports.
-fn symbol_of(format: Format, line: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Bad<'_>> {
+fn symbol_of(list: List, line: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Bad<'_>> {
     let text = line.strip_suffix(b"\n").unwrap_or(line);
-    match format {
-        Format::Symvers => symvers_line(text),
-        Format::SystemMap => match fields(text, b" ").nth(2) {
+    let exported = |name: &[u8]| {
+        // The prefix stands before the whole name, so what is left of it has none.
+        let name = match list.prefix {
+            Some(prefix) => name.strip_prefix(&[prefix])?,
+            None => name,
+        };
+        Some((name.strip_prefix(b"__ksymtab_")?.to_vec(), 0))
+    };
+    match list.format {
+        Format::Symvers => {
+            let symbol = symvers_line(text)?;
+            Ok(symbol.map(|(name, crc)| (unprefixed(name, list.prefix).to_vec(), crc)))
+        }
+        // compat: single spaces separate, and the third field is all the rest.
+        Format::SystemMap => match text.splitn(3, |&byte| byte == b' ').nth(2) {
             Some(name) => Ok(exported(name)),
             None => Err(Bad::Line),
         },
         Format::Kallsyms => {
-            let mut fields = fields(text, b" \t");
+            let mut fields = fields(text);
             let name = fields.nth(2).filter(|_| fields.next().is_none());
             Ok(name.and_then(exported))
         }
@@ -136,8 +160,8 @@ fn symbol_of(format: Format, line: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Bad<
 }
 
 /// compat: only what `vmlinux` exports counts, and a separator must follow that word.
-fn symvers_line(text: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Bad<'_>> {
-    let mut words = fields(text, b" \t");
+fn symvers_line(text: &[u8]) -> Result<Option<(&[u8], u64)>, Bad<'_>> {
+    let mut words = fields(text);
     let (Some(crc), Some(symbol), Some(module)) = (words.next(), words.next(), words.next()) else {
         return Ok(None);
     };
@@ -147,15 +171,11 @@ fn symvers_line(text: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Bad<'_>> {
     }
     let digits = crc.strip_prefix(b"0x").or(crc.strip_prefix(b"0X")).unwrap_or(crc);
     let number = std::str::from_utf8(digits).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok());
-    number.map(|number| Some((symbol.to_vec(), number))).ok_or(Bad::Checksum(crc))
+    number.map(|number| Some((symbol, number))).ok_or(Bad::Checksum(crc))
 }
 
-fn exported(name: &[u8]) -> Option<(Vec<u8>, u64)> {
-    Some((name.strip_prefix(b"__ksymtab_")?.to_vec(), 0))
-}
-
-fn fields<'a>(text: &'a [u8], separators: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
-    text.split(|byte| separators.contains(byte)).filter(|field| !field.is_empty())
+fn fields(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| matches!(byte, b' ' | b'\t')).filter(|field| !field.is_empty())
 }
 
 #[cfg(test)]
@@ -163,7 +183,8 @@ mod tests {
     use super::*;
 
     fn symbols(format: Format, text: &str) -> Vec<(String, u64)> {
-        parse(format, Path::new("list"), text.as_bytes(), &messages::Silent)
+        let list = List { format, prefix: None };
+        parse(list, Path::new("list"), text.as_bytes(), &messages::Silent)
             .symbols
             .into_iter()
             .map(|(name, crc)| (String::from_utf8(name).unwrap(), crc))

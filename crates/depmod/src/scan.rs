@@ -121,11 +121,6 @@ impl Modules {
         let file_name = entry.file_name().as_bytes();
         let Some(suffix) = suffix_len(file_name) else { return };
         let name = ModuleName::new(file_name);
-        // compat: a file whose name has a dot before the suffix, or nothing, is no module.
-        let is_whole = name.as_bytes().len() + suffix == file_name.len();
-        if !is_whole || name.as_bytes().is_empty() {
-            return;
-        }
         let newer = Found { located: Located { name, path: recorded }, file: entry.path().to_owned() };
         let place = self.places.get(&newer.located.name);
         match place.and_then(|&place| self.found.get_mut(place)) {

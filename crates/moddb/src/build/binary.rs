@@ -82,21 +82,25 @@ pub(super) fn builtin_aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> V
 
 /// Module names and aliases from the `NAME.alias=VALUE` strings of `modules.builtin.modinfo`.
 ///
-/// compat: a string without `=` ends the list, one that is not terminated does not count.
+/// compat: a string that is not terminated does not count, and one with a dot but without `=` takes the string
+/// after it along.
 fn builtin_alias_values(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    text.split_inclusive(|&byte| byte == 0)
-        .map_while(|string| string.strip_suffix(&[0]))
-        .filter(|string| !string.is_empty())
-        .map_while(|string| {
-            let equals = string.iter().position(|&byte| byte == b'=')?;
-            string.split_at_checked(equals)
-        })
-        .filter_map(|(name, value)| {
-            let dot = name.iter().position(|&byte| byte == b'.')?;
-            let (module, key) = name.split_at_checked(dot)?;
-            let value = value.strip_prefix(b"=")?;
-            (key == b".alias" && !module.is_empty() && !value.is_empty()).then_some((module, value))
-        })
+    let mut strings = text.split_inclusive(|&byte| byte == 0).map_while(|string| string.strip_suffix(&[0]));
+    std::iter::from_fn(move || {
+        loop {
+            let string = strings.next()?;
+            let Some(dot) = string.iter().position(|&byte| byte == b'.') else { continue };
+            let (module, rest) = string.split_at_checked(dot)?;
+            if !rest.contains(&b'=') {
+                strings.next();
+            } else if let Some(value) = rest.strip_prefix(b".alias=")
+                && !module.is_empty()
+                && !value.is_empty()
+            {
+                return Some((module, value));
+            }
+        }
+    })
 }
 
 /// An index of keys, values and priorities; what it cannot hold is left out and noted.

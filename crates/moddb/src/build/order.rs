@@ -52,16 +52,17 @@ pub fn sort<T>(
     for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
         mentions.entry(line).or_insert(number);
     }
-    modules.sort_by_key(|module| {
-        mentions.get(uncompressed(&located(module).path)).copied().unwrap_or(usize::MAX)
-    });
+    modules.sort_by_key(|module| mentions.get(uncompressed(located(module))).copied().unwrap_or(usize::MAX));
     Ok(())
 }
 
 /// A module's path as `modules.order` writes it, which ends in `.ko` however the file is compressed.
-fn uncompressed(path: &[u8]) -> &[u8] {
-    const COMPRESSED: [&[u8]; 3] = [b".gz", b".xz", b".zst"];
-    COMPRESSED.iter().find_map(|suffix| path.strip_suffix(*suffix)).unwrap_or(path)
+///
+/// compat: the suffix is looked for where the name ends, at its first dot.
+fn uncompressed(module: &Located) -> &[u8] {
+    let directory = module.path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    let len = directory + module.name.as_bytes().len() + b".ko".len();
+    module.path.get(..len).unwrap_or(&module.path)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ const SYMBOL_BUCKETS: u32 = 2048;
 /// Symbols that a kernel image exports, with their checksums.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KernelSymbols {
-    /// Names and checksums; 0 where the source has none.
+    /// Names without the architecture's prefix, and checksums; 0 where the source has none.
     pub symbols: Vec<(Vec<u8>, u64)>,
     /// Whether the source has checksums that are worth comparing.
     pub has_crcs: bool,
@@ -51,16 +51,16 @@ impl<'a> SymbolTable<'a> {
             provided: Vec::new(),
         };
         if let Some(kernel) = kernel {
-            for (name, crc) in &kernel.symbols {
-                table.define(name, Definition { owner: None, crc: *crc });
-            }
-            for name in ALWAYS_KNOWN {
-                table.define(name, Definition { owner: None, crc: 0 });
-            }
+            let listed = kernel.symbols.iter().map(|(name, crc)| (name.as_slice(), *crc));
+            let always = ALWAYS_KNOWN.iter().map(|&name| (name, 0));
+            table
+                .definitions
+                .extend(listed.chain(always).map(|(name, crc)| (name, Definition { owner: None, crc })));
         }
         for (owner, module) in catalog.modules().iter().enumerate() {
             for (name, crc) in module.info.exports.iter() {
-                table.define(name, Definition { owner: Some(owner), crc });
+                let definition = Definition { owner: Some(owner), crc };
+                table.definitions.insert(unprefixed(name, prefix), definition);
             }
         }
         let mut provided: Vec<_> = table
@@ -71,10 +71,6 @@ impl<'a> SymbolTable<'a> {
         provided.sort_unstable();
         table.provided = provided.into_iter().map(|((_, name), owner)| (name, owner)).collect();
         table
-    }
-
-    fn define(&mut self, name: &'a [u8], definition: Definition) {
-        self.definitions.insert(unprefixed(name, self.prefix), definition);
     }
 
     /// What is known of a symbol that a module needs, and the name by which it is known.
@@ -92,7 +88,9 @@ impl<'a> SymbolTable<'a> {
     }
 }
 
-fn unprefixed(name: &[u8], prefix: Option<u8>) -> &[u8] {
+/// A symbol's name without the character that this architecture puts before every symbol.
+#[must_use]
+pub fn unprefixed(name: &[u8], prefix: Option<u8>) -> &[u8] {
     match (prefix, name.split_first()) {
         (Some(prefix), Some((&first, rest))) if first == prefix => rest,
         _ => name,

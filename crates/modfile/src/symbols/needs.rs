@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::hash_table::{Entry, HashTable};
+use hashbrown::HashTable;
 
 use crate::elf::Layout;
 use crate::file::{Image, ReadError};
@@ -18,7 +18,7 @@ pub struct NeedsScratch {
     /// Places of versions by the hash of their names, the first of a name only.
     places: HashTable<usize>,
     hasher: RandomState,
-    /// Whether the version at a place belongs to an undefined symbol, or repeats a name.
+    /// Whether the version at a place belongs to an undefined symbol. compat: one that repeats a name does not.
     accounted: Vec<bool>,
 }
 
@@ -49,13 +49,12 @@ pub fn needs(
     let name_at = |place: usize| versions.at(layout, place).map_or(b"".as_slice(), |version| version.name);
     places.clear();
     accounted.clear();
+    accounted.resize(versions.len(), false);
     for place in 0..versions.len() {
         let name = name_at(place);
         let hash = hasher.hash_one(name);
         let rehash = |&other: &usize| hasher.hash_one(name_at(other));
-        let entry = places.entry(hash, |&other| name_at(other) == name, rehash);
-        accounted.push(matches!(entry, Entry::Occupied(_)));
-        entry.or_insert(place);
+        places.entry(hash, |&other| name_at(other) == name, rehash).or_insert(place);
     }
     let undefined = table.try_each(layout, |symbol| {
         if symbol.section != SHN_UNDEF || is_register(layout, &symbol) {
