@@ -15,6 +15,7 @@
 //! link PATH -> TARGET, fifo PATH, directory PATH, time PATH SECONDS, mode PATH OCTAL
 //! without modules.order                 otherwise the files of a kernel build are made up where missing
 //! version 6.1.0-test, moduledir lib/modules/6.1.0-test, env NAME=VALUE, cwd PATH
+//! descriptors 64                        the limit of open files
 //! inside                                run with the root directory as /
 //! silent                                the references are expected to print and change nothing
 //! free stdout: REASON                   standard output need only be there, its text is each program's own
@@ -55,6 +56,8 @@ pub struct Case {
     pub environment: Vec<(String, String)>,
     /// Where it runs, relative to the root.
     pub cwd: String,
+    /// The limit of open files, if not this machine's.
+    pub descriptors: Option<u32>,
     /// Whether the root directory becomes `/`.
     pub inside: bool,
     /// Whether nothing is expected to happen.
@@ -113,6 +116,7 @@ fn parse(name: &str, directory: &Path, text: &str) -> Result<Case> {
         runs: Vec::new(),
         environment: Vec::new(),
         cwd: String::new(),
+        descriptors: None,
         inside: false,
         silent: false,
         free_stdout: false,
@@ -172,6 +176,7 @@ fn setting(case: &mut Case, block: &Block<'_>) -> Result<()> {
             case.environment.push((name.to_owned(), value.to_owned()));
         }
         "cwd" => block.rest.clone_into(&mut case.cwd),
+        "descriptors" => case.descriptors = Some(block.rest.parse()?),
         "inside" => case.inside = true,
         "silent" => case.silent = true,
         "free" => {

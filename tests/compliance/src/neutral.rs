@@ -10,6 +10,7 @@ use crate::snapshot::{Changes, Node};
 pub fn text(text: &[u8], root: &Path) -> Vec<u8> {
     let text = replace(text, root.as_os_str().as_bytes(), b"{root}");
     let text = numbers(&text, b"fstatat(", u8::is_ascii_digit, 1, b"{descriptor}");
+    let text = numbers(&text, b" openat(", u8::is_ascii_digit, 1, b"{descriptor}");
     let text = numbers(&text, b" 0x", u8::is_ascii_hexdigit, 9, b"{address}");
     temporary_names(&text)
 }

@@ -39,7 +39,11 @@ pub fn observe(case: &Case, program: &Program, root: &Path) -> Result<Vec<Observ
     let mut before = snapshot::take(root)?;
     let mut observations = Vec::new();
     for line in &case.runs {
-        let mut command = if case.inside { inside(program, root) } else { program.command() };
+        let mut command = match (case.inside, case.descriptors) {
+            (true, _) => inside(program, root),
+            (false, Some(limit)) => limited(program, limit),
+            (false, None) => program.command(),
+        };
         let inner_root = if case.inside { Path::new("") } else { root };
         command.args(line.words.iter().flat_map(|word| expand(word, inner_root, case)));
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
@@ -81,6 +85,13 @@ fn start(mut command: Command, line: &Run) -> Result<Outcome> {
             run_with_stdout_set(command, &LIMITS)
         }
     }
+}
+
+/// The program with a limit of open files.
+fn limited(program: &Program, descriptors: u32) -> Command {
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--nofile={descriptors}")).arg("--").args(program.words());
+    command
 }
 
 /// Where a program's own files appear in a root directory that has become `/`.
