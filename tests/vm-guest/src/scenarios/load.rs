@@ -1,0 +1,4 @@
+//! todo
+use crate::catalog::Group;
+/// todo
+pub const GROUP: Group = Group::new("load", &[]);
