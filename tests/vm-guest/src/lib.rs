@@ -11,6 +11,7 @@
 pub mod ask;
 pub mod catalog;
 pub mod init;
+pub mod kernel_log;
 pub mod netlink;
 pub mod program;
 pub mod report;

@@ -59,6 +59,12 @@ impl World {
         Path::new("/lib/modules").join(&self.plan.release)
     }
 
+    /// Where a scenario may move that directory to; it is moved back.
+    #[must_use]
+    pub fn hidden_modules_dir(&self) -> PathBuf {
+        Path::new("/lib/modules").join(format!("{}.hidden", self.plan.release))
+    }
+
     /// A file of the module database.
     #[must_use]
     pub fn database(&self, name: &str) -> PathBuf {

@@ -8,7 +8,11 @@ pub mod request;
 pub mod storm;
 pub mod syslog;
 
-use anyhow::{Result, ensure};
+use std::sync::mpsc::channel;
+use std::thread::spawn;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
 
 use crate::trace::{self, Seen};
 
@@ -29,4 +33,15 @@ fn check_requests(names: &[&str], seen: &Seen) -> Result<()> {
         seen.modprobes
     );
     Ok(())
+}
+
+/// How long a request or a tool may take before it counts as hanging.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Runs `action` and fails if it does not end: a modprobe that hangs blocks whoever made the request. The init
+/// kills what is left.
+fn ends_in_time<T: Send + 'static>(action: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let (sender, receiver) = channel();
+    spawn(move || sender.send(action()));
+    receiver.recv_timeout(PATIENCE).with_context(|| format!("no end within {} s", PATIENCE.as_secs()))
 }

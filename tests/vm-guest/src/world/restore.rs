@@ -71,6 +71,9 @@ impl Baseline {
         for directory in SCRATCH {
             empty(Path::new(directory)).with_context(|| format!("cannot empty {directory}"))?;
         }
+        if world.hidden_modules_dir().is_dir() {
+            fs::rename(world.hidden_modules_dir(), world.modules_dir())?;
+        }
         self.restore_database(world)?;
         self.remove_modules()
     }
