@@ -15,6 +15,9 @@ pub struct Scenario {
     pub name: &'static str,
     /// The modules whose files the image must hold, without what they depend on.
     pub modules: &'static [&'static str],
+    /// Modules whose files the image must hold in compressed form as well, below `/vm/compressed`: each with
+    /// the suffix that names the compression, `xz`, `gz` or `zst`.
+    pub compressed: &'static [(&'static str, &'static str)],
     /// Which tools can pass.
     pub passes: Passes,
     /// The longest it may take.
@@ -67,13 +70,19 @@ impl Scenario {
         modules: &'static [&'static str],
         run: fn(&mut World) -> anyhow::Result<()>,
     ) -> Self {
-        Self { name, modules, passes: Passes::Any, limit: Duration::from_secs(40), run }
+        Self { name, modules, compressed: &[], passes: Passes::Any, limit: Duration::from_secs(40), run }
     }
 
     /// The same scenario, which only our tools can pass.
     #[must_use]
     pub const fn ours_only(self) -> Self {
         Self { passes: Passes::OursOnly, ..self }
+    }
+
+    /// The same scenario with compressed modules in its image.
+    #[must_use]
+    pub const fn with_compressed(self, compressed: &'static [(&'static str, &'static str)]) -> Self {
+        Self { compressed, ..self }
     }
 
     /// The same scenario with another time limit.

@@ -55,9 +55,7 @@ fn run_all() {
     let mut reporter = Reporter { port, sequence: 0 };
     let message = match run_plan(&mut reporter) {
         Ok(()) => Message::Finished,
-        Err(error) => {
-            Message::Failed { scenario: "init".into(), millis: 0, reason: format!("{error:#}") }
-        }
+        Err(error) => Message::Failed { scenario: "init".into(), millis: 0, reason: format!("{error:#}") },
     };
     // Without the port there is nobody to tell.
     let _ = reporter.send(&message);
@@ -66,8 +64,7 @@ fn run_all() {
 
 fn open_world() -> Result<(World, &'static Group)> {
     let plan = Plan::parse(&fs::read_to_string(PLAN).with_context(|| format!("cannot read {PLAN}"))?)?;
-    let group =
-        catalog::group(&plan.group).with_context(|| format!("there is no group {}", plan.group))?;
+    let group = catalog::group(&plan.group).with_context(|| format!("there is no group {}", plan.group))?;
     Ok((World { plan, mounts: group.mounts }, group))
 }
 

@@ -19,7 +19,12 @@ pub struct Seen {
     pub requests: Vec<String>,
     /// How many modprobe processes were started, by the kernel or by anyone.
     pub modprobes: usize,
+    /// The processes that a signal of their own making ended: a crash, or a panic that aborts.
+    pub crashes: Vec<String>,
 }
+
+/// Illegal instruction, abort, bus error, arithmetic, segmentation violation, bad system call.
+const CRASHES: &str = "sig == 4 || sig == 6 || sig == 7 || sig == 8 || sig == 11 || sig == 31";
 
 /// Turns the tracepoints on; once per boot.
 ///
@@ -29,7 +34,8 @@ pub fn start() -> Result<()> {
     // The requests of a storm fit many times; the default would take memory and time.
     put("buffer_size_kb", "512")?;
     put("events/sched/sched_process_exec/filter", FILTER)?;
-    for event in ["module/module_request", "sched/sched_process_exec"] {
+    put("events/signal/signal_deliver/filter", CRASHES)?;
+    for event in ["module/module_request", "sched/sched_process_exec", "signal/signal_deliver"] {
         put(&format!("events/{event}/enable"), "1")?;
     }
     put("tracing_on", "1")
@@ -65,6 +71,10 @@ fn parse(text: &str) -> Seen {
             seen.requests.push(name.to_owned());
         } else if line.contains(": sched_process_exec: ") {
             seen.modprobes += 1;
+        } else if line.contains(": signal_deliver: ") {
+            let process = line.split_ascii_whitespace().next().unwrap_or_default();
+            let signal = line.split_ascii_whitespace().find(|word| word.starts_with("sig="));
+            seen.crashes.push(format!("{process} {}", signal.unwrap_or_default()));
         }
     }
     seen
@@ -79,8 +89,10 @@ mod tests {
         let text = "# tracer: nop\n\
             # ... : module_request: no\n\
             vm-guest-65      [000] .....     2.515: module_request: fs-a b wait=1 call_site=get_fs_type\n\
-            modprobe-66      [000] .....     2.520: sched_process_exec: filename=/sbin/modprobe pid=66 old_pid=66\n";
-        let seen = Seen { requests: vec!["fs-a b".into()], modprobes: 1 };
+            modprobe-66      [000] .....     2.520: sched_process_exec: filename=/sbin/modprobe pid=66 old_pid=66\n\
+            modprobe-66 [000] d.... 2.521: signal_deliver: sig=11 errno=0 code=1 sa_handler=0 sa_flags=0\n";
+        let crashes = vec!["modprobe-66 sig=11".into()];
+        let seen = Seen { requests: vec!["fs-a b".into()], modprobes: 1, crashes };
         assert_eq!(parse(text), seen);
     }
 }

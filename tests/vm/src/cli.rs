@@ -79,8 +79,7 @@ fn command() -> Command {
 }
 
 fn request(matches: &ArgMatches) -> Request {
-    let selection =
-        matches.get_many::<String>("selection").unwrap_or_default().cloned().collect::<Vec<_>>();
+    let selection = matches.get_many::<String>("selection").unwrap_or_default().cloned().collect::<Vec<_>>();
     if matches.get_flag("list") {
         return Request::List(selection);
     }

@@ -98,8 +98,7 @@ impl Archive {
         let size = u32::try_from(content.len())?;
         let name_size = u32::try_from(path.len() + 1)?;
         let links = 1;
-        let header =
-            [self.entries, mode, 0, 0, links, 0, size, 0, 0, device.0, device.1, name_size, 0];
+        let header = [self.entries, mode, 0, 0, links, 0, size, 0, 0, device.0, device.1, name_size, 0];
         self.bytes.extend(b"070701");
         for field in header {
             self.bytes.extend(format!("{field:08X}").bytes());
@@ -129,8 +128,11 @@ fn relative(path: &str) -> Result<&str> {
 mod tests {
     use super::*;
 
-    /// The entries of an archive: name, mode, device, content. Reads only what the format promises.
-    fn read(mut bytes: &[u8]) -> Vec<(String, u32, (u32, u32), Vec<u8>)> {
+    /// Name, mode, device, content.
+    type Entry = (String, u32, (u32, u32), Vec<u8>);
+
+    /// The entries of an archive. Reads only what the format promises.
+    fn read(mut bytes: &[u8]) -> Vec<Entry> {
         let mut entries = Vec::new();
         loop {
             assert_eq!(&bytes[..6], b"070701");
@@ -145,12 +147,7 @@ mod tests {
                 assert_eq!(bytes.len(), start);
                 return entries;
             }
-            entries.push((
-                name,
-                field(1),
-                (field(9), field(10)),
-                bytes[start..start + size].to_vec(),
-            ));
+            entries.push((name, field(1), (field(9), field(10)), bytes[start..start + size].to_vec()));
             bytes = &bytes[(start + size).next_multiple_of(4)..];
         }
     }

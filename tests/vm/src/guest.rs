@@ -41,6 +41,9 @@ pub fn build() -> Result<PathBuf> {
         .current_dir(workspace())
         .status()
         .context("cannot start cargo")?;
-    ensure!(status.success(), "the guest's init was not built; is the target there? `rustup target add {TARGET}`");
+    ensure!(
+        status.success(),
+        "the guest's init was not built; is the target there? `rustup target add {TARGET}`"
+    );
     Ok(programs().join("vm-guest"))
 }

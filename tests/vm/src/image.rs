@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use vm_guest::catalog::{Group, Scenario};
 use vm_guest::world::{PLAN, Plan, SUBJECT_LINKS};
 
@@ -39,7 +40,8 @@ pub struct Parts {
 /// When a file cannot be read or a module is missing.
 pub fn build(parts: &Parts, group: &Group, scenarios: &[&Scenario]) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
-    for directory in ["/proc", "/sys", "/run", "/tmp", "/etc/modprobe.d", "/usr", "/vm/work", "/vm/proc", "/vm/sys"]
+    for directory in
+        ["/proc", "/sys", "/run", "/tmp", "/etc/modprobe.d", "/usr", "/vm/work", "/vm/proc", "/vm/sys"]
     {
         archive.directory(directory)?;
     }
@@ -97,8 +99,7 @@ fn add_subject(archive: &mut Archive, index: usize, subject: &Subject) -> Result
 fn add_modules(archive: &mut Archive, parts: &Parts, scenarios: &[&Scenario]) -> Result<()> {
     let guest_dir = format!("/lib/modules/{}", parts.kernel.release);
     let host_dir = parts.kernel.modules_dir();
-    let wanted: Vec<&str> =
-        scenarios.iter().flat_map(|scenario| scenario.modules.iter().copied()).collect();
+    let wanted: Vec<&str> = scenarios.iter().flat_map(|scenario| scenario.modules.iter().copied()).collect();
     let mut list = String::new();
     for (name, path) in parts.tree.closure(&wanted)? {
         let path = path.to_string_lossy();
@@ -106,11 +107,40 @@ fn add_modules(archive: &mut Archive, parts: &Parts, scenarios: &[&Scenario]) ->
         list.push_str(&format!("{name} {path}\n"));
     }
     archive.file("/vm/modules", 0o644, list.as_bytes())?;
+    for (module, suffix) in scenarios.iter().flat_map(|scenario| scenario.compressed) {
+        let path = parts.tree.path(module)?;
+        let packed = compress(&read(&host_dir.join(path))?, suffix)?;
+        archive.file(&format!("/vm/compressed/{module}.ko.{suffix}"), 0o644, &packed)?;
+    }
     for path in database::files(&parts.database)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         archive.file(&format!("{guest_dir}/{name}"), 0o644, &read(&path)?)?;
     }
     Ok(())
+}
+
+fn compress(content: &[u8], suffix: &str) -> Result<Vec<u8>> {
+    Ok(match suffix {
+        "xz" => {
+            // The kernel's build uses this check, the only one that every decoder of modules knows.
+            let filters = {
+                let mut filters = xz2::stream::Filters::new();
+                filters.lzma2(&xz2::stream::LzmaOptions::new_preset(6)?);
+                filters
+            };
+            let stream = xz2::stream::Stream::new_stream_encoder(&filters, xz2::stream::Check::Crc32)?;
+            let mut encoder = xz2::write::XzEncoder::new_stream(Vec::new(), stream);
+            encoder.write_all(content)?;
+            encoder.finish()?
+        }
+        "gz" => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(content)?;
+            encoder.finish()?
+        }
+        "zst" => zstd::stream::encode_all(content, 3)?,
+        _ => bail!("no module has the suffix .{suffix}"),
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

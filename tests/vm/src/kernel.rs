@@ -28,7 +28,8 @@ impl Kernel {
     pub fn find(root: &Path) -> Result<Self> {
         let boot = root.join("boot");
         let hint = "unpack a linux-image package of Debian there (`cargo xtask setup` does)";
-        let entries = fs::read_dir(&boot).with_context(|| format!("cannot read {}: {hint}", boot.display()))?;
+        let entries =
+            fs::read_dir(&boot).with_context(|| format!("cannot read {}: {hint}", boot.display()))?;
         let mut releases = Vec::new();
         for entry in entries {
             let name = entry?.file_name();
@@ -89,9 +90,7 @@ fn payload(image: &[u8]) -> Option<&[u8]> {
 fn unpack(payload: &[u8]) -> Option<Vec<u8>> {
     let mut program = Vec::new();
     let read = match payload.get(..6)? {
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => {
-            xz2::read::XzDecoder::new(payload).read_to_end(&mut program)
-        }
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => xz2::read::XzDecoder::new(payload).read_to_end(&mut program),
         [0x1f, 0x8b, ..] => flate2::read::GzDecoder::new(payload).read_to_end(&mut program),
         // The build appends the size to the frame.
         [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd::stream::Decoder::new(payload)

@@ -81,9 +81,10 @@ pub fn become_qemu(arguments: &[OsString]) -> Option<ExitCode> {
         return Some(ExitCode::FAILURE);
     }
     let error = Command::new(QEMU).args(rest).exec();
-    crate::run::complain(&anyhow::Error::from(error).context(format!(
-        "cannot start {QEMU}: install it (Debian: apt-get install qemu-system-x86)"
-    )));
+    crate::run::complain(
+        &anyhow::Error::from(error)
+            .context(format!("cannot start {QEMU}: install it (Debian: apt-get install qemu-system-x86)")),
+    );
     Some(ExitCode::FAILURE)
 }
 

@@ -33,6 +33,16 @@ impl Tree {
         Ok(Self { root: root.into(), paths })
     }
 
+    /// The file of a module, relative to the root.
+    ///
+    /// # Errors
+    /// When the module is not in the tree.
+    pub fn path(&self, module: &str) -> Result<&Path> {
+        let path = self.paths.get(&kernel_name(module));
+        path.map(PathBuf::as_path)
+            .with_context(|| format!("{} holds no module {module}", self.root.display()))
+    }
+
     /// The files, relative to the root and by name, of these modules and of all that they depend on.
     ///
     /// # Errors
@@ -44,11 +54,9 @@ impl Tree {
             if found.contains_key(&name) {
                 continue;
             }
-            let path = self.paths.get(&name).with_context(|| {
-                format!("{} holds no module {name}", self.root.display())
-            })?;
+            let path = self.path(&name)?;
             wanted.extend(dependencies(&self.root.join(path))?);
-            found.insert(name, path.clone());
+            found.insert(name, path.to_owned());
         }
         Ok(found)
     }
@@ -61,9 +69,8 @@ fn kernel_name(name: &str) -> String {
 fn dependencies(path: &Path) -> Result<Vec<String>> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let file = object::File::parse(&*bytes).with_context(|| format!("{}", path.display()))?;
-    let section = file
-        .section_by_name(".modinfo")
-        .with_context(|| format!("{} has no .modinfo", path.display()))?;
+    let section =
+        file.section_by_name(".modinfo").with_context(|| format!("{} has no .modinfo", path.display()))?;
     Ok(depends(section.data()?))
 }
 

@@ -49,7 +49,9 @@ fn select(selection: &[String]) -> Result<Vec<Selected>> {
         let wanted = |scenario: &&Scenario| {
             let name = group.full_name(scenario);
             selection.is_empty() && group.by_default
-                || selection.iter().any(|word| word == group.name || word.contains('/') && name.contains(&**word))
+                || selection
+                    .iter()
+                    .any(|word| word == group.name || word.contains('/') && name.contains(&**word))
         };
         let scenarios: Vec<_> = group.scenarios.iter().filter(wanted).collect();
         if !scenarios.is_empty() {
@@ -134,8 +136,7 @@ fn run_group(
     group: &Group,
     scenarios: &[&'static Scenario],
 ) -> Result<(Vec<Verdict>, Option<Heard>, usize)> {
-    let can_pass =
-        |scenario: &&&Scenario| parts.kind == Kind::Ours || scenario.passes == Passes::Any;
+    let can_pass = |scenario: &&&Scenario| parts.kind == Kind::Ours || scenario.passes == Passes::Any;
     let runnable: Vec<&Scenario> = scenarios.iter().filter(can_pass).copied().collect();
     let skipped = scenarios.iter().filter(|scenario| !can_pass(scenario)).map(|scenario| Verdict {
         scenario: group.full_name(scenario),

@@ -37,7 +37,8 @@ pub fn judge(group: &Group, scenarios: &[&Scenario], heard: &Heard) -> Vec<Verdi
         Message::Failed { scenario, reason, .. } if scenario == "init" => Some(reason.clone()),
         _ => None,
     });
-    let reason = init_failed.or_else(|| (heard.ending != Ending::Finished && !blamed).then(|| why(&heard.ending)));
+    let reason =
+        init_failed.or_else(|| (heard.ending != Ending::Finished && !blamed).then(|| why(&heard.ending)));
     if let Some(reason) = reason {
         let scenario = format!("{}/boot", group.name);
         verdicts.push(Verdict { scenario, outcome: Outcome::Failed(reason), notes: Vec::new() });
@@ -53,7 +54,9 @@ fn judge_one(name: &str, heard: &Heard) -> Verdict {
         match message {
             Message::Begun { scenario } if scenario == name => begun = true,
             Message::Note { scenario, text } if scenario == name => notes.push(text.clone()),
-            Message::Passed { scenario, millis } if scenario == name => outcome = Some(Outcome::Passed(*millis)),
+            Message::Passed { scenario, millis } if scenario == name => {
+                outcome = Some(Outcome::Passed(*millis));
+            }
             Message::Failed { scenario, reason, .. } if scenario == name => {
                 outcome = Some(Outcome::Failed(reason.clone()));
             }
@@ -110,10 +113,8 @@ mod tests {
             vec![begun("group/one"), passed("group/one"), begun("group/two"), failed, Message::Finished],
             Ending::Finished,
         );
-        let expected = [
-            ("group/one".into(), Outcome::Passed(5)),
-            ("group/two".into(), Outcome::Failed("why".into())),
-        ];
+        let expected =
+            [("group/one".into(), Outcome::Passed(5)), ("group/two".into(), Outcome::Failed("why".into()))];
         assert_eq!(outcomes(&heard), expected);
     }
 
@@ -121,7 +122,10 @@ mod tests {
     fn a_scenario_that_did_not_report_has_failed_even_if_the_guest_finished() {
         let heard = heard(vec![passed("group/one"), Message::Finished], Ending::Finished);
         let last = outcomes(&heard).pop().unwrap();
-        assert_eq!(last, ("group/two".into(), Outcome::Failed("was never begun: the guest left it out".into())));
+        assert_eq!(
+            last,
+            ("group/two".into(), Outcome::Failed("was never begun: the guest left it out".into()))
+        );
     }
 
     #[test]
@@ -129,7 +133,10 @@ mod tests {
         let line = "Kernel panic - not syncing".to_owned();
         let heard = heard(vec![begun("group/one")], Ending::Trouble(line));
         for (name, outcome) in outcomes(&heard) {
-            assert!(matches!(&outcome, Outcome::Failed(reason) if reason.contains("panic")), "{name} {outcome:?}");
+            assert!(
+                matches!(&outcome, Outcome::Failed(reason) if reason.contains("panic")),
+                "{name} {outcome:?}"
+            );
         }
     }
 

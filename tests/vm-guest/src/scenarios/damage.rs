@@ -17,6 +17,10 @@ use crate::program::{run, run_closed};
 use crate::stand_in;
 use crate::world::{MODPROBE, World};
 
+/// The indexes that a request makes modprobe look into.
+const INDEXES: [&str; 4] =
+    ["modules.dep.bin", "modules.alias.bin", "modules.symbols.bin", "modules.builtin.bin"];
+
 /// See the module.
 pub const GROUP: Group = Group::new(
     "damage",
@@ -33,13 +37,20 @@ pub const GROUP: Group = Group::new(
         Scenario::new("a-damaged-builtin-index-costs-one-modprobe", &["minix"], |world| {
             each_damage(world, "modules.builtin.bin", Rubbish::Some)
         }),
-        Scenario::new("rubbish-in-any-index-costs-one-modprobe", &["minix"], any_rubbish).ours_only().within(120),
+        Scenario::new("rubbish-in-any-index-costs-one-modprobe", &["minix"], any_rubbish)
+            .ours_only()
+            .within(120),
+        Scenario::new("an-index-that-is-no-file-costs-one-modprobe", &["minix"], no_file)
+            .ours_only()
+            .within(120),
         Scenario::new("without-the-module-directory-a-request-fails-once", &[], no_directory),
         Scenario::new("without-any-database-a-request-fails-once", &[], |world| no_database(world)),
         Scenario::new("without-indexes-the-text-files-answer", &["vfat"], text_answers).ours_only(),
-        Scenario::new("with-damaged-indexes-the-text-files-answer", &["vfat"], text_answers_damaged).ours_only(),
+        Scenario::new("with-damaged-indexes-the-text-files-answer", &["vfat"], text_answers_damaged)
+            .ours_only(),
         Scenario::new("a-missing-database-is-logged-once-when-the-kernel-asks", &[], logged_once).ours_only(),
-        Scenario::new("a-missing-database-is-logged-in-the-form-of-linux-2-4", &[], logged_old_form).ours_only(),
+        Scenario::new("a-missing-database-is-logged-in-the-form-of-linux-2-4", &[], logged_old_form)
+            .ours_only(),
         Scenario::new("a-missing-database-is-logged-for-net-pf-1-by-hand", &[], logged_by_hand).ours_only(),
         Scenario::new("a-person-is-told-of-a-missing-database", &[], person_is_told),
     ],
@@ -114,13 +125,20 @@ fn expect_requests_beginning<T: Send + 'static>(
 ) -> Result<T> {
     let (value, seen) = crate::trace::watch(|| ends_in_time(action))?;
     ensure!(seen.requests.iter().zip(names).all(|(request, name)| request == name), "{seen:?}");
+    ensure!(seen.crashes.is_empty(), "crashed: {:?}", seen.crashes);
     ensure!(seen.modprobes == seen.requests.len(), "not one modprobe for each request: {seen:?}");
     value
 }
 
 fn any_rubbish(world: &mut World) -> Result<()> {
-    for name in ["modules.dep.bin", "modules.alias.bin", "modules.symbols.bin", "modules.builtin.bin"] {
+    for name in INDEXES {
         each_damage(world, name, Rubbish::All)?;
+    }
+    Ok(())
+}
+
+fn no_file(world: &mut World) -> Result<()> {
+    for name in INDEXES {
         let path = world.database(name);
         let content = fs::read(&path)?;
         apply(&path, None)?;
@@ -155,15 +173,14 @@ fn remove_database(world: &World) -> Result<()> {
 
 fn no_database(world: &World) -> Result<()> {
     remove_database(world)?;
-    let opened = expect_requests(&["net-pf-29"], || {
-        ends_in_time(|| ask::socket(family::CAN, SocketType::RAW, 1))
-    })??;
+    let opened =
+        expect_requests(&["net-pf-29"], || ends_in_time(|| ask::socket(family::CAN, SocketType::RAW, 1)))??;
     ensure!(opened.is_err());
     Ok(())
 }
 
 fn text_answers(world: &mut World) -> Result<()> {
-    for name in ["modules.dep.bin", "modules.alias.bin", "modules.symbols.bin", "modules.builtin.bin"] {
+    for name in INDEXES {
         apply(&world.database(name), None)?;
     }
     let _ = expect_requests(&["fs-vfat"], || ask::file_system("vfat"))?;

@@ -18,7 +18,11 @@ pub const GROUP: Group = Group {
             Scenario::new("a-request-is-answered-with-nothing-mounted", &["vfat"], request_answered),
             Scenario::new("an-unknown-request-fails-with-nothing-mounted", &[], request_unknown),
             Scenario::new("a-request-is-answered-on-a-read-only-root", &["minix"], read_only_root),
-            Scenario::new("a-socket-family-is-loaded-with-nothing-mounted", &["can", "can-raw"], socket_family),
+            Scenario::new(
+                "a-socket-family-is-loaded-with-nothing-mounted",
+                &["can", "can-raw"],
+                socket_family,
+            ),
             Scenario::new("the-kernels-form-by-hand-loads", &["minix"], form_by_hand),
             Scenario::new("the-kernels-form-by-hand-fails-for-an-unknown-name", &[], form_by_hand_unknown),
             Scenario::new("the-form-of-linux-2-4-by-hand-loads", &["minix"], old_form_by_hand).ours_only(),

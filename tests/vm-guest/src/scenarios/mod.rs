@@ -32,6 +32,7 @@ fn check_requests(names: &[&str], seen: &Seen) -> Result<()> {
         names.len(),
         seen.modprobes
     );
+    ensure!(seen.crashes.is_empty(), "crashed: {:?}", seen.crashes);
     Ok(())
 }
 

@@ -85,7 +85,9 @@ impl Baseline {
             }
         }
         for (path, content) in &self.database {
-            if path.is_symlink() || fs::read(path).ok().as_ref() != Some(content) {
+            // What is no file is not read: a fifo would never end.
+            let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+            if !is_file || fs::read(path).ok().as_ref() != Some(content) {
                 remove(path)?;
                 fs::write(path, content).with_context(|| format!("cannot restore {}", path.display()))?;
             }
@@ -166,10 +168,8 @@ fn end_processes() -> Result<()> {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         // Kernel threads and the dead have no command line.
         let alive = fs::read(entry.path().join("cmdline")).is_ok_and(|line| !line.is_empty());
-        if alive && pid != 1 {
-            if let Some(pid) = Pid::from_raw(pid) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
+        if alive && let Some(pid) = Pid::from_raw(pid).filter(|pid| *pid != Pid::INIT) {
+            let _ = kill_process(pid, Signal::KILL);
         }
     }
     while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
@@ -199,7 +199,7 @@ fn empty(directory: &Path) -> Result<()> {
 fn remove(path: &Path) -> Result<()> {
     if path.is_dir() && !path.is_symlink() {
         fs::remove_dir_all(path)?;
-    } else if path.is_symlink() || path.exists() {
+    } else if fs::symlink_metadata(path).is_ok() {
         fs::remove_file(path)?;
     }
     Ok(())
