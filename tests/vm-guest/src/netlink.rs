@@ -1,13 +1,19 @@
-//! Makes and removes network interfaces by rtnetlink: as much of the protocol as that takes.
+//! Makes and removes network interfaces by rtnetlink, and asks for families of generic netlink: as much of the
+//! protocol as that takes.
 
 use std::io;
 
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
+};
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
 const ERROR: u16 = 2;
+const GENERIC_CONTROL: u16 = 16;
+const GET_FAMILY: u8 = 3;
+const FAMILY_NAME: u16 = 2;
 /// Request and acknowledge.
 const ASK: u16 = 0x1 | 0x4;
 /// Create, and only if it is not there.
@@ -25,7 +31,7 @@ const UP: u32 = 1;
 /// What the kernel answers.
 pub fn create(kind: &str, name: &str) -> io::Result<()> {
     let kind = attribute(LINK_INFO, &attribute(INFO_KIND, kind.as_bytes()));
-    talk(NEW_LINK, CREATE, &link(0, 0, 0, &[attribute(INTERFACE_NAME, &terminated(name)), kind]))
+    tell(NEW_LINK, CREATE, &link(0, 0, 0, &[attribute(INTERFACE_NAME, &terminated(name)), kind]))
 }
 
 /// Removes an interface.
@@ -33,7 +39,7 @@ pub fn create(kind: &str, name: &str) -> io::Result<()> {
 /// # Errors
 /// What the kernel answers.
 pub fn delete(name: &str) -> io::Result<()> {
-    talk(DELETE_LINK, 0, &link(0, 0, 0, &[attribute(INTERFACE_NAME, &terminated(name))]))
+    tell(DELETE_LINK, 0, &link(0, 0, 0, &[attribute(INTERFACE_NAME, &terminated(name))]))
 }
 
 /// Brings an interface up.
@@ -41,7 +47,7 @@ pub fn delete(name: &str) -> io::Result<()> {
 /// # Errors
 /// What the kernel answers.
 pub fn up(index: u32) -> io::Result<()> {
-    talk(NEW_LINK, 0, &link(index, UP, UP, &[]))
+    tell(NEW_LINK, 0, &link(index, UP, UP, &[]))
 }
 
 /// Makes an interface a port of another one, such as a bridge.
@@ -49,7 +55,7 @@ pub fn up(index: u32) -> io::Result<()> {
 /// # Errors
 /// What the kernel answers.
 pub fn enslave(index: u32, master: u32) -> io::Result<()> {
-    talk(NEW_LINK, 0, &link(index, 0, 0, &[attribute(MASTER, &master.to_ne_bytes())]))
+    tell(NEW_LINK, 0, &link(index, 0, 0, &[attribute(MASTER, &master.to_ne_bytes())]))
 }
 
 /// The fixed part of a link message, and its attributes.
@@ -76,10 +82,27 @@ fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Sends one message and waits for the kernel's answer to it.
-fn talk(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+/// Asks generic netlink for a family by its name: `net-pf-16-proto-16-family-NAME`.
+///
+/// # Errors
+/// What the kernel answers; that there is none is `NotFound`.
+pub fn generic_family(name: &str) -> io::Result<()> {
+    // Command, version, and two reserved bytes.
+    let body = [vec![GET_FAMILY, 1, 0, 0], attribute(FAMILY_NAME, &terminated(name))].concat();
+    let answer = talk(Some(rustix::net::netlink::GENERIC), GENERIC_CONTROL, 0, &body)?;
+    // The family's description, or an error.
+    if kind(&answer) == Some(GENERIC_CONTROL) { Ok(()) } else { acknowledged(&answer) }
+}
+
+/// Sends one message of rtnetlink, which is acknowledged.
+fn tell(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     // No protocol means number 0, which is NETLINK_ROUTE.
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+    acknowledged(&talk(None, kind, flags, body)?)
+}
+
+/// Sends one message and gives the kernel's answer to it.
+fn talk(protocol: Option<Protocol>, kind: u16, flags: u16, body: &[u8]) -> io::Result<Vec<u8>> {
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
     let length = u32::try_from(body.len() + 16).map_err(io::Error::other)?;
     let mut message = Vec::from(length.to_ne_bytes());
     message.extend(kind.to_ne_bytes());
@@ -87,16 +110,21 @@ fn talk(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     message.extend([1, 0, 0, 0, 0, 0, 0, 0]);
     message.extend(body);
     sendto(&socket, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
-    let mut answer = [0; 4096];
-    let (length, _) = recv(&socket, &mut answer, RecvFlags::empty())?;
-    acknowledged(answer.get(..length).unwrap_or_default())
+    let mut answer = vec![0; 8192];
+    let (length, _) = recv(&socket, answer.as_mut_slice(), RecvFlags::empty())?;
+    answer.truncate(length);
+    Ok(answer)
+}
+
+/// The type in a message's header.
+fn kind(message: &[u8]) -> Option<u16> {
+    Some(u16::from_ne_bytes(message.get(4..6)?.try_into().ok()?))
 }
 
 /// Reads an acknowledgement: a header of 16 bytes, and the negated errno or 0.
 fn acknowledged(answer: &[u8]) -> io::Result<()> {
     let damaged = || io::Error::other("the answer is no acknowledgement");
-    let kind = answer.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
-    if kind != Some(ERROR) {
+    if kind(answer) != Some(ERROR) {
         return Err(damaged());
     }
     let code = answer.get(16..20).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);

@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -20,16 +19,16 @@ pub enum Request {
 /// How scenarios are run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// An unpacked kernel package.
-    pub kernel: PathBuf,
+    /// An unpacked kernel package, if not that of the cache.
+    pub kernel: Option<PathBuf>,
     /// The tools under test.
     pub subject: PathBuf,
     /// Whether those are the reference's.
     pub reference: bool,
     /// A second set of tools to measure beside the first.
     pub against: Option<PathBuf>,
-    /// A static busybox, for the shell.
-    pub shell: PathBuf,
+    /// A static busybox, for the shell, if not that of the cache.
+    pub shell: Option<PathBuf>,
     /// How many machines run at once.
     pub jobs: usize,
     /// Whether to show the console of every boot.
@@ -85,24 +84,15 @@ fn request(matches: &ArgMatches) -> Request {
     }
     let path = |name: &str| matches.get_one::<PathBuf>(name).cloned();
     Request::Run(Options {
-        kernel: path("kernel").unwrap_or_else(|| cache().join("kernel")),
+        kernel: path("kernel"),
         subject: path("subject").unwrap_or_else(guest::programs),
         reference: matches.get_flag("reference"),
         against: path("against"),
-        shell: path("busybox").unwrap_or_else(|| cache().join("busybox/bin/busybox")),
+        shell: path("busybox"),
         jobs: matches.get_one::<u8>("jobs").map_or(1, |jobs| usize::from(*jobs)),
         verbose: matches.get_flag("verbose"),
         selection,
     })
-}
-
-/// Where downloaded and unpacked packages are kept.
-fn cache() -> PathBuf {
-    let from = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    from("MODUTILS_RS_CACHE")
-        .or_else(|| from("XDG_CACHE_HOME").map(|cache| cache.join("modutils-rs")))
-        .or_else(|| from("HOME").map(|home| home.join(".cache/modutils-rs")))
-        .unwrap_or_else(|| PathBuf::from("cache"))
 }
 
 #[cfg(test)]

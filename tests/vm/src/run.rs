@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use reference::Cache;
 use vm_guest::catalog::{GROUPS, Group, Passes, Scenario};
 use vm_guest::world::Subject as Kind;
 
@@ -104,14 +105,20 @@ fn run_selected(options: &Options) -> Result<bool> {
 }
 
 fn prepare(options: &Options, scratch: &Path) -> Result<Parts> {
-    let kernel = Kernel::find(&options.kernel)?;
+    let kernel = match &options.kernel {
+        Some(root) => Kernel::find(root)?,
+        None => Kernel::find(&Cache::of_user()?.kernel_root())?,
+    };
     let mut subjects = vec![Subject::find(&options.subject)?];
     if let Some(root) = &options.against {
         subjects.push(Subject::find(root)?);
     }
     let first = subjects.first().context("there is no subject")?;
     let made = database::build(first, &kernel, scratch)?;
-    let shell = options.shell.clone();
+    let shell = match &options.shell {
+        Some(shell) => shell.clone(),
+        None => Cache::of_user()?.directory().join("busybox/bin/busybox"),
+    };
     ensure!(
         shell.is_file(),
         "{} is not there: unpack Debian's busybox-static, or name one with --busybox",

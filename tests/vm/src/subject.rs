@@ -99,10 +99,25 @@ impl Subject {
     }
 }
 
+/// How many links may follow each other.
+const LINKS: usize = 16;
+
 /// The file of that name in one of the directories below `root`, links resolved.
 fn search(root: &Path, directories: &[&str], name: &str) -> Option<PathBuf> {
-    let candidates = directories.iter().map(|directory| root.join(directory).join(name));
-    candidates.filter(|path| path.is_file()).find_map(|path| path.canonicalize().ok())
+    directories.iter().find_map(|directory| resolve(root, root.join(directory).join(name)))
+}
+
+/// The file that `path` stands for. An absolute link in an unpacked package means a file of the package, not
+/// one of this machine.
+fn resolve(root: &Path, mut path: PathBuf) -> Option<PathBuf> {
+    for _ in 0..LINKS {
+        let Ok(target) = fs::read_link(&path) else { return path.is_file().then_some(path) };
+        path = match target.strip_prefix("/") {
+            Ok(inside) => root.join(inside),
+            Err(_) => path.parent()?.join(target),
+        };
+    }
+    None
 }
 
 #[derive(Default)]
@@ -155,6 +170,19 @@ mod tests {
         fs::write(root.path().join("modprobe"), "#!/bin/sh\n").unwrap();
         let error = Subject::find(root.path()).unwrap_err();
         assert!(format!("{error:#}").contains("modprobe"), "{error:#}");
+    }
+
+    #[test]
+    fn absolute_links_of_an_unpacked_package_stay_inside_of_it() {
+        let root = tempfile::tempdir().unwrap();
+        for directory in ["bin", "sbin"] {
+            fs::create_dir(root.path().join(directory)).unwrap();
+        }
+        fs::write(root.path().join("bin/sh"), "").unwrap();
+        std::os::unix::fs::symlink("/bin/sh", root.path().join("sbin/modprobe")).unwrap();
+        std::os::unix::fs::symlink("loop", root.path().join("sbin/loop")).unwrap();
+        assert_eq!(search(root.path(), &["sbin"], "modprobe"), Some(root.path().join("bin/sh")));
+        assert_eq!(search(root.path(), &["sbin"], "loop"), None);
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub const GROUP: Group = Group::new(
         Scenario::new("socket-of-an-unknown-family-fails-after-one-modprobe", &[], socket_unknown),
         Scenario::new("socket-falls-back-to-the-protocol-without-type", &["l2tp_ip"], socket_fallback),
         Scenario::new("netlink-socket-loads-its-protocol", &["nfnetlink"], netlink_protocol),
+        Scenario::new("generic-netlink-loads-a-family", &["wireguard"], generic_netlink),
         Scenario::new("crypto-socket-loads-an-algorithm", &["algif_hash", "rmd160"], crypto),
         Scenario::new("unknown-algorithm-is-asked-for-twice", &["algif_hash"], crypto_unknown),
         Scenario::new("new-link-loads-dummy", &["dummy"], link_dummy),
@@ -101,6 +102,12 @@ fn netlink_protocol(world: &mut World) -> Result<()> {
     let names = ["net-pf-16-proto-12"];
     expect_requests(&names, || ask::socket(16, SocketType::RAW, 12))?.context("the socket")?;
     world.expect_loaded(&["nfnetlink"])
+}
+
+fn generic_netlink(world: &mut World) -> Result<()> {
+    let names = ["net-pf-16-proto-16-family-wireguard"];
+    expect_requests(&names, || netlink::generic_family("wireguard"))?.context("the family")?;
+    world.expect_loaded(&["wireguard", "udp_tunnel", "ip6_udp_tunnel"])
 }
 
 fn crypto(world: &mut World) -> Result<()> {
