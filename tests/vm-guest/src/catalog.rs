@@ -70,7 +70,7 @@ impl Scenario {
         modules: &'static [&'static str],
         run: fn(&mut World) -> anyhow::Result<()>,
     ) -> Self {
-        Self { name, modules, compressed: &[], passes: Passes::Any, limit: Duration::from_secs(40), run }
+        Self { name, modules, compressed: &[], passes: Passes::Any, limit: Duration::from_secs(90), run }
     }
 
     /// The same scenario, which only our tools can pass.

@@ -16,7 +16,7 @@ pub const KERNEL_ENVIRONMENT: [(&str, &str); 3] =
     [("HOME", "/"), ("TERM", "linux"), ("PATH", "/sbin:/usr/sbin:/bin:/usr/bin")];
 
 /// How long a tool may run unless said otherwise; reached only by one that hangs.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// How a tool ended.
 #[derive(Debug)]

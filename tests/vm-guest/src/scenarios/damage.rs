@@ -39,10 +39,10 @@ pub const GROUP: Group = Group::new(
         }),
         Scenario::new("rubbish-in-any-index-costs-one-modprobe", &["minix"], any_rubbish)
             .ours_only()
-            .within(120),
+            .within(300),
         Scenario::new("an-index-that-is-no-file-costs-one-modprobe", &["minix"], no_file)
             .ours_only()
-            .within(120),
+            .within(300),
         Scenario::new("without-the-module-directory-a-request-fails-once", &[], no_directory),
         Scenario::new("without-any-database-a-request-fails-once", &[], |world| no_database(world)),
         Scenario::new("without-indexes-the-text-files-answer", &["vfat"], text_answers).ours_only(),

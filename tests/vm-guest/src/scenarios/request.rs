@@ -18,7 +18,7 @@ const TURN: usize = 20;
 /// See the module.
 pub const GROUP: Group = Group {
     by_default: false,
-    ..Group::new("request", &[Scenario::new("time-of-an-unknown-request", &[], measure).within(240)])
+    ..Group::new("request", &[Scenario::new("time-of-an-unknown-request", &[], measure).within(300)])
 };
 
 fn measure(world: &mut World) -> Result<()> {
