@@ -3,5 +3,6 @@
 //! This crate never looks at the running kernel: no sysfs, no `/proc/modules`.
 
 pub mod build;
+pub mod cache;
 pub mod config;
 pub mod index;
