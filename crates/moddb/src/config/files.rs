@@ -216,6 +216,21 @@ fn read_up_to(path: &Path, found: Found, limit: usize) -> Result<Option<Vec<u8>>
     Ok(None)
 }
 
+/// The first bytes of a file, at most `limit`.
+pub(crate) fn read_beginning(path: &Path, limit: usize) -> Result<Vec<u8>, Errno> {
+    let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())?;
+    let mut bytes = vec![0; limit];
+    let mut filled = 0;
+    while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match rustix::io::retry_on_intr(|| rustix::io::read(&fd, &mut *room))? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
 pub(crate) fn errno_of(error: &io::Error) -> Errno {
     Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
