@@ -7,8 +7,6 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags};
-
 use super::error::IndexError;
 use super::format::{HEADER_LEN, MAGIC, VERSION, major};
 use super::node::{Node, Reader, WINDOW};
@@ -44,13 +42,7 @@ impl Index {
     /// # Errors
     /// Every [`IndexError`] but [`IndexError::Damaged`] and [`IndexError::TooMuchWork`].
     pub fn open(path: &Path) -> Result<Self, IndexError> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(std::io::Error::from)?;
-        let stat = rustix::fs::fstat(&fd).map_err(std::io::Error::from)?;
-        if !FileType::from_raw_mode(stat.st_mode).is_file() {
-            return Err(IndexError::NotAFile);
-        }
-        Self::new(FileSource::new(fd, u64::try_from(stat.st_size).unwrap_or(0)))
+        Self::new(FileSource::open(path)?)
     }
 }
 

@@ -2,6 +2,11 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags};
+
+use super::error::IndexError;
 
 /// Bytes of a known length that are read at any position.
 pub trait Source {
@@ -23,9 +28,18 @@ pub struct FileSource {
 }
 
 impl FileSource {
-    /// Takes an open file of that length.
-    pub(crate) fn new(fd: OwnedFd, size: u64) -> Self {
-        Self { fd, size }
+    /// Opens a regular file without waiting for anything.
+    ///
+    /// # Errors
+    /// The system's refusal, or [`IndexError::NotAFile`].
+    pub fn open(path: &Path) -> Result<Self, IndexError> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
+        let stat = rustix::fs::fstat(&fd).map_err(io::Error::from)?;
+        if !FileType::from_raw_mode(stat.st_mode).is_file() {
+            return Err(IndexError::NotAFile);
+        }
+        Ok(Self { fd, size: u64::try_from(stat.st_size).unwrap_or(0) })
     }
 }
 
