@@ -231,7 +231,7 @@ fn names_mean_what_they_mean_to_the_installed_modprobe() {
         .run(&strategy, |(lines, asked)| {
             let text = lines.join("\n");
             fs::write(&config, &text).expect("the configuration is written");
-            let (parsed, _) = Config::load(&[config.clone()], &[], None);
+            let (parsed, _) = Config::load(std::slice::from_ref(&config), &[], None);
             let db = ModuleDb::new(tree.directory(), parsed);
             for name in asked {
                 let expected = modprobe(&tree, &config, &["-R", "--", &name]).expect("it is installed");
