@@ -4,14 +4,19 @@
 //! finds the module files, [`parallel`] threads read them, `moddb` builds the database, [`publish`] puts it in place.
 
 mod build;
+mod catalog;
 mod cli;
 mod freshness;
 mod kernel_symbols;
+mod memory;
 mod messages;
 mod parallel;
+mod paths;
+mod progress;
 mod publish;
 mod request;
 mod scan;
+mod summary;
 
 use std::time::SystemTime;
 

@@ -9,20 +9,28 @@ pub fn names(text: &[u8]) -> impl Iterator<Item = ModuleName> {
         .map(ModuleName::of_path)
 }
 
-/// The facts in `modules.builtin.modinfo`: module, key and value of each `MODULE.KEY=VALUE`, ended by a NUL.
-pub fn facts(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8], &[u8])> {
-    text.split(|&byte| byte == 0).filter_map(|fact| {
-        let dot = fact.iter().position(|&byte| byte == b'.')?;
-        let (module, rest) = fact.split_at(dot);
-        let equals = rest.iter().position(|&byte| byte == b'=')?;
-        let (key, value) = rest.split_at(equals);
-        Some((module, key.strip_prefix(b".")?, value.strip_prefix(b"=")?))
-    })
-}
-
-/// The aliases among the [`facts`]: module and alias.
+/// The aliases in `modules.builtin.modinfo`, which holds `MODULE.KEY=VALUE` strings ended by NULs: module and
+/// alias. An empty alias is none.
+///
+/// compat: a string that is not terminated does not count, and one with a dot but without `=` takes the string
+/// after it along.
 pub fn aliases(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    facts(text).filter(|(_, key, _)| *key == b"alias").map(|(module, _, alias)| (module, alias))
+    let mut strings = text.split_inclusive(|&byte| byte == 0).map_while(|string| string.strip_suffix(&[0]));
+    std::iter::from_fn(move || {
+        loop {
+            let string = strings.next()?;
+            let Some(dot) = string.iter().position(|&byte| byte == b'.') else { continue };
+            let (module, rest) = string.split_at_checked(dot)?;
+            if !rest.contains(&b'=') {
+                strings.next();
+            } else if let Some(value) = rest.strip_prefix(b".alias=")
+                && !module.is_empty()
+                && !value.is_empty()
+            {
+                return Some((module, value));
+            }
+        }
+    })
 }
 
 #[cfg(test)]
@@ -36,10 +44,16 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_split_at_the_first_dot_and_the_first_equals_sign() {
-        let text = b"a.alias=pci:v*.x=1\0a.license=GPL\0junk\0b.alias=\0\0c.alias";
+    fn aliases_are_split_at_the_first_dot_and_the_first_equals_sign() {
+        let text =
+            b"a.alias=pci:v*.x=1\0a.license=GPL\0junk\0b.alias=\0b.c.alias=no\0\0b.alias=y\0c.alias=cut";
         let found: Vec<_> = aliases(text).collect();
-        assert_eq!(found, [(&b"a"[..], &b"pci:v*.x=1"[..]), (b"b", b"")]);
-        assert_eq!(facts(text).count(), 3);
+        assert_eq!(found, [(&b"a"[..], &b"pci:v*.x=1"[..]), (b"b", b"y")]);
+    }
+
+    #[test]
+    fn a_string_without_a_value_takes_the_next_one_along() {
+        let found: Vec<_> = aliases(b"a.alias=x\0a.alias\0a.alias=y\0a.alias=z\0").collect();
+        assert_eq!(found, [(&b"a"[..], &b"x"[..]), (b"a", b"z")]);
     }
 }

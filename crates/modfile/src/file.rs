@@ -21,6 +21,9 @@ const START: usize = 64;
 /// kmod takes nothing shorter for a module, whatever it holds.
 const SHORTEST_FILE: u64 = 6;
 
+/// Bytes at the end of a compressed file that are kept.
+const TAIL: usize = 64;
+
 /// Why a module file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -84,8 +87,13 @@ pub enum Image<'a> {
     },
     /// All bytes of a small file.
     Memory(&'a [u8]),
-    /// All bytes of a file that was compressed so.
-    Decompressed(&'a [u8], Compression),
+    /// All bytes of a compressed file.
+    Decompressed {
+        /// The plain bytes.
+        bytes: &'a [u8],
+        /// The file's own bytes.
+        packed: &'a [u8],
+    },
 }
 
 impl<'a> Image<'a> {
@@ -94,16 +102,19 @@ impl<'a> Image<'a> {
     pub fn len(&self) -> u64 {
         match self {
             Self::File { len, .. } => *len,
-            Self::Memory(bytes) | Self::Decompressed(bytes, _) => bytes.len() as u64,
+            Self::Memory(bytes) | Self::Decompressed { bytes, .. } => bytes.len() as u64,
         }
     }
 
-    /// How the file is compressed.
+    /// The last bytes of a compressed file as they stand on disk; nothing for others. They end in checksums, so
+    /// they tell one version of a module from another.
     #[must_use]
-    pub fn compression(&self) -> Option<Compression> {
-        match self {
-            Self::Decompressed(_, format) => Some(*format),
-            Self::File { .. } | Self::Memory(_) => None,
+    pub fn tail(&self) -> &'a [u8] {
+        match *self {
+            Self::Decompressed { packed, .. } => {
+                packed.get(packed.len().saturating_sub(TAIL)..).unwrap_or_default()
+            }
+            Self::File { .. } | Self::Memory(_) => &[],
         }
     }
 
@@ -134,13 +145,13 @@ impl<'a> Image<'a> {
         let size = usize::try_from(len).unwrap_or(usize::MAX);
         let at = usize::try_from(offset).unwrap_or(usize::MAX);
         let at_hand = match *self {
-            Self::Memory(bytes) | Self::Decompressed(bytes, _) | Self::File { start: bytes, .. } => bytes,
+            Self::Memory(bytes) | Self::Decompressed { bytes, .. } | Self::File { start: bytes, .. } => bytes,
         };
         if let Some(bytes) = at_hand.get(at..).and_then(|rest| rest.get(..size)) {
             return Ok(bytes);
         }
         match *self {
-            Self::Memory(_) | Self::Decompressed(..) => Err(OUTSIDE),
+            Self::Memory(_) | Self::Decompressed { .. } => Err(OUTSIDE),
             Self::File { file, .. } => {
                 let buffer = room(buffer, size)?;
                 file.read_exact_at(buffer, offset)?;
@@ -193,6 +204,19 @@ pub fn open(path: &Path) -> Result<ModuleFile, ReadError> {
     if metadata.is_file() { Ok(ModuleFile { file, metadata }) } else { Err(ReadError::NotRegular) }
 }
 
+/// The last bytes of a file, as [`Image::tail`] gives them of a compressed one.
+///
+/// # Errors
+/// [`ReadError`] if the file cannot be opened or read.
+pub fn tail(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let module = open(path)?;
+    let len = module.metadata.len();
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(TAIL).min(TAIL)];
+    let offset = len - bytes.len() as u64;
+    module.file.read_exact_at(&mut bytes, offset)?;
+    Ok(bytes)
+}
+
 /// Gives the plain bytes of an open module file, decompressed if need be.
 ///
 /// # Errors
@@ -214,7 +238,7 @@ pub fn image<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers) -> Result<Ima
         }
         let packed = packed.get(..size).unwrap_or_default();
         compression::decompress(format, packed, DECOMPRESSED_LIMIT, image)?;
-        return Ok(Image::Decompressed(image, format));
+        return Ok(Image::Decompressed { bytes: image, packed });
     }
     let start = packed.get(..start).unwrap_or_default();
     Ok(if is_small { Image::Memory(start) } else { Image::File { file, len, start } })

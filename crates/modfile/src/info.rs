@@ -3,7 +3,6 @@
 use std::fs::Metadata;
 use std::path::Path;
 
-use crate::compression::Compression;
 use crate::elf::Layout;
 use crate::file::{self, Buffers, Image, ReadError};
 use crate::modinfo;
@@ -58,8 +57,8 @@ pub struct Reading {
     pub error: Option<ReadError>,
     /// What the file system said of the file when it was opened, before anything was read.
     pub metadata: Option<Metadata>,
-    /// How the file is compressed.
-    pub compression: Option<Compression>,
+    /// The last bytes of a compressed file, before it was decompressed.
+    pub tail: Vec<u8>,
 }
 
 /// Reads what the database records of the module file at `path`.
@@ -77,7 +76,7 @@ fn read_into(path: &Path, workspace: &mut Workspace, reading: &mut Reading) -> R
     let file = file::open(path)?;
     reading.metadata = Some(file.metadata().clone());
     let image = file::image(&file, buffers)?;
-    reading.compression = image.compression();
+    reading.tail = image.tail().to_vec();
     let layout = Layout::read(&image, headers)?;
     let table = SymbolTable::read(&image, &layout, symbols)?;
     // A damaged list of exports says nothing against the rest.
