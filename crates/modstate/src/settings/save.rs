@@ -98,7 +98,6 @@ fn changed(
 mod tests {
     use super::super::restore::Caller;
     use super::super::tests::system;
-    use super::*;
 
     const FILE: &str = "var/lib/modutils/settings/m";
 
