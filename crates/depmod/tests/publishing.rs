@@ -1,4 +1,6 @@
 //! Publishing a database under faults: whatever fails or kills depmod, each file is whole, old or new.
+
+// long: one fault after the other, each shown whole
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -12,6 +12,7 @@ use modcli::getopt::Parsed;
 use modfile::ModuleName;
 
 use crate::cli;
+use crate::paths;
 
 /// Options that stand before those of the command line.
 const OPTIONS: &str = "MODPROBE_OPTIONS";
@@ -20,8 +21,6 @@ const MODULE: &str = "MODPROBE_MODULE";
 /// The modules whose install commands are running around this process, separated by spaces.
 const RUNNING: &str = "MODUTILS_INSTALLING";
 const PATH: &str = "PATH";
-/// What a command gets where nobody has set a path.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The variables that concern modprobe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,7 +136,7 @@ impl CommandEnvironment {
             variables.push((OPTIONS, options.clone()));
         }
         if self.needs_path {
-            variables.push((PATH, DEFAULT_PATH.into()));
+            variables.push((PATH, paths::COMMANDS.into()));
         }
         variables
     }

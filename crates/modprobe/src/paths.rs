@@ -3,6 +3,9 @@
 
 use std::path::PathBuf;
 
+/// Where a command looks for programs if nobody has set a path.
+pub const COMMANDS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Directories of the system, as values so that tests put others in their place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {

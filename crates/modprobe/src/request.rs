@@ -1,5 +1,7 @@
 //! What a run of modprobe is to do, as data: after this nobody looks at options.
 
+// long: half of it are the tests of how options combine
+
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
