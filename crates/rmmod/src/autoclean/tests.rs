@@ -34,6 +34,7 @@ pub(crate) fn world(files: &[(&str, &str)]) -> World {
     let places = Places {
         sys: at("sys"),
         proc: at("proc"),
+        dev: at("dev"),
         memory: at("run/modutils"),
         settings: modstate::settings::Places {
             baselines: at("run/modutils/baseline"),
