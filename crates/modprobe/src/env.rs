@@ -13,6 +13,7 @@ use modfile::ModuleName;
 
 use crate::cli;
 use crate::paths;
+use crate::remember::Origin;
 
 /// Options that stand before those of the command line.
 const OPTIONS: &str = "MODPROBE_OPTIONS";
@@ -20,6 +21,8 @@ const OPTIONS: &str = "MODPROBE_OPTIONS";
 const MODULE: &str = "MODPROBE_MODULE";
 /// The modules whose install commands are running around this process, separated by spaces.
 const RUNNING: &str = "MODUTILS_INSTALLING";
+/// The name that the kernel asked for, for commands that run on its behalf.
+const REQUEST: &str = "MODUTILS_REQUEST";
 const PATH: &str = "PATH";
 
 /// The variables that concern modprobe.
@@ -29,6 +32,8 @@ pub struct Environment {
     pub options: Option<OsString>,
     /// Modules whose install commands called, directly or not, this process.
     pub running: BTreeSet<Vec<u8>>,
+    /// The name that the kernel asked for, if this process runs on its behalf in a command of the configuration.
+    pub request: Option<OsString>,
     /// Whether there is a path to search for commands.
     pub has_path: bool,
 }
@@ -41,6 +46,7 @@ impl Environment {
         Self {
             options: env::var_os(OPTIONS),
             running: words(running.as_bytes()).map(<[u8]>::to_vec).collect(),
+            request: env::var_os(REQUEST).filter(|_| !running.is_empty()),
             has_path: env::var_os(PATH).is_some_and(|path| !path.is_empty()),
         }
     }
@@ -83,6 +89,7 @@ fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub struct CommandEnvironment {
     options: Option<OsString>,
     running: BTreeSet<Vec<u8>>,
+    request: Option<OsString>,
     needs_path: bool,
 }
 
@@ -90,7 +97,7 @@ impl CommandEnvironment {
     /// The environment for commands of a run with these options.
     // compat: of all options only these four are handed on, and those that came from the variable twice.
     #[must_use]
-    pub fn new(environment: &Environment, parsed: &Parsed) -> Self {
+    pub fn new(environment: &Environment, parsed: &Parsed, origin: &Origin) -> Self {
         let mut options = environment.options.clone().unwrap_or_default();
         let mut was_set = environment.options.is_some();
         for event in &parsed.events {
@@ -114,6 +121,10 @@ impl CommandEnvironment {
         Self {
             options: was_set.then_some(options),
             running: environment.running.clone(),
+            request: match origin {
+                Origin::OnDemand(request) => Some(request.clone()),
+                Origin::Wanted => None,
+            },
             needs_path: !environment.has_path,
         }
     }
@@ -134,6 +145,9 @@ impl CommandEnvironment {
         let mut variables = vec![(MODULE, name), (RUNNING, OsString::from_vec(running.join(&b' ')))];
         if let Some(options) = &self.options {
             variables.push((OPTIONS, options.clone()));
+        }
+        if let Some(request) = &self.request {
+            variables.push((REQUEST, request.clone()));
         }
         if self.needs_path {
             variables.push((PATH, paths::COMMANDS.into()));
@@ -174,10 +188,19 @@ mod tests {
     fn a_command_knows_its_module_and_all_around_it() {
         let environment =
             Environment { running: [b"outer".to_vec()].into(), has_path: true, ..Environment::default() };
-        let commands = CommandEnvironment::new(&environment, &Parsed::default());
+        let commands = CommandEnvironment::new(&environment, &Parsed::default(), &Origin::Wanted);
         assert!(commands.is_running(&"outer".into()));
         assert!(!commands.is_running(&"inner".into()));
         let variables = commands.variables(&"inner".into());
         assert_eq!(variables, [(MODULE, "inner".into()), (RUNNING, "inner outer".into())]);
+    }
+
+    #[test]
+    fn a_command_on_behalf_of_the_kernel_knows_the_request() {
+        let origin = Origin::OnDemand("net-pf-1".into());
+        let commands = CommandEnvironment::new(&Environment::default(), &Parsed::default(), &origin);
+        let variables = commands.variables(&"unix".into());
+        assert!(variables.contains(&(REQUEST, "net-pf-1".into())), "{variables:?}");
+        assert!(variables.contains(&(PATH, DEFAULT_PATH.into())), "{variables:?}");
     }
 }

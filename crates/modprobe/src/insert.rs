@@ -16,6 +16,7 @@ use crate::diagnose::{self, blacklist, builtin, command, directory, present};
 use crate::execute::{Cause, Execution, InsertFailure, Loaded};
 use crate::messages;
 use crate::plan::{self, Target};
+use crate::remember;
 use crate::request::{AfterFailure, Insert, Wanted, absolute};
 use crate::tool::{Run, running_release};
 
@@ -83,17 +84,23 @@ fn load(
             let (module, params) = (entry.name.clone(), wanted.params.clone());
             return Err(fail(run, entry, &InsertFailure { module, params, cause: Cause::Present }));
         }
+        if request.mode.is_real() && !is_builtin {
+            let modules = std::iter::once(&entry.name)
+                .chain(entry.dependencies.iter().map(|dependency| &dependency.name));
+            let present = Loaded { inserted: Vec::new(), present: modules.cloned().collect() };
+            run.remember(&entry.name, &present);
+        }
         return Ok(());
     }
     // compat: dependencies and softdeps are never looked up in the blacklist, and a module named directly only
     // with -b.
-    if entry.alias.is_some() || request.use_blacklist {
-        if let Some(line) = run.db.config().blacklisted(entry.name.as_bytes()) {
-            if run.session.reporter.is_verbose() {
-                run.session.reporter.hint(blacklist::kept_out(&entry.name, line));
-            }
-            return Ok(());
+    if (entry.alias.is_some() || request.use_blacklist)
+        && let Some(line) = run.db.config().blacklisted(entry.name.as_bytes())
+    {
+        if run.session.reporter.is_verbose() {
+            run.session.reporter.hint(blacklist::kept_out(&entry.name, line));
         }
+        return Ok(());
     }
     let target = Target { entry, params: &wanted.params, ignore_commands: request.ignore_commands };
     let plan = plan::insert(&run.db, &target);
@@ -104,6 +111,9 @@ fn load(
     match execution.insert(&plan, request.flags) {
         Ok(loaded) => {
             run.name_blacklisted(&loaded, &entry.name);
+            if request.mode.is_real() {
+                run.remember(&entry.name, &loaded);
+            }
             Ok(())
         }
         Err(failure) => Err(fail(run, entry, &failure)),
@@ -204,6 +214,11 @@ impl Run<'_> {
         if let Some(hint) = hint {
             reporter.hint(hint);
         }
+    }
+
+    fn remember(&self, target: &ModuleName, loaded: &Loaded) {
+        let native = Native::of_system();
+        remember::remember(&self.places, &self.origin, native.sysfs().modules(), target, loaded);
     }
 
     /// With `-v`: blacklisted modules that came in all the same.

@@ -15,6 +15,7 @@ mod once;
 pub mod paths;
 pub mod plan;
 mod query;
+pub mod remember;
 mod remove;
 pub mod request;
 mod show;

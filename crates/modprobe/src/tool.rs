@@ -22,6 +22,7 @@ use crate::messages;
 use crate::once::{self, Telling};
 use crate::paths::Places;
 use crate::query;
+use crate::remember::Origin;
 use crate::remove;
 use crate::request::{Action, AfterFailure, Format, Place, Request, Symbols};
 
@@ -30,6 +31,7 @@ pub(crate) struct Run<'a> {
     pub session: &'a Session,
     pub places: Places,
     pub caller: Caller,
+    pub origin: Origin,
     pub release: OsString,
     pub db: ModuleDb,
     pub commands: CommandEnvironment,
@@ -61,13 +63,24 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
         let (severity, text) = messages::config(problem);
         session.reporter.message(severity, text);
     }
-    let commands = CommandEnvironment::new(&environment, &parsed);
-    let run = Run { session, places, caller, release, db, commands };
+    let origin = origin(caller, &environment, &parsed);
+    let commands = CommandEnvironment::new(&environment, &parsed, &origin);
+    let run = Run { session, places, caller, origin, release, db, commands };
     let exit = run.act(&request.action);
     run.report_tables();
     // The process ends: giving back memory piece by piece would cost a tenth of a short run.
     std::mem::forget(run);
     exit
+}
+
+/// On whose behalf this process loads modules.
+fn origin(caller: Caller, environment: &Environment, parsed: &Parsed) -> Origin {
+    let request = match caller {
+        Caller::Kernel => parsed.operands.first(),
+        Caller::Anyone if parsed.has(cli::AUTOCLEAN) => parsed.operands.first(),
+        Caller::Anyone => environment.request.as_ref(),
+    };
+    request.map_or(Origin::Wanted, |request| Origin::OnDemand(request.clone()))
 }
 
 /// The kernel's own forms are taken apart without building the definition of all options.

@@ -16,6 +16,7 @@ use modfile::ModuleName;
 use modkernel::{DryRun, Event, InsertFlags, KernelOps, ModuleState, Recording, RemoveFlags};
 use modprobe::execute::{Cause, Execution, InsertFailure, Loaded, Manner, Outcome};
 use modprobe::plan::{self, RemoveOptions};
+use modprobe::remember::Origin;
 use modprobe::request::{AfterFailure, Mode};
 use modprobe::{CommandEnvironment, Environment};
 use rustix::io::Errno;
@@ -73,7 +74,7 @@ fn carry_out<T>(
         has_path: true,
         ..Environment::default()
     };
-    let commands = CommandEnvironment::new(&environment, &modcli::getopt::Parsed::default());
+    let commands = CommandEnvironment::new(&environment, &modcli::getopt::Parsed::default(), &Origin::Wanted);
     let pauses = RefCell::new(Vec::new());
     let result = deed(&mut Execution {
         kernel,

@@ -19,7 +19,7 @@ use crate::show;
 pub struct Loaded {
     /// Modules that came in by this process.
     pub inserted: Vec<ModuleName>,
-    /// Modules of the plan that were there already.
+    /// Modules of the plan that were there already, or came in by a command or by another process.
     pub present: Vec<ModuleName>,
 }
 
@@ -96,7 +96,11 @@ impl Execution<'_> {
             let is_present = self.is_loaded(&step.module, step.is_builtin);
             let done = if is_present { Err(Cause::Present) } else { self.step(step, flags) };
             match done {
-                Ok(()) => loaded.inserted.push(step.module.clone()),
+                Ok(()) if matches!(step.action, InsertAction::File(_)) => {
+                    loaded.inserted.push(step.module.clone());
+                }
+                Ok(()) => loaded.present.push(step.module.clone()),
+                Err(Cause::Present) if step.is_builtin && !self.first_time => {}
                 Err(Cause::Present) if !(self.first_time && step.role == Role::Target) => {
                     loaded.present.push(step.module.clone());
                 }
