@@ -83,7 +83,10 @@ fn option(arg: &Arg) -> Opt {
 }
 
 fn value(arg: &Arg) -> Value {
-    match (arg.get_id().as_str(), arg.get_value_names().and_then(<[_]>::first).map(|name| name.as_str())) {
+    match (
+        arg.get_id().as_str(),
+        arg.get_value_names().and_then(<[_]>::first).map(clap::builder::Str::as_str),
+    ) {
         ("basedir" | "dirname", _) => Value::Root,
         ("moduledir", _) => Value::Modules,
         ("type", _) => Value::Other,
