@@ -201,6 +201,6 @@ mod tests {
         let commands = CommandEnvironment::new(&Environment::default(), &Parsed::default(), &origin);
         let variables = commands.variables(&"unix".into());
         assert!(variables.contains(&(REQUEST, "net-pf-1".into())), "{variables:?}");
-        assert!(variables.contains(&(PATH, DEFAULT_PATH.into())), "{variables:?}");
+        assert!(variables.contains(&(PATH, paths::COMMANDS.into())), "{variables:?}");
     }
 }
