@@ -18,6 +18,7 @@ mod query;
 pub mod remember;
 mod remove;
 pub mod request;
+mod requester;
 mod show;
 mod tool;
 

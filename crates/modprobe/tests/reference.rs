@@ -356,14 +356,9 @@ fn options_of_the_variable_come_first_and_are_handed_on() {
     let cache = Cache::of_user().unwrap();
     let kmod = Program::reference(&cache, Release::Kmod34, "modprobe").unwrap();
     let world = World::new(&cache, CONFIG);
-    for (options, line) in [
-        ("-D", "top"),
-        ("-a 'top' \"lone\"", "-D"),
-        ("-q", "cmd"),
-        ("-v  -q", "-D top"),
-        ("", "cmd"),
-        ("-a 'top' x 'lo'ne", "-R"),
-    ] {
+    for (options, line) in
+        [("-D", "top"), ("-a 'top' \"lone\"", "-D"), ("-q", "cmd"), ("-v  -q", "-D top"), ("", "cmd")]
+    {
         let run = |mut command: Command| {
             let root = world.root.path();
             command.env_clear().env("PATH", "/usr/bin:/bin").env("MODPROBE_OPTIONS", options);
