@@ -9,6 +9,7 @@ mod database;
 mod diagnose;
 mod env;
 pub mod execute;
+mod hints;
 mod insert;
 mod messages;
 mod once;
