@@ -60,19 +60,26 @@ impl Environment {
     }
 }
 
-/// Splits at single spaces. Quotes, single or double, protect spaces and are dropped. Two spaces in a row
-/// enclose an empty argument; one at the end does not make one.
+/// Splits at single spaces. Quotes, single or double, protect spaces and are dropped.
+// compat: the closing quote ends the argument, so that a space behind it ends an empty one more; nothing at the
+// end is no argument; a quote that is never closed means itself.
 fn split(text: &OsStr) -> Vec<OsString> {
     let mut arguments = Vec::new();
     let mut argument = Vec::new();
-    let mut quote = None;
+    let mut open: Option<(u8, usize)> = None;
     for &byte in text.as_bytes() {
-        match (byte, quote) {
+        match (byte, open) {
             (b' ', None) => arguments.push(std::mem::take(&mut argument)),
-            (b'"' | b'\'', None) => quote = Some(byte),
-            (byte, Some(open)) if byte == open => quote = None,
+            (b'"' | b'\'', None) => open = Some((byte, argument.len())),
+            (byte, Some((quote, _))) if byte == quote => {
+                arguments.push(std::mem::take(&mut argument));
+                open = None;
+            }
             (byte, _) => argument.push(byte),
         }
+    }
+    if let Some((quote, at)) = open {
+        argument.insert(at, quote);
     }
     if !argument.is_empty() {
         arguments.push(argument);
@@ -108,7 +115,7 @@ impl CommandEnvironment {
                 VERBOSE => "-v",
                 _ => continue,
             };
-            if !options.is_empty() {
+            if was_set {
                 options.push(" ");
             }
             options.push(letter);
@@ -166,9 +173,14 @@ mod tests {
             ("", &[][..]),
             ("-v", &["-v"]),
             ("-v  -q ", &["-v", "", "-q"]),
-            ("-C '/a b' x=\"1 '2\"", &["-C", "/a b", "x=1 '2"]),
+            ("-a 'top'", &["-a", "top"]),
+            ("-a 'top' x", &["-a", "top", "", "x"]),
+            ("-a x'top'", &["-a", "xtop"]),
+            ("'a b'c \"d\"e", &["a b", "c", "d", "e"]),
+            ("-a ''", &["-a", ""]),
+            ("-a 'open x", &["-a", "'open x"]),
+            ("x=\"1 '2\"", &["x=1 '2"]),
             ("a\\ b", &["a\\", "b"]),
-            ("'open", &["open"]),
         ] {
             let expected: Vec<OsString> = expected.iter().map(OsString::from).collect();
             assert_eq!(split(OsStr::new(text)), expected, "{text}");

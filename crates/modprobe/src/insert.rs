@@ -2,23 +2,21 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use modcli::{Ended, Exit};
 use moddb::{FoundIn, ModuleEntry};
 use modfile::ModuleName;
-use modkernel::{DryRun, KernelOps, Native, Sysfs};
-use rustix::io::Errno;
+use modkernel::{DryRun, KernelOps, Native};
 
 use crate::caller::{self, Caller};
-use crate::diagnose::facts::{FileFacts, SystemFacts};
-use crate::diagnose::{self, blacklist, builtin, command, directory, present};
+use crate::diagnose::blacklist;
 use crate::execute::{Cause, Execution, InsertFailure, Loaded};
 use crate::messages;
 use crate::plan::{self, Target};
 use crate::remember;
 use crate::request::{AfterFailure, Insert, Wanted, absolute};
-use crate::tool::{Run, running_release};
+use crate::tool::Run;
 
 /// Loads what is wanted.
 ///
@@ -168,99 +166,14 @@ impl Run<'_> {
 
     fn refuse_unknown(&self, operand: &OsStr, after_failure: AfterFailure) -> Result<(), Ended> {
         let refused = self.refuse(after_failure, messages::not_found_in(operand, self.db.directory().path()));
-        if self.session.reporter.wants_hints() {
-            let path = self.db.directory().path();
-            let is_running = self.release == running_release();
-            let installed = directory::installed(path.parent().unwrap_or(&self.places.installed));
-            if let Some(hint) = directory::hint(path, path.is_dir(), is_running, &installed) {
-                self.session.reporter.hint(hint);
-            }
-        }
+        self.hint_about_directory();
         refused
-    }
-
-    /// What can be found out about a failure.
-    fn hints(&self, failure: &InsertFailure) -> Vec<String> {
-        match &failure.cause {
-            Cause::File { path, error } => {
-                if let Some(hint) = missing_file(path, error.errno()) {
-                    return vec![hint];
-                }
-                let native = Native::of_system();
-                let file = FileFacts::gather(error.errno(), &failure.module, path, &self.db, &self.places);
-                let system = SystemFacts::gather(&self.places, native.sysfs().modules());
-                diagnose::refused_file(&file, &system)
-            }
-            Cause::Command { line, origin } => vec![command::hint(origin, line)],
-            Cause::CommandWithinItself { origin } => {
-                vec![format!("the command stands in {origin}")]
-            }
-            Cause::NoFile | Cause::Present => Vec::new(),
-        }
-    }
-
-    /// A module that is there already, or part of the kernel, does not look at parameters given now.
-    fn hint_about_present(&self, entry: &ModuleEntry, params: &[u8], is_builtin: bool) {
-        let reporter = &self.session.reporter;
-        if params.is_empty() || !reporter.wants_hints() {
-            return;
-        }
-        let hint = if is_builtin {
-            builtin::hint(&entry.name, params)
-        } else {
-            let native = Native::of_system();
-            present::hint(&entry.name, &given(native.sysfs(), &entry.name, params))
-        };
-        if let Some(hint) = hint {
-            reporter.hint(hint);
-        }
     }
 
     fn remember(&self, target: &ModuleName, loaded: &Loaded) {
         let native = Native::of_system();
         remember::remember(&self.places, &self.origin, native.sysfs().modules(), target, loaded);
     }
-
-    /// With `-v`: blacklisted modules that came in all the same.
-    fn name_blacklisted(&self, loaded: &Loaded, target: &ModuleName) {
-        if !self.session.reporter.is_verbose() {
-            return;
-        }
-        for module in &loaded.inserted {
-            if let Some(line) = self.db.config().blacklisted(module.as_bytes()) {
-                self.session.reporter.hint(blacklist::loaded_anyway(module, line, module == target));
-            }
-        }
-    }
-}
-
-fn missing_file(path: &Path, errno: i32) -> Option<String> {
-    let is_missing =
-        errno == Errno::NOENT.raw_os_error() && matches!(rustix::fs::stat(path), Err(Errno::NOENT));
-    is_missing.then(|| format!("{} is in the database but not there: run depmod", path.display()))
-}
-
-/// The parameters of a command line with what the kernel shows of them.
-fn given(sysfs: &Sysfs, module: &ModuleName, params: &[u8]) -> Vec<present::Given> {
-    let params = String::from_utf8_lossy(params).into_owned();
-    let items = params.split_ascii_whitespace();
-    items
-        .map(|item| {
-            let (name, wanted) = item.split_once('=').unwrap_or((item, ""));
-            let name = name.replace('-', "_");
-            let value = sysfs.parameter(module, name.as_bytes()).ok().flatten();
-            let file = sysfs.directory(module).map(|directory| directory.join("parameters").join(&name));
-            let is_writable = |file: &PathBuf| {
-                std::fs::metadata(file).is_ok_and(|metadata| !metadata.permissions().readonly())
-            };
-            present::Given {
-                wanted: wanted.to_owned(),
-                present: value.map(|value| String::from_utf8_lossy(&value).into_owned()),
-                writable: file.filter(is_writable).map(|file| file.display().to_string()),
-                name,
-            }
-        })
-        .collect()
 }
 
 /// Whether an operand is the path of a file and not a name.

@@ -9,6 +9,7 @@ mod database;
 mod diagnose;
 mod env;
 pub mod execute;
+mod hints;
 mod insert;
 mod messages;
 mod once;
@@ -18,6 +19,7 @@ mod query;
 pub mod remember;
 mod remove;
 pub mod request;
+mod requester;
 mod show;
 mod tool;
 

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use crate::plan::Note;
 use crate::request::Problem;
+use crate::requester::Requester;
 
 pub(crate) fn problem(problem: &Problem) -> Vec<u8> {
     match problem {
@@ -118,6 +119,10 @@ pub(crate) fn config(problem: &ConfigProblem) -> (Severity, Vec<u8>) {
 
 pub(crate) fn table(problem: &TableProblem) -> (Severity, Vec<u8>) {
     (severity(problem.severity()), problem.to_string().into())
+}
+
+pub(crate) fn requested(name: &OsStr, requester: &Requester) -> Vec<u8> {
+    join(&[name.as_bytes(), format!(" requested by {requester}").as_bytes()])
 }
 
 /// A message to be logged although the kernel calls quietly.

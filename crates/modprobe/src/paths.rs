@@ -13,19 +13,12 @@ pub struct Places {
     pub proc: PathBuf,
     /// What the suite remembers until the next boot.
     pub memory: PathBuf,
-    /// Where installed kernels keep their modules.
-    pub installed: PathBuf,
     /// Where the kernel shows how locked it is.
     pub security: PathBuf,
 }
 
 impl Default for Places {
     fn default() -> Self {
-        Self {
-            proc: "/proc".into(),
-            memory: "/run/modutils".into(),
-            installed: "/lib/modules".into(),
-            security: "/sys/kernel/security".into(),
-        }
+        Self { proc: "/proc".into(), memory: "/run/modutils".into(), security: "/sys/kernel/security".into() }
     }
 }

@@ -5,8 +5,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use modcli::getopt::Parsed;
-use modcli::{Ended, Exit, Session};
-use moddb::paths::ModuleDir;
+use modcli::{Ended, Exit, Session, Severity};
+use moddb::config::files;
+use moddb::paths::{self, ModuleDir};
 use moddb::{ModuleDb, TableProblem};
 use modfile::ReadError;
 use modkernel::Native;
@@ -25,6 +26,7 @@ use crate::query;
 use crate::remember::Origin;
 use crate::remove;
 use crate::request::{Action, AfterFailure, Format, Place, Request, Symbols};
+use crate::requester::{self, Requester};
 
 /// What the parts of a run share.
 pub(crate) struct Run<'a> {
@@ -66,8 +68,12 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
     let origin = origin(caller, &environment, &parsed);
     let commands = CommandEnvironment::new(&environment, &parsed, &origin);
     let run = Run { session, places, caller, origin, release, db, commands };
+    let requester = run.requester();
     let exit = run.act(&request.action);
     run.report_tables();
+    if let (Some(requester), Some(name)) = (requester, parsed.operands.first()) {
+        session.reporter.insist(Severity::Info, messages::requested(name, &requester));
+    }
     // The process ends: giving back memory piece by piece would cost a tenth of a short run.
     std::mem::forget(run);
     exit
@@ -115,6 +121,21 @@ impl Run<'_> {
             Action::Insert(request) => insert::run(self, request)?,
             Action::Remove(request) => remove::run(self, request)?,
         })
+    }
+
+    /// Who made the kernel ask, where the administrator wants that logged. Found before anything is loaded: the
+    /// one who waits may be gone afterwards.
+    fn requester(&self) -> Option<Requester> {
+        if self.caller != Caller::Kernel {
+            return None;
+        }
+        let mut config = modstate::config::Config::default();
+        // What is wrong with those files is told by rmmod, to which most of them belongs.
+        let (found, _) = files::list(&paths::modutils_d(), &[]);
+        for text in found.iter().filter_map(|file| files::read(file).ok().flatten()) {
+            config.add(&text);
+        }
+        config.logs_requests().then(|| requester::find(&self.places.proc))
     }
 
     /// Tells what was wrong with tables of the database up to now.
@@ -180,7 +201,7 @@ impl Run<'_> {
 
     fn list(&self, pattern: Option<&OsStr>, below: Option<&OsStr>) -> anyhow::Result<Exit> {
         use anyhow::Context;
-        let path = self.db.directory().text(moddb::paths::Table::Dependencies);
+        let path = self.db.directory().text(paths::Table::Dependencies);
         let text = std::fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
         for file in query::list::files(&text, pattern, below) {
             self.session.output.print_line(file)?;

@@ -144,11 +144,11 @@ fn holders_go_first_with_their_own_and_circles_end() {
     assert_eq!(names(&plan.after[0].after), [""; 0]);
 }
 
-/// Dependencies of each module, and softdeps: from, to, whether before.
-type AnyWorld = (Vec<Vec<usize>>, Vec<(usize, usize, bool)>);
+/// Who, whom, and whether before.
+type Softdeps = Vec<(usize, usize, bool)>;
 
 /// Worlds of up to eight modules: each needs some of those with a higher number, softdeps are anything.
-fn any_world() -> impl Strategy<Value = AnyWorld> {
+fn any_world() -> impl Strategy<Value = (Vec<Vec<usize>>, Softdeps)> {
     let needs = proptest::collection::vec(any::<u8>(), 1..8).prop_map(|masks| {
         let count = masks.len();
         let mut closures: Vec<Vec<usize>> = vec![Vec::new(); count];

@@ -4,7 +4,7 @@
 //! with its own. A mark on each visited module ends loops of softdeps.
 // compat: a dependency is not marked, so one that is also somebody's softdep stands in the plan twice.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use moddb::config::Origin;
@@ -83,11 +83,11 @@ pub enum InsertAction {
 /// Plans the loading of a module.
 #[must_use]
 pub fn insert(db: &ModuleDb, target: &Target<'_>) -> InsertPlan {
-    let mut required: HashSet<Identity> = HashSet::new();
+    let mut required: BTreeSet<Identity> = BTreeSet::new();
     required.insert(identity(target.entry));
     required.extend(target.entry.dependencies.iter().map(|dependency| (dependency.name.clone(), None)));
     let plan = InsertPlan { target: target.entry.name.clone(), steps: Vec::new(), notes: Vec::new() };
-    let mut planner = Planner { db, target, required, visited: HashSet::new(), plan };
+    let mut planner = Planner { db, target, required, visited: BTreeSet::new(), plan };
     planner.visit(target.entry, 0);
     planner.plan
 }
@@ -102,8 +102,8 @@ fn identity(entry: &ModuleEntry) -> Identity {
 struct Planner<'a> {
     db: &'a ModuleDb,
     target: &'a Target<'a>,
-    required: HashSet<Identity>,
-    visited: HashSet<Identity>,
+    required: BTreeSet<Identity>,
+    visited: BTreeSet<Identity>,
     plan: InsertPlan,
 }
 

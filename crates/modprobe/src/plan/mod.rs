@@ -11,7 +11,7 @@ use moddb::depend::MissingDependency;
 use modfile::ModuleName;
 
 pub use insert::{InsertAction, InsertPlan, InsertStep, Role, Target, insert};
-pub use remove::{Came, Removal, RemoveOptions, remove};
+pub use remove::{Came, HoldersOf, Removal, RemoveOptions, remove};
 
 /// How deep softdeps, or holders, may be nested; real ones are below ten.
 pub(crate) const DEEPEST: usize = 256;

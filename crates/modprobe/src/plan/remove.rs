@@ -38,15 +38,15 @@ pub enum Came {
     Along,
 }
 
-/// Tells who uses a module.
-pub type HoldersOf<'a> = dyn Fn(&ModuleName) -> Vec<ModuleName> + 'a;
+/// Gives the modules that use a module.
+pub type HoldersOf<'a> = &'a dyn Fn(&ModuleName) -> Vec<ModuleName>;
 
 /// What is asked of an unloading.
 pub struct RemoveOptions<'a> {
     /// Whether the named module's remove command and softdeps are left aside.
     pub ignore_commands: bool,
     /// Who uses a module, if those are to go first.
-    pub holders: Option<&'a HoldersOf<'a>>,
+    pub holders: Option<HoldersOf<'a>>,
 }
 
 /// Plans the unloading of a module.
