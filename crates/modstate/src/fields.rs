@@ -8,8 +8,11 @@
 #[error("line {0} is damaged")]
 pub struct Damaged(pub usize);
 
+/// A key as it stands in the text, and its value.
+type Pair<'a> = (&'a [u8], Vec<u8>);
+
 /// The pairs of a file in order.
-pub(crate) fn parse(text: &[u8]) -> Result<Vec<(&[u8], Vec<u8>)>, Damaged> {
+pub(crate) fn parse(text: &[u8]) -> Result<Vec<Pair<'_>>, Damaged> {
     let mut pairs = Vec::new();
     for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
         if line.is_empty() || line.starts_with(b"#") {
@@ -32,7 +35,7 @@ pub(crate) fn line(key: &str, value: &[u8]) -> Vec<u8> {
 }
 
 /// The value of a key that stands exactly once.
-pub(crate) fn single<'a>(pairs: &'a [(&[u8], Vec<u8>)], key: &str) -> Option<&'a [u8]> {
+pub(crate) fn single<'a>(pairs: &'a [Pair<'_>], key: &str) -> Option<&'a [u8]> {
     let mut found = pairs.iter().filter(|(name, _)| *name == key.as_bytes());
     let (_, value) = found.next()?;
     found.next().is_none().then_some(value)

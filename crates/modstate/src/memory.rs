@@ -81,7 +81,7 @@ impl Memory {
     /// # Errors
     /// The directory is there but cannot be listed.
     pub fn records(&self) -> io::Result<Vec<Entry<Record>>> {
-        self.list(RECORDS, |text| Record::parse(text))
+        self.list(RECORDS, Record::parse)
     }
 
     /// All pins by name, damaged ones too; none if there is no memory.

@@ -60,7 +60,7 @@ fn with_open_nodes(places: &Places, subject: &Subject) -> Vec<Open> {
         let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         for descriptor in fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
             let Ok(node) = fs::read_link(descriptor.path()) else { continue };
-            if node.starts_with("/dev") && is_of(places, subject, &descriptor.path()) {
+            if node.starts_with(&places.dev) && is_of(places, subject, &descriptor.path()) {
                 let command = fs::read(process.path().join("comm")).unwrap_or_default();
                 let command = String::from_utf8_lossy(command.trim_ascii()).into_owned();
                 found.insert((id, node.display().to_string()), command);

@@ -11,6 +11,8 @@ pub(crate) struct Places {
     pub sys: PathBuf,
     /// Where proc is mounted.
     pub proc: PathBuf,
+    /// Where device nodes are.
+    pub dev: PathBuf,
     /// What the tools remember until the next boot.
     pub memory: PathBuf,
     /// Settings and their baselines.
@@ -37,6 +39,7 @@ impl Places {
         let sys = PathBuf::from("/sys");
         let proc = PathBuf::from("/proc");
         Self {
+            dev: "/dev".into(),
             memory: "/run/modutils".into(),
             settings: settings::Places {
                 baselines: "/run/modutils/baseline".into(),

@@ -29,7 +29,7 @@ pub const RECURSING: &str = "modprobe";
 /// # Errors
 /// When the link cannot be made.
 pub fn path(name: &str) -> Result<String> {
-    let directory = format!("{OWN}/work/stand-in");
+    let directory = format!("{OWN}/workbench/stand-in");
     std::fs::create_dir_all(&directory)?;
     let path = format!("{directory}/{name}");
     if !Path::new(&path).is_symlink() {

@@ -199,7 +199,8 @@ fn read_up_to(path: &Path, found: Found, limit: usize) -> Result<Option<Vec<u8>>
     let is_regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
     let size = usize::try_from(stat.st_size).unwrap_or(0);
     // One byte more than it should have: a read that does not fill this was the last one.
-    let mut bytes = vec![0; size.clamp(4095, limit) + 1];
+    let expected = if is_regular { size.max(15) } else { 4095 };
+    let mut bytes = vec![0; expected.min(limit) + 1];
     let mut filled = 0;
     while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
         let wanted = room.len();
@@ -210,7 +211,7 @@ fn read_up_to(path: &Path, found: Found, limit: usize) -> Result<Option<Vec<u8>>
             return Ok((filled <= limit).then_some(bytes));
         }
         if filled == bytes.len() && filled <= limit {
-            bytes.resize((filled * 2).min(limit + 1), 0);
+            bytes.resize((filled * 2).clamp(4096, limit + 1), 0);
         }
     }
     Ok(None)

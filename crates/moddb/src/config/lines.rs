@@ -61,7 +61,7 @@ impl<'a> Iterator for LogicalLines<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let text = match self.rest.iter().position(|&byte| matches!(byte, b'\n' | b'\\')) {
+        let text = match memchr::memchr2(b'\n', b'\\', self.rest) {
             Some(at) if self.rest.get(at) == Some(&b'\\') => Cow::Owned(self.take_escaped(at)),
             found => Cow::Borrowed(self.take_plain(found)),
         };
@@ -101,7 +101,7 @@ impl<'a> LogicalLines<'a> {
 }
 
 fn until_nul(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    let Some(end) = text.iter().position(|&byte| byte == 0) else { return text };
+    let Some(end) = memchr::memchr(0, &text) else { return text };
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.split_at(end).0),
         Cow::Owned(mut text) => {

@@ -81,7 +81,7 @@ pub(crate) fn is_trusted(alias: &[u8], config: &Config) -> bool {
         return false;
     }
     let begins = |class: &&str| alias.len() > class.len() && alias.starts_with(class.as_bytes());
-    TRUSTED.iter().any(|class| begins(&class))
+    TRUSTED.iter().any(begins)
         || TRUSTED_WHOLE.iter().chain(&TRUSTED_DEVICES).any(|whole| alias == whole.as_bytes())
 }
 

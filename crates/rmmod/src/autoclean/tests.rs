@@ -1,5 +1,7 @@
 //! Whole passes over a system made of files, with a kernel that keeps these files as the real one would.
 
+// long: one kind of evidence after the other, each shown whole
+
 use std::cell::RefCell;
 use std::ffi::{CStr, OsStr};
 use std::fs;
@@ -32,6 +34,7 @@ pub(crate) fn world(files: &[(&str, &str)]) -> World {
     let places = Places {
         sys: at("sys"),
         proc: at("proc"),
+        dev: at("dev"),
         memory: at("run/modutils"),
         settings: modstate::settings::Places {
             baselines: at("run/modutils/baseline"),

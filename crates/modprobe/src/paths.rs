@@ -1,0 +1,31 @@
+//! Where the system shows and keeps what modprobe needs beside modules and their configuration: the one place
+//! of this tool with absolute paths.
+
+use std::path::PathBuf;
+
+/// Where a command looks for programs if nobody has set a path.
+pub const COMMANDS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Directories of the system, as values so that tests put others in their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Where the kernel shows processes and itself.
+    pub proc: PathBuf,
+    /// What the suite remembers until the next boot.
+    pub memory: PathBuf,
+    /// Where installed kernels keep their modules.
+    pub installed: PathBuf,
+    /// Where the kernel shows how locked it is.
+    pub security: PathBuf,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            proc: "/proc".into(),
+            memory: "/run/modutils".into(),
+            installed: "/lib/modules".into(),
+            security: "/sys/kernel/security".into(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Remembers how modules came in: on demand, so that autoclean may unload them again, or because somebody wants
+//! them, so that it never does.
+//!
+//! A courtesy: without a place to remember it in nothing is wrong, and nothing is said.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use modfile::ModuleName;
+use modstate::{BootId, BootTime, Identity, Memory, Record, Role};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::execute::Loaded;
+use crate::paths::Places;
+
+/// On whose behalf modules are loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The kernel asked for this name, or an old kernel's `-k` stood before it.
+    OnDemand(OsString),
+    /// Somebody wants them.
+    Wanted,
+}
+
+/// Writes down how the modules of a plan came in. What fails only means that a module stays.
+pub(crate) fn remember(
+    places: &Places,
+    origin: &Origin,
+    sys_module: &Path,
+    target: &ModuleName,
+    loaded: &Loaded,
+) {
+    let Ok(boot) = BootId::read(&places.proc.join("sys/kernel/random/boot_id")) else { return };
+    let memory = Memory::new(&places.memory);
+    let identity = |module| Identity::of_loaded(sys_module, module, &boot).ok().flatten();
+    match origin {
+        Origin::OnDemand(request) => {
+            // Only who brought a module in may say that it came in on demand.
+            for module in &loaded.inserted {
+                if let Some(identity) = identity(module) {
+                    let record = record(request, module == target, identity);
+                    let _ = memory.write_record(module, &record);
+                }
+            }
+        }
+        Origin::Wanted => {
+            for module in loaded.inserted.iter().chain(&loaded.present) {
+                if let Some(identity) = identity(module) {
+                    let _ = memory.write_pin(module, &identity);
+                }
+            }
+        }
+    }
+}
+
+fn record(request: &OsStr, is_target: bool, identity: Identity) -> Record {
+    let role = if is_target { Role::Target } else { Role::Dependency };
+    Record { request: request.as_bytes().to_vec(), role, loaded: now(), identity }
+}
+
+/// The time since the boot, sleep included.
+fn now() -> BootTime {
+    let time = clock_gettime(ClockId::Boottime);
+    let milliseconds = i128::from(time.tv_sec) * 1000 + i128::from(time.tv_nsec) / 1_000_000;
+    BootTime(u64::try_from(milliseconds).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_came_in_on_demand_is_recorded_and_what_is_wanted_is_pinned() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        fs::create_dir_all(at("proc/sys/kernel/random")).unwrap();
+        fs::write(at("proc/sys/kernel/random/boot_id"), "5bd21c3c-0a4d-4f0e-9e2b-7c7f6f1f2a3b\n").unwrap();
+        for module in ["a", "dep", "there"] {
+            fs::create_dir_all(at("sys").join(module)).unwrap();
+        }
+        let places = Places { proc: at("proc"), memory: at("memory"), ..Places::default() };
+        let loaded = Loaded {
+            inserted: vec!["dep".into(), "a".into(), "vanished".into()],
+            present: vec!["there".into()],
+        };
+        let memory = Memory::new(at("memory"));
+        let on_demand = Origin::OnDemand("net-pf-29".into());
+        remember(&places, &on_demand, &at("sys"), &"a".into(), &loaded);
+        let records = memory.records().unwrap();
+        let roles: Vec<_> = records
+            .iter()
+            .map(|(name, record)| {
+                let record = record.as_ref().unwrap();
+                (name.to_text().into_owned(), record.role, record.request.clone())
+            })
+            .collect();
+        let request = b"net-pf-29".to_vec();
+        assert_eq!(
+            roles,
+            [("a".into(), Role::Target, request.clone()), ("dep".into(), Role::Dependency, request)]
+        );
+        assert_eq!(memory.pins().unwrap().len(), 0);
+        remember(&places, &Origin::Wanted, &at("sys"), &"a".into(), &loaded);
+        let pins: Vec<_> =
+            memory.pins().unwrap().iter().map(|(name, _)| name.to_text().into_owned()).collect();
+        assert_eq!(pins, ["a", "dep", "there"]);
+    }
+
+    #[test]
+    fn without_a_boot_id_nothing_is_written() {
+        let root = tempfile::tempdir().unwrap();
+        let places =
+            Places { proc: root.path().join("none"), memory: root.path().join("m"), ..Places::default() };
+        let loaded = Loaded { inserted: vec!["a".into()], present: Vec::new() };
+        remember(&places, &Origin::Wanted, root.path(), &"a".into(), &loaded);
+        assert!(!root.path().join("m").exists());
+    }
+}

@@ -1,0 +1,99 @@
+//! The tools' options, as their definitions have them.
+
+use clap::{Arg, ArgAction, Command};
+
+/// A tool and its options.
+#[derive(Clone, Debug)]
+pub struct Tool {
+    /// Its name.
+    pub name: &'static str,
+    /// Its options, in the order of the definition.
+    pub options: Vec<Opt>,
+}
+
+/// One option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opt {
+    /// Every spelling, with dashes: letter first, then the long names.
+    pub spellings: Vec<String>,
+    /// What follows it, if anything does.
+    pub value: Option<Value>,
+    /// One line for people.
+    pub help: String,
+    /// Whether it is accepted without being offered.
+    pub hidden: bool,
+}
+
+/// What the value of an option is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// The root of a system that holds modules.
+    Root,
+    /// The directory that holds one directory per kernel.
+    Modules,
+    /// Any directory.
+    Directory,
+    /// A file.
+    File,
+    /// A kernel release.
+    Release,
+    /// A module.
+    Module,
+    /// Something that nothing can be offered for.
+    Other,
+}
+
+/// All tools of the suite.
+#[must_use]
+pub fn all() -> Vec<Tool> {
+    vec![
+        Tool::of("modprobe", &modprobe::command()),
+        Tool::of("rmmod", &rmmod::command()),
+        Tool::of("depmod", &depmod::command()),
+    ]
+}
+
+impl Tool {
+    /// The options that `command` defines.
+    #[must_use]
+    pub fn of(name: &'static str, command: &Command) -> Self {
+        let options = command.get_arguments().filter(|arg| !arg.is_positional()).map(option).collect();
+        Self { name, options }
+    }
+
+    /// The options that are offered.
+    pub fn offered(&self) -> impl Iterator<Item = &Opt> {
+        self.options.iter().filter(|option| !option.hidden)
+    }
+}
+
+fn option(arg: &Arg) -> Opt {
+    let letters = arg.get_short().into_iter().chain(arg.get_all_short_aliases().unwrap_or_default());
+    let names = arg.get_long().into_iter().chain(arg.get_all_aliases().unwrap_or_default());
+    let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
+    Opt {
+        spellings: letters
+            .map(|letter| format!("-{letter}"))
+            .chain(names.map(|name| format!("--{name}")))
+            .collect(),
+        value: takes_value.then(|| value(arg)),
+        help: arg.get_help().map(ToString::to_string).unwrap_or_default(),
+        hidden: arg.is_hide_set(),
+    }
+}
+
+fn value(arg: &Arg) -> Value {
+    match (
+        arg.get_id().as_str(),
+        arg.get_value_names().and_then(<[_]>::first).map(clap::builder::Str::as_str),
+    ) {
+        ("basedir" | "dirname", _) => Value::Root,
+        ("moduledir", _) => Value::Modules,
+        ("type", _) => Value::Other,
+        (_, Some("DIR")) => Value::Directory,
+        (_, Some("FILE" | "PATH")) => Value::File,
+        (_, Some("VERSION")) => Value::Release,
+        (_, Some("NAME")) => Value::Module,
+        _ => Value::Other,
+    }
+}
