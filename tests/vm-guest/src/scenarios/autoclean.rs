@@ -32,12 +32,18 @@ pub const GROUP: Group = Group::new(
         Scenario::new("an-idle-congestion-control-goes", &["tcp_vegas"], idle_congestion_control).ours_only(),
         Scenario::new("nothing-goes-before-the-interval", &["minix"], before_the_interval).ours_only(),
         Scenario::new("a-mounted-file-system-stays", &["binfmt_misc"], mounted_stays).ours_only(),
-        Scenario::new("an-open-socket-keeps-its-family", &["can"], open_socket_stays).ours_only(),
+        Scenario::new("an-open-socket-keeps-all-that-it-uses", &["algif_hash", "rmd160"], open_socket_stays)
+            .ours_only(),
         Scenario::new("a-selected-congestion-control-stays", &["tcp_vegas"], selected_stays).ours_only(),
         Scenario::new("a-module-loaded-by-hand-stays", &["minix"], by_hand_stays).ours_only(),
         Scenario::new("a-module-pinned-later-stays", &["minix"], pinned_stays).ours_only(),
         Scenario::new("dummy-stays-with-its-interface", &["dummy"], dummy_stays).ours_only(),
         Scenario::new("a-bridge-with-a-port-stays", &["bridge", "dummy"], bridge_stays).ours_only(),
+        Scenario::new("a-bridge-stays-also-where-its-class-is-trusted", &["bridge"], trusted_bridge_stays)
+            .ours_only(),
+        Scenario::new("veth-and-bond-stay-with-their-interfaces", &["veth", "bonding"], veth_and_bond_stay)
+            .ours_only(),
+        Scenario::new("tun-stays-though-nobody-has-it-open", &["tun"], tun_stays).ours_only(),
         Scenario::new("wireguard-stays", &["wireguard"], wireguard_stays).ours_only(),
         Scenario::new("a-load-between-two-passes-starts-over", &["minix"], reload_starts_over).ours_only(),
         Scenario::new("a-dry-run-unloads-nothing", &["minix"], dry_run).ours_only(),
@@ -178,12 +184,10 @@ fn mounted_stays(world: &mut World) -> Result<()> {
 }
 
 fn open_socket_stays(world: &mut World) -> Result<()> {
-    world.expect_absent(&["can"])?;
-    let socket = on_demand("net-pf-29", || ask::socket(family::CAN, SocketType::RAW, 1))?;
-    let socket = socket.context("the socket")?;
-    stays(world, &["can", "can_raw"])?;
+    let socket = on_demand("crypto-rmd160", || ask::crypto("hash", "rmd160"))?.context("the socket")?;
+    stays(world, &["af_alg", "algif_hash", "rmd160"])?;
     drop(socket);
-    Ok(())
+    goes(world, &["algif_hash", "rmd160"])
 }
 
 fn selected_stays(world: &mut World) -> Result<()> {
@@ -222,6 +226,29 @@ fn bridge_stays(world: &mut World) -> Result<()> {
     stays(world, &["bridge", "dummy", "stp", "llc"])?;
     ask::interface("vmbr").context("the bridge is gone")?;
     Ok(())
+}
+
+fn trusted_bridge_stays(world: &mut World) -> Result<()> {
+    on_demand("rtnl-link-bridge", || netlink_io(netlink::create("bridge", "vmbr")))?.context("the bridge")?;
+    without_interval()?;
+    fs::write("/etc/modutils.d/trust.conf", "autoclean rtnl-link-*\n")?;
+    stays(world, &["bridge"])?;
+    netlink::delete("vmbr")?;
+    goes(world, &["bridge"])
+}
+
+fn veth_and_bond_stay(world: &mut World) -> Result<()> {
+    on_demand("rtnl-link-veth", || netlink_io(netlink::create("veth", "vmveth")))?.context("the pair")?;
+    on_demand("rtnl-link-bond", || netlink_io(netlink::create("bond", "vmbond")))?.context("the bond")?;
+    stays(world, &["veth", "bonding"])?;
+    ask::interface("vmveth").context("the pair is gone")?;
+    ask::interface("vmbond").context("the bond is gone")?;
+    Ok(())
+}
+
+fn tun_stays(world: &mut World) -> Result<()> {
+    drop(on_demand("char-major-10-200", || ask::character_device(10, 200))?.context("the device")?);
+    stays(world, &["tun"])
 }
 
 fn wireguard_stays(world: &mut World) -> Result<()> {
