@@ -6,11 +6,11 @@ use crate::{project, shell};
 
 /// Runs the comparison for the tools named by the first option; further options go to it as they are.
 pub fn run(options: &[&str]) -> Result<()> {
-    let rest = match options {
-        [] => options,
-        ["depmod", rest @ ..] => rest,
-        [option, ..] if option.starts_with('-') => options,
-        [unknown, ..] => bail!("no comparison for '{unknown}'; there is: depmod"),
+    let (tool, rest) = match options {
+        [tool @ ("depmod" | "rmmod"), rest @ ..] => (*tool, rest),
+        [] => ("depmod", options),
+        [option, ..] if option.starts_with('-') => ("depmod", options),
+        [unknown, ..] => bail!("no comparison for '{unknown}'; there are: depmod, rmmod"),
     };
     let cargo_run = |package: &str| {
         let mut command = project::cargo();
@@ -18,12 +18,12 @@ pub fn run(options: &[&str]) -> Result<()> {
         command
     };
     if rest.contains(&"--ours") {
-        return shell::run(cargo_run("compliance").args(rest));
+        return shell::run(cargo_run("compliance").args(["--tool", tool]).args(rest));
     }
-    let built = project::build("depmod")?;
+    let built = project::build(tool)?;
     println!("ours: {}", built.description);
-    shell::run(cargo_run("compliance").arg("--ours").arg(&built.path).args(rest))?;
-    if rest.is_empty() {
+    shell::run(cargo_run("compliance").args(["--tool", tool, "--ours"]).arg(&built.path).args(rest))?;
+    if tool == "depmod" && rest.is_empty() {
         shell::run(cargo_run("libkmod-oracle").arg("--ours").arg(&built.path))?;
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! What one pass of autoclean notes for the next: which load of a module was found idle, and since when; and
-//! which of a module's aliases spoke against it, so that its file need not be read again.
+//! which aliases its file tells, or which of them spoke against it, so that the file need not be read again.
 //!
-//! One file, `/run/modutils/marks`; a line of it is `NAME INODE idle MILLISECONDS` or `NAME INODE alias ALIAS`.
+//! One file, `/run/modutils/marks`; a line of it is `NAME INODE idle MILLISECONDS ALIAS...` or
+//! `NAME INODE alias ALIAS`.
 //! The first line that says anything names the boot. A line that is damaged says nothing.
 
 use std::collections::BTreeMap;
@@ -15,7 +16,12 @@ use crate::identity::{BootId, BootTime, Identity};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// It has been idle in every pass since this time.
-    Idle(BootTime),
+    Idle {
+        /// When the first of these passes began.
+        since: BootTime,
+        /// The aliases that its file tells, which were all trusted.
+        aliases: Vec<Vec<u8>>,
+    },
     /// This alias stands in its file and belongs to no class whose use counts can be trusted.
     Alias(Vec<u8>),
 }
@@ -67,12 +73,21 @@ impl Marks {
         let mut text = [b"boot ", boot.as_bytes(), b"\n"].concat();
         for (module, (inode, mark)) in &self.loads {
             text.extend(fields::escape_word(module.as_bytes()));
-            text.extend(match mark {
-                Mark::Idle(BootTime(since)) => format!(" {inode} idle {since}\n").into_bytes(),
-                Mark::Alias(alias) => {
-                    [format!(" {inode} alias ").as_bytes(), &fields::escape_word(alias), b"\n"].concat()
+            let aliases = match mark {
+                Mark::Idle { since: BootTime(since), aliases } => {
+                    text.extend(format!(" {inode} idle {since}").into_bytes());
+                    aliases.as_slice()
                 }
-            });
+                Mark::Alias(alias) => {
+                    text.extend(format!(" {inode} alias").into_bytes());
+                    std::slice::from_ref(alias)
+                }
+            };
+            for alias in aliases {
+                text.push(b' ');
+                text.extend(fields::escape_word(alias));
+            }
+            text.push(b'\n');
         }
         text
     }
@@ -94,11 +109,15 @@ fn parse_line(line: &[u8]) -> Option<(ModuleName, (u64, Mark))> {
     let module = ModuleName::new(&fields::unescape(words.next()?)?);
     let inode = fields::number(words.next()?)?;
     let mark = match (words.next()?, words.next()?) {
-        (b"idle", since) => Mark::Idle(BootTime(fields::number(since)?)),
-        (b"alias", alias) => Mark::Alias(fields::unescape(alias)?),
+        (b"idle", since) => {
+            let since = BootTime(fields::number(since)?);
+            let aliases = words.map(|word| fields::unescape(word).filter(|alias| !alias.is_empty()));
+            Mark::Idle { since, aliases: aliases.collect::<Option<_>>()? }
+        }
+        (b"alias", alias) if words.next().is_none() => Mark::Alias(fields::unescape(alias)?),
         _ => return None,
     };
-    words.next().is_none().then_some((module, (inode, mark)))
+    Some((module, (inode, mark)))
 }
 
 #[cfg(test)]
@@ -108,6 +127,10 @@ mod tests {
     use super::*;
     use crate::identity::tests::boot;
 
+    fn idle(since: u64) -> Mark {
+        Mark::Idle { since: BootTime(since), aliases: vec![b"fs-a".to_vec(), b"x y\\".to_vec()] }
+    }
+
     fn load(inode: u64) -> Identity {
         Identity { inode, boot: boot(b'b') }
     }
@@ -115,8 +138,8 @@ mod tests {
     #[test]
     fn a_mark_counts_for_its_own_load_only() {
         let mut marks = Marks::default();
-        marks.set(&"a".into(), &load(1), Mark::Idle(BootTime(5)));
-        assert_eq!(marks.of(&"a".into(), &load(1)), Some(&Mark::Idle(BootTime(5))));
+        marks.set(&"a".into(), &load(1), idle(5));
+        assert_eq!(marks.of(&"a".into(), &load(1)), Some(&idle(5)));
         assert_eq!(marks.of(&"a".into(), &load(2)), None);
         assert_eq!(marks.of(&"a".into(), &Identity { inode: 1, boot: boot(b'c') }), None);
         assert_eq!(marks.of(&"b".into(), &load(1)), None);
@@ -125,21 +148,21 @@ mod tests {
     #[test]
     fn a_mark_of_another_boot_goes_with_the_first_of_this() {
         let mut marks = Marks::default();
-        marks.set(&"a".into(), &load(1), Mark::Idle(BootTime(5)));
+        marks.set(&"a".into(), &load(1), idle(5));
         let now = Identity { inode: 1, boot: boot(b'c') };
-        marks.set(&"b".into(), &now, Mark::Idle(BootTime(1)));
+        marks.set(&"b".into(), &now, idle(1));
         assert_eq!(marks.of(&"a".into(), &now), None);
     }
 
     #[test]
     fn a_damaged_line_says_nothing_and_the_others_count() {
         let mut marks = Marks::default();
-        marks.set(&"a".into(), &load(1), Mark::Idle(BootTime(5)));
+        marks.set(&"a".into(), &load(1), idle(5));
         let mut text = marks.format();
-        text.extend(b"b x idle 3\nc 1 idle\nd 1 idle 3 4\ne 1 gone 3\n\\x 1 idle 3\nf 1 idle 1");
+        text.extend(b"b x idle 3\nc 1 idle\nd 1 idle 3 \ne 1 gone 3\n\\x 1 idle 3\nf 1 idle 1 fs-a x\\x20y\\x5c");
         let read = Marks::parse(&text);
-        assert_eq!(read.of(&"a".into(), &load(1)), Some(&Mark::Idle(BootTime(5))));
-        assert_eq!(read.of(&"f".into(), &load(1)), Some(&Mark::Idle(BootTime(1))));
+        assert_eq!(read.of(&"a".into(), &load(1)), Some(&idle(5)));
+        assert_eq!(read.of(&"f".into(), &load(1)), Some(&idle(1)));
         assert_eq!(read.loads.len(), 2);
         assert!(Marks::parse(b"a 1 idle 3\n").is_empty());
     }
@@ -149,7 +172,7 @@ mod tests {
         fn marks_come_back(alias in prop::collection::vec(any::<u8>(), 1..40), since in any::<u64>()) {
             let mut marks = Marks::default();
             marks.set(&"a".into(), &load(1), Mark::Alias(alias));
-            marks.set(&"b".into(), &load(2), Mark::Idle(BootTime(since)));
+            marks.set(&"b".into(), &load(2), idle(since));
             prop_assert_eq!(Marks::parse(&marks.format()), marks);
         }
 

@@ -28,14 +28,16 @@ use subjects::Subjects;
 use tally::Tally;
 
 const USAGE: &str = "\
-usage: compliance --ours PROGRAM [--only TEXT] [--record] [--seed NUMBER]
-  --ours PROGRAM  a depmod; kmod-30 and kmod-34 stand for the references themselves
+usage: compliance [--tool TOOL] --ours PROGRAM [--only TEXT] [--record] [--seed NUMBER]
+  --tool TOOL     depmod (if not given) or rmmod
+  --ours PROGRAM  our TOOL; kmod-30 and kmod-34 stand for the references themselves
   --only TEXT     only the parts and cases whose names contain TEXT
   --record        write intended differences down anew, to be read before they are committed
   --seed NUMBER   other random trees than those of every day
 ";
 
 struct Options {
+    tool: String,
     ours: String,
     only: String,
     records: Records,
@@ -54,11 +56,18 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Result<Options> {
-    let mut options = Options { ours: String::new(), only: String::new(), records: Records::Check, seed: 1 };
+    let mut options = Options {
+        tool: "depmod".to_owned(),
+        ours: String::new(),
+        only: String::new(),
+        records: Records::Check,
+        seed: 1,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} needs a value"));
         match word.as_str() {
+            "--tool" => options.tool = value()?,
             "--ours" => options.ours = value()?,
             "--only" => options.only = value()?,
             "--seed" => options.seed = value()?.parse().context("--seed takes a number")?,
@@ -74,7 +83,7 @@ fn options() -> Result<Options> {
 
 fn compare_all(options: &Options) -> Result<bool> {
     let cache = Cache::of_user()?;
-    let subjects = Subjects::find(&cache, "depmod", &options.ours)?;
+    let subjects = Subjects::find(&cache, &options.tool, &options.ours)?;
     for (release, program) in &subjects.references {
         println!("{release} is: {}", program.version()?);
     }
@@ -82,20 +91,22 @@ fn compare_all(options: &Options) -> Result<bool> {
 
     let only = &options.only;
     let mut total = Tally::default();
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/depmod");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(&options.tool);
     for (release, tally) in cases::run(&subjects, &directory, only, options.records)? {
         println!("cases against {release}: {tally}");
         total.join(&tally);
     }
-    if "random".contains(only.as_str()) {
-        let tally = random::run(&subjects, options.seed)?;
-        println!("random trees: {tally}");
+    if options.tool == "depmod" {
+        if "random".contains(only.as_str()) {
+            let tally = random::run(&subjects, options.seed)?;
+            println!("random trees: {tally}");
+            total.join(&tally);
+        }
+        let tally = whole::run(&subjects, &cache, only)?;
+        println!("whole trees: {tally}");
         total.join(&tally);
     }
-    let tally = whole::run(&subjects, &cache, only)?;
-    println!("whole trees: {tally}");
-    total.join(&tally);
-    println!("depmod: {total}");
+    println!("{}: {total}", options.tool);
     let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
     Ok(total.passed(in_ci))
 }

@@ -16,7 +16,11 @@ use crate::places::Places;
 
 /// The aliases of a module; `None` if its file cannot be found or read, or is not the one that was loaded.
 pub(crate) fn of_module(places: &Places, module: &ModuleName) -> Option<Vec<Vec<u8>>> {
-    let db = ModuleDb::new(places.module_directory.clone(), Config::default());
+    of_installed(places, &ModuleDb::new(places.module_directory.clone(), Config::default()), module)
+}
+
+/// The same out of a database that is at hand.
+pub(super) fn of_installed(places: &Places, db: &ModuleDb, module: &ModuleName) -> Option<Vec<Vec<u8>>> {
     let line = db.installed(module)?;
     let loaded = source_version(places, module);
     of_file(&line.path, loaded.as_deref()).ok().flatten()

@@ -16,6 +16,7 @@ mod wanted;
 use std::io;
 
 use modcli::{Exit, Session};
+use moddb::ModuleDb;
 use modkernel::KernelOps;
 use modstate::{BootId, BootTime, Memory};
 
@@ -66,7 +67,8 @@ pub(crate) fn run(
         Err(error) => return unknown(session, "the list of modules", &error),
     };
     let config = settings::configuration(places, reporter);
-    let mut pass = Pass { session, places, request, config: &config, memory: &memory, boot, now: now() };
+    let db = ModuleDb::new(places.module_directory.clone(), moddb::config::Config::default());
+    let mut pass = Pass { session, places, request, config: &config, memory: &memory, boot, now: now(), db };
     let (lines, exit) = pass.run(records, loaded, kernel);
     match request.report {
         Report::Nothing => {}

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use modcli::{Exit, Session};
+use moddb::ModuleDb;
 use moddb::config::Config as ModprobeConfig;
 use modfile::ModuleName;
 use modkernel::{KernelOps, ModuleState, RemoveFlags};
@@ -34,6 +35,8 @@ pub(crate) struct Pass<'a> {
     pub boot: BootId,
     /// When the pass began.
     pub now: BootTime,
+    /// Where the modules' files are.
+    pub db: ModuleDb,
 }
 
 /// A module that was loaded on demand and is still that load.
@@ -123,21 +126,26 @@ impl Pass<'_> {
             Ok(subject) => match evidence::first(sources, &subject) {
                 Some(sign) => Verdict::Stays(Reason::Sign(sign)),
                 None => {
-                    let since = match mark {
-                        Some(Mark::Idle(since)) => Some(since),
+                    let since = match &mark {
+                        Some(Mark::Idle { since, .. }) => Some(*since),
                         _ => None,
                     };
-                    policy::idle(since, self.now, self.interval())
+                    let verdict = policy::idle(since, self.now, self.interval());
+                    if verdict == Verdict::Mark {
+                        let aliases = subject.aliases.iter().filter(|alias| !alias.is_empty()).cloned();
+                        let mark = Mark::Idle { since: self.now, aliases: aliases.collect() };
+                        marks.set(module, identity, mark);
+                    }
+                    verdict
                 }
             },
         };
         match &verdict {
-            Verdict::Mark => marks.set(module, identity, Mark::Idle(self.now)),
             Verdict::Stays(Reason::Untrusted(alias)) => {
                 marks.set(module, identity, Mark::Alias(alias.clone()));
             }
             Verdict::Stays(_) => marks.clear(module),
-            Verdict::Waits { .. } | Verdict::Goes { .. } => {}
+            Verdict::Mark | Verdict::Waits { .. } | Verdict::Goes { .. } => {}
         }
         verdict
     }
@@ -173,11 +181,18 @@ impl Pass<'_> {
         if let Some(wanted) = wishes.of(module, &record.identity) {
             return Err(Reason::Wanted(wanted));
         }
-        let aliases = aliases::of_module(self.places, module).ok_or(Reason::UnknownAliases)?;
+        let aliases = match mark {
+            // Before it goes the file is read again.
+            Some(Mark::Idle { aliases, .. }) => aliases.clone(),
+            _ => {
+                let told = aliases::of_installed(self.places, &self.db, module);
+                [told.ok_or(Reason::UnknownAliases)?, vec![record.request.clone()]].concat()
+            }
+        };
         if let Some(alias) = classes::untrusted(&record.request, &aliases, self.config) {
             return Err(untrusted(alias));
         }
-        Ok(Subject { name: module.clone(), aliases: [aliases, vec![record.request.clone()]].concat() })
+        Ok(Subject { name: module.clone(), aliases })
     }
 
     fn note(&self, old: &Marks, new: &Marks) {

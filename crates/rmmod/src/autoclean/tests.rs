@@ -148,6 +148,7 @@ impl World {
         let loaded = loaded::parse(&fs::read(self.path("proc/modules")).unwrap());
         let records = memory.records().unwrap();
         let now = BootTime(second * 1000);
+        let db = ModuleDb::new(self.places.module_directory.clone(), moddb::config::Config::default());
         let mut pass = Pass {
             session: &session,
             places: &self.places,
@@ -156,6 +157,7 @@ impl World {
             memory: &memory,
             boot,
             now,
+            db,
         };
         let (lines, exit) = pass.run(records, loaded, kernel);
         let text = report::lines(&lines);
@@ -401,6 +403,22 @@ fn a_module_whose_file_is_gone_stays() {
     fs::remove_file(world.path("lib/modules/m.ko")).unwrap();
     world.pass(100);
     assert_eq!(world.pass(200), ["m fs-m kept: its file does not tell what it is"]);
+}
+
+#[test]
+fn while_a_module_waits_its_file_is_not_read_and_before_it_goes_it_is() {
+    let world = world(&[]);
+    world.load("m", "fs-m", &["fs-other"]);
+    world.pass(100);
+    fs::remove_file(world.path("lib/modules/m.ko")).unwrap();
+    assert_eq!(world.pass(150), ["m fs-m idle for 50 s, may go in 10 s"]);
+    world.write("proc/mounts", "/dev/a /mnt other rw 0 0\n");
+    assert_eq!(world.pass(155), ["m fs-m in use: /mnt (other)"]);
+    world.write("proc/mounts", "");
+    world.load("m", "fs-m", &["fs-other"]);
+    world.pass(200);
+    fs::remove_file(world.path("lib/modules/m.ko")).unwrap();
+    assert_eq!(world.pass(300), ["m fs-m kept: its file does not tell what it is"]);
 }
 
 #[test]

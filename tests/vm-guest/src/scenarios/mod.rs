@@ -1,5 +1,6 @@
 //! What is to be shown on a real kernel, one file for each group, and the checks that they share.
 
+pub mod autoclean;
 pub mod autoload;
 pub mod damage;
 pub mod early;

@@ -315,9 +315,9 @@ mod tests {
             plant(root.path(), &[]);
             let path = root.path().join(missing);
             if path.is_dir() {
-                fs::remove_dir(&path).unwrap()
+                fs::remove_dir(&path).unwrap();
             } else {
-                fs::remove_file(&path).unwrap()
+                fs::remove_file(&path).unwrap();
             }
             let sources = Sources::new(&root.path().join("sys"), &root.path().join("proc"));
             let found = first(&sources, &Subject { name: "m".into(), aliases: Vec::new() });
