@@ -109,6 +109,9 @@ function __modutils_rs_value
                 string match -q -- "$name=*" $token; and set found (string replace -- "$name=" '' $token)
             else if string match -q -- "$name*" $token
                 set found (string sub -s 3 -- $token)
+            else if string match -qr -- '^-[A-Za-z]+'(string sub -s 2 -- $name)'$' $token
+                # The last letter of a bundle.
+                set take yes
             end
         end
     end
