@@ -3,11 +3,13 @@
 
 mod bench;
 mod compliance;
+mod demo;
 mod project;
 mod setup;
 mod shell;
 mod test;
 mod tidy;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -17,10 +19,13 @@ const TASKS: &str = "\
 usage: cargo xtask TASK
 
   setup                 bring what tests and comparisons need; harmless to repeat
+  demo                  the main job on a real kernel's modules, beside kmod's
   test                  every test, as CI runs them
   compliance [depmod]   ours against kmod 30 and kmod 34
+  vm [SCENARIO|GROUP]   the tools on a real kernel in QEMU
   tidy                  rules of the source tree that no other tool checks
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
+  bench request         a request of the kernel answered by ours and by kmod 30, in time
 ";
 
 fn main() -> ExitCode {
@@ -41,6 +46,9 @@ fn task(arguments: &[String]) -> Result<()> {
         ["test"] => test::run(),
         ["compliance", options @ ..] => compliance::run(options),
         ["tidy"] => tidy::run(),
+        ["demo"] => demo::run(),
+        ["vm", options @ ..] => vm::run(options),
+        ["bench", "request"] => vm::time_of_a_request(),
         ["bench", options @ ..] => bench::run(options),
         ["measure", command @ ..] => bench::measure(command),
         [] | ["help" | "--help" | "-h"] => {

@@ -59,8 +59,13 @@ pub fn build(name: &str) -> Result<Built> {
     })
 }
 
+/// Whether the workspace holds the tool `name`.
+pub fn holds(name: &str) -> bool {
+    root().join("crates").join(name).join("Cargo.toml").is_file()
+}
+
 /// Cargo's target directory: this program lies two levels below it.
-fn target_directory() -> Result<PathBuf> {
+pub fn target_directory() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let directory = program.ancestors().nth(2).context("this program lies in no target directory")?;
     Ok(directory.to_owned())

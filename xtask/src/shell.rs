@@ -6,8 +6,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 /// The command in the form in which a person would type it.
-fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+pub fn shown(command: &Command) -> String {
+    // Cargo tells its children its full path, which nobody types.
+    let program = command.get_program();
+    let cargo = std::env::var_os("CARGO").is_some_and(|cargo| cargo == program);
+    let program = if cargo { OsStr::new("cargo") } else { program };
+    let words = std::iter::once(program).chain(command.get_args());
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
@@ -16,6 +20,21 @@ pub fn run(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
     let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
     ensure!(status.success(), "{}: {status}", shown(command));
+    Ok(())
+}
+
+/// Runs `command`; what it says is shown only if it fails.
+pub fn quietly(command: &mut Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("cannot start {}", shown(command)))?;
+    let said = [output.stdout, output.stderr].concat();
+    ensure!(
+        output.status.success(),
+        "{}: {}\n{}",
+        shown(command),
+        output.status,
+        String::from_utf8_lossy(&said)
+    );
     Ok(())
 }
 

@@ -1,26 +1,54 @@
 //! `cargo xtask test`: every tier of tests, in the order in which a failure is cheapest to find.
 
-use anyhow::Result;
+use std::time::{Duration, Instant};
 
-use crate::{compliance, project, setup, shell, tidy};
+use anyhow::{Context, Result};
 
-/// All tiers; stops at the first that fails.
+use crate::{compliance, project, setup, shell, tidy, vm};
+
+/// All tiers; stops at the first that fails. How long each took is shown at the end.
 pub fn run() -> Result<()> {
     type Tier = fn() -> Result<()>;
-    let tiers: [(&str, Tier); 4] = [
+    let tiers: [(&str, Tier); 5] = [
         ("setup: what the tests need", setup::run),
         ("tidy: rules of the source tree", tidy::run),
         ("unit and integration tests of every package", packages),
+        ("vm: the tools on a real kernel", || vm::run(&[])),
         ("compliance: depmod against kmod 30 and 34", || compliance::run(&["depmod"])),
     ];
+    let mut times = Vec::new();
     for (name, tier) in tiers {
         println!("== {name}");
-        tier()?;
+        let start = Instant::now();
+        let result = tier();
+        times.push((name, start.elapsed()));
+        if result.is_err() {
+            print!("{}", table(&times));
+        }
+        result.with_context(|| name.to_owned())?;
     }
+    print!("{}", table(&times));
     println!("all tiers passed");
     Ok(())
 }
 
 fn packages() -> Result<()> {
     shell::run(project::cargo().args(["test", "--workspace"]))
+}
+
+fn table(times: &[(&str, Duration)]) -> String {
+    let total: Duration = times.iter().map(|(_, time)| *time).sum();
+    let lines = times.iter().copied().chain([("total", total)]);
+    lines.map(|(name, time)| format!("{:7.1} s  {name}\n", time.as_secs_f64())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_ends_with_the_sum() {
+        let times = [("a", Duration::from_millis(1500)), ("b", Duration::from_secs(60))];
+        assert_eq!(table(&times), "    1.5 s  a\n   60.0 s  b\n   61.5 s  total\n");
+    }
 }

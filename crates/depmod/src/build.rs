@@ -15,22 +15,16 @@ use moddb::build::outputs::{self, Kind, Note, Output, Recipe, Sources};
 use moddb::build::symbols::{KernelSymbols, SymbolTable};
 use moddb::config::depmod::{self, DepmodConfig};
 use modfile::ModuleName;
-use modfile::info::{self, Workspace};
 use rustix::io::Errno;
 
 use crate::messages;
 use crate::parallel::{self, Spread};
+use crate::paths;
 use crate::publish::{self, CannotPublish, Directory};
 use crate::request::{Destination, Request, Selection, Surroundings};
 use crate::scan::{self, Found, Unsearchable};
-use crate::{freshness, kernel_symbols};
-
-/// Where depmod.d files are looked for, the first ones first.
-const CONFIG_DIRECTORIES: [&str; 5] =
-    ["/etc/depmod.d", "/run/depmod.d", "/usr/local/lib/depmod.d", "/usr/lib/depmod.d", "/lib/depmod.d"];
-
-/// The running kernel's list of symbols.
-const KALLSYMS: &str = "/proc/kallsyms";
+use crate::summary::Summary;
+use crate::{catalog, freshness, kernel_symbols};
 
 /// The circumstances of a run.
 pub(crate) struct Moment {
@@ -44,11 +38,12 @@ pub(crate) struct Moment {
 
 pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyhow::Result<Exit> {
     let reporter = &session.reporter;
+    let mut summary = Summary::begin();
     let mut check = request.check;
     let kernel = match kernel_symbols::named(request, reporter) {
         Ok(None) if check => {
             let running = moment.surroundings.running_release.as_bytes();
-            let found = kernel_symbols::found(request, running, Path::new(KALLSYMS), reporter);
+            let found = kernel_symbols::found(request, running, Path::new(paths::KALLSYMS), reporter);
             if found.is_none() {
                 reporter.warning(messages::CHECK_NEEDS_SYMBOLS);
                 check = false;
@@ -73,14 +68,22 @@ pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyh
     }
     let mut found = find(request, moment, &config, reporter)?;
     sort(request, &mut found, reporter);
-    let catalog = read_catalog(request, &found, reporter)?;
-    let built = build(session, request, &catalog, kernel.as_ref(), check)?;
+    summary.phase("scan");
+    let (catalog, reused) = catalog::read(request, &found, moment.began, reporter)?;
+    summary.reused = reused;
+    summary.phase("read");
+    let built = build(session, request, &catalog, kernel.as_ref(), check, &mut summary)?;
+    summary.phase("build");
     let complete = tell_notes(request, &built, reporter);
     let outputs: Vec<Output> = built.outputs.into_iter().map(|(output, _)| output).collect();
     match directory {
         None => outputs.iter().try_for_each(|output| session.output.print(&output.bytes))?,
         Some(directory) => publish(&directory, &outputs, moment.began, reporter)?,
     }
+    summary.phase("publish");
+    let release = request.release.to_string_lossy();
+    let (warnings, errors) = (reporter.warnings(), reporter.errors());
+    session.output.show(summary.show(request.summary, &release, warnings, errors));
     Ok(Exit::failed_if(!complete))
 }
 
@@ -88,11 +91,8 @@ fn read_config(request: &Request, reporter: &Reporter) -> DepmodConfig {
     if matches!(request.selection, Selection::Files(_)) {
         return DepmodConfig::default();
     }
-    let paths: Vec<PathBuf> = if request.config.is_empty() {
-        CONFIG_DIRECTORIES.iter().map(PathBuf::from).collect()
-    } else {
-        request.config.clone()
-    };
+    let paths: Vec<PathBuf> =
+        if request.config.is_empty() { paths::config_directories() } else { request.config.clone() };
     let (config, problems) = depmod::load(&paths, request.release.as_bytes());
     for problem in &problems {
         let (severity, text) = messages::config(problem);
@@ -198,33 +198,6 @@ fn sort(request: &Request, found: &mut [Found], reporter: &Reporter) {
     }
 }
 
-/// Reads all modules; one that cannot be read stays, with as much as could be read.
-fn read_catalog(request: &Request, found: &[Found], reporter: &Reporter) -> Result<Catalog, Ended> {
-    let spread = Spread { jobs: request.jobs, batch: 16 };
-    let readings = parallel::map(found.len(), spread, |number, workspace: &mut Workspace| {
-        found.get(number).map(|module| info::read(&module.file, workspace)).unwrap_or_default()
-    });
-    let modules = found.iter().zip(readings).map(|(module, reading)| {
-        if let Some(error) = &reading.error {
-            if let Some(text) = messages::decompressor(error) {
-                reporter.error(text);
-            }
-            reporter.error(messages::cannot_load_symbols(&module.file, error));
-            if let Some(why) = messages::why_not_loaded(error) {
-                reporter.hint(why);
-            }
-        }
-        (module.located.clone(), reading.info)
-    });
-    match Catalog::new(modules) {
-        Ok(catalog) => Ok(catalog),
-        Err(too_many) => {
-            reporter.fatal(messages::plain(too_many))?;
-            Err(Ended(Exit::Failure))
-        }
-    }
-}
-
 /// The files of a database, and what is to be said of each.
 struct Built {
     outputs: Vec<(Output, Vec<Note>)>,
@@ -238,6 +211,7 @@ fn build(
     catalog: &Catalog,
     kernel: Option<&KernelSymbols>,
     check: bool,
+    summary: &mut Summary,
 ) -> Result<Built, Ended> {
     let reporter = &session.reporter;
     let check = match (check, kernel) {
@@ -246,6 +220,7 @@ fn build(
         _ => Check::Nothing,
     };
     let symbols = SymbolTable::new(catalog, kernel, request.symbol_prefix);
+    summary.count(catalog, &symbols);
     let path = |index| file_of(request, catalog.module(index));
     let graph = DependencyGraph::new(catalog, &symbols, check, |note| match note {
         NeedNote::Dependency { module, symbol, provider } if reporter.is_verbose() => {

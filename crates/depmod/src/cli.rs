@@ -18,6 +18,10 @@ pub(crate) const WARN: &str = "warn";
 pub(crate) const SHOW: &str = "show";
 pub(crate) const DRY_RUN: &str = "dry-run";
 pub(crate) const JOBS: &str = "jobs";
+pub(crate) const CACHE: &str = "cache";
+pub(crate) const NO_CACHE: &str = "no-cache";
+pub(crate) const STATS: &str = "stats";
+pub(crate) const JSON: &str = "json";
 
 /// Options of older versions that do nothing, as they are spelled: each spelling is an option of its own,
 /// because the warning repeats it.
@@ -27,7 +31,7 @@ pub(crate) const IGNORED: [&str; 7] = ["-u", "--unresolved-error", "-q", "--quie
 pub(crate) const DEFINITION: Definition = Definition {
     command,
     threshold: Threshold::WARNINGS,
-    added: &[JOBS, "unresolved-error", "quiet", "root", "map"],
+    added: &[JOBS, CACHE, NO_CACHE, STATS, JSON, "unresolved-error", "quiet", "root", "map"],
 };
 
 /// The definition from which parser, help, manual checks and completions come.
@@ -53,6 +57,10 @@ pub fn command() -> Command {
         .arg(file(PREFIX, 'P', "CHARACTER").help("This architecture puts CHARACTER before every symbol"))
         .arg(common::flag(WARN).short('w').help("Report aliases that a module gives twice"))
         .arg(file(JOBS, 'j', "N").help("Read N modules at a time; the default is all processors"))
+        .arg(common::valued(CACHE, "FILE").help("Remember in FILE what modules say, for the next run"))
+        .arg(common::flag(NO_CACHE).help("Read every module, and remember nothing"))
+        .arg(common::flag(STATS).help("Sum the run up in a line"))
+        .arg(common::flag(JSON).help("Sum the run up as JSON"))
         .arg(common::verbose())
         .arg(common::version())
         .arg(common::help());

@@ -11,6 +11,7 @@ use modcli::Severity;
 use moddb::build::symbols::{KernelSymbols, unprefixed};
 
 use crate::messages::{self, Say};
+use crate::paths;
 use crate::request::{KernelSymbolSource, Request};
 
 /// The largest file that is taken for a list of symbols, in bytes.
@@ -70,7 +71,7 @@ pub fn found(request: &Request, running: &[u8], kallsyms: &Path, say: &dyn Say) 
     let mut map_name = std::ffi::OsString::from("System.map-");
     map_name.push(release);
     // An empty base is the root directory.
-    let root = Path::new("/");
+    let root = Path::new(paths::ROOT);
     let boot = root.join(&request.base).join("boot").join(map_name);
     let build = request.input.join("build");
     let mut places = vec![

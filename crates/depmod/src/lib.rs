@@ -4,14 +4,19 @@
 //! finds the module files, [`parallel`] threads read them, `moddb` builds the database, [`publish`] puts it in place.
 
 mod build;
+mod catalog;
 mod cli;
 mod freshness;
 mod kernel_symbols;
+mod memory;
 mod messages;
 mod parallel;
+mod paths;
+mod progress;
 mod publish;
 mod request;
 mod scan;
+mod summary;
 
 use std::time::SystemTime;
 
@@ -26,6 +31,14 @@ pub use crate::cli::command;
 /// # Errors
 /// Whatever ends the run early; `modcli` words it.
 pub fn run(session: &Session) -> anyhow::Result<Exit> {
+    run_at(session, SystemTime::now())
+}
+
+/// Runs depmod as if it were that time. What changed within a second before is not remembered for the next run.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_at(session: &Session, now: SystemTime) -> anyhow::Result<Exit> {
     let parsed = session.parse(&cli::DEFINITION)?;
     let reporter = &session.reporter;
     for event in &parsed.events {
@@ -46,7 +59,7 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
         return Ok(Exit::Success);
     }
     let was_said = !parsed.operands.is_empty();
-    build::run(session, &request, &build::Moment { began: SystemTime::now(), surroundings, was_said })
+    build::run(session, &request, &build::Moment { began: now, surroundings, was_said })
 }
 
 fn refuse(session: &Session, problem: &Problem) -> Result<Exit, Ended> {

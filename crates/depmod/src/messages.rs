@@ -13,6 +13,7 @@ use moddb::config::depmod::DepmodProblem;
 use modfile::{ModuleName, ReadError};
 use walkdir::DirEntry;
 
+use crate::memory::{Place, Refused};
 use crate::request::Problem;
 
 /// Where messages go while a database is built.
@@ -128,6 +129,25 @@ pub(crate) fn why_not_loaded(error: &ReadError) -> Option<String> {
     match error {
         ReadError::Io(_) | ReadError::Decompress(_) => None,
         _ => Some(format!("{error}; the module stays in modules.dep with what could be read of it")),
+    }
+}
+
+pub(crate) fn cache_ignored(place: &Place, refused: &Refused) -> Vec<u8> {
+    let reason = match refused {
+        Refused::Io(error) => reason(error).into_owned(),
+        _ => refused.to_string(),
+    };
+    join(&[b"every module is read, because the cache ", &cache(place), b" is not used: ", reason.as_bytes()])
+}
+
+pub(crate) fn cache_not_written(place: &Place, error: &io::Error) -> Vec<u8> {
+    join(&[b"could not write the cache ", &cache(place), b": ", reason(error).as_bytes()])
+}
+
+fn cache(place: &Place) -> Vec<u8> {
+    match place {
+        Place::Nowhere => Vec::new(),
+        Place::Live(path) | Place::Named(path) => bytes(path).to_vec(),
     }
 }
 

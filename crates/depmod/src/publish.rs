@@ -27,12 +27,22 @@ pub const REFERENCE: &str = "modules.dep";
 /// Temporary files begin so; the process id follows.
 const TEMPORARY_PREFIX: &str = ".depmod-";
 
-/// How often a held lock is tried again.
-const LOCK_STEP: Duration = Duration::from_millis(50);
-/// After this wait the user is told what depmod waits for.
-const LOCK_ANNOUNCEMENT: Duration = Duration::from_secs(1);
-/// After this wait depmod goes on all the same.
-const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+/// How a lock that somebody else holds is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// The lock is tried again after this time.
+    step: Duration,
+    /// After this wait the user is told what depmod waits for.
+    announcement: Duration,
+    /// After this wait depmod goes on all the same.
+    limit: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    step: Duration::from_millis(50),
+    announcement: Duration::from_secs(1),
+    limit: Duration::from_secs(30),
+};
 
 /// Why a database was not published.
 #[derive(Debug)]
@@ -60,23 +70,28 @@ pub struct Directory {
 /// # Errors
 /// [`CannotPublish`] if the directory cannot be opened.
 pub fn lock(path: &Path, say: &dyn Say) -> Result<Directory, CannotPublish> {
+    lock_patiently(path, say, PATIENCE)
+}
+
+fn lock_patiently(path: &Path, say: &dyn Say, patience: Patience) -> Result<Directory, CannotPublish> {
     let handle = File::open(path).map_err(|error| failure("open directory", path, error))?;
     let mut waited = Duration::ZERO;
     let locked = loop {
         match flock(&handle, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => break true,
-            Err(Errno::WOULDBLOCK) if waited < LOCK_PATIENCE => {}
+            Err(Errno::WOULDBLOCK) if waited < patience.limit => {}
             Err(Errno::WOULDBLOCK) => {
-                let seconds = LOCK_PATIENCE.as_secs();
+                let seconds = patience.limit.as_secs();
                 say.say(modcli::Severity::Warning, messages::waited_enough(path, seconds));
                 break false;
             }
             // A file system without locks: renaming is safe without one.
             Err(_) => break false,
         }
-        thread::sleep(LOCK_STEP);
-        waited += LOCK_STEP;
-        if waited == LOCK_ANNOUNCEMENT {
+        thread::sleep(patience.step);
+        let before = waited;
+        waited += patience.step;
+        if before < patience.announcement && waited >= patience.announcement {
             say.say(modcli::Severity::Warning, messages::waiting(path));
         }
     };
@@ -223,6 +238,55 @@ mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    /// Keeps what is said.
+    #[derive(Default)]
+    struct Heard(std::cell::RefCell<Vec<String>>);
+
+    impl Say for Heard {
+        fn say(&self, severity: modcli::Severity, text: Vec<u8>) {
+            self.0.borrow_mut().push(format!("{severity:?} {}", String::from_utf8_lossy(&text)));
+        }
+    }
+
+    #[test]
+    fn a_lock_that_is_never_given_back_is_announced_once_and_then_done_without() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().display().to_string();
+        fs::write(root.path().join(".depmod-1-modules.dep"), "of somebody who may live").unwrap();
+        let other = File::open(root.path()).unwrap();
+        flock(&other, FlockOperation::LockExclusive).unwrap();
+        let step = Duration::from_micros(10);
+        let heard = Heard::default();
+        let patience = Patience { step, announcement: step * 3, limit: step * 50 };
+        let directory = lock_patiently(root.path(), &heard, patience).unwrap();
+        assert_eq!(
+            heard.0.into_inner(),
+            [
+                format!("Warning waiting for another depmod in {path}"),
+                format!("Warning {path} is still locked after 0 seconds; going on without the lock"),
+            ]
+        );
+        directory.publish(&[output(REFERENCE, "a")], SystemTime::now()).unwrap();
+        assert_eq!(names(root.path()), [".depmod-1-modules.dep", REFERENCE]);
+    }
+
+    #[test]
+    fn a_lock_that_is_free_is_taken_without_a_word() {
+        let root = tempfile::tempdir().unwrap();
+        let heard = Heard::default();
+        let directory = lock(root.path(), &heard).unwrap();
+        let other = File::open(root.path()).unwrap();
+        assert_eq!(flock(&other, FlockOperation::NonBlockingLockExclusive), Err(Errno::WOULDBLOCK));
+        drop(directory);
+        flock(&other, FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert!(heard.0.into_inner().is_empty());
+    }
+
+    #[test]
+    fn the_wait_is_announced_after_a_second_and_ends_after_thirty() {
+        assert_eq!((PATIENCE.announcement.as_secs(), PATIENCE.limit.as_secs()), (1, 30));
     }
 
     #[test]

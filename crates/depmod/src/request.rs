@@ -3,11 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::num::NonZero;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use modcli::getopt::Parsed;
 
 use crate::cli;
+use crate::memory::Place;
+use crate::paths;
+use crate::summary::Form;
 
 /// A run of depmod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,10 @@ pub struct Request {
     pub warn: bool,
     /// Where the result goes.
     pub destination: Destination,
+    /// Where what modules say is kept from run to run.
+    pub memory: Place,
+    /// How the run is summed up on standard output.
+    pub summary: Form,
     /// How many modules are read at a time; `None` for one per processor.
     pub jobs: Option<NonZero<usize>>,
 }
@@ -119,12 +126,19 @@ impl Request {
         let absolute = |id| parsed.value(id).map(|dir| make_absolute(dir, surroundings));
         let base = absolute(cli::BASE_DIR).unwrap_or_default();
         let out = absolute(cli::OUT_DIR).unwrap_or_else(|| base.clone());
-        let module_dir = parsed.value(cli::MODULE_DIR).unwrap_or(OsStr::new("lib/modules"));
+        let module_dir = parsed.value(cli::MODULE_DIR).unwrap_or(OsStr::new(paths::MODULE_DIRECTORY));
         let below = |root: &OsString| module_directory(root, module_dir, &release);
+        let selection = selection(parsed, operands)?;
         Ok(Self {
+            memory: memory(parsed, &base, module_dir, &selection, &release),
+            summary: match (parsed.has(cli::JSON), parsed.has(cli::STATS)) {
+                (true, _) => Form::Json,
+                (false, true) => Form::Text,
+                (false, false) => Form::None,
+            },
             input: below(&base),
             output: below(&out),
-            selection: selection(parsed, operands)?,
+            selection,
             config: parsed.values(cli::CONFIG).map(PathBuf::from).collect(),
             kernel_symbols: match (parsed.value(cli::SYMVERS), parsed.value(cli::SYSTEM_MAP)) {
                 (Some(file), _) => KernelSymbolSource::Symvers(file.into()),
@@ -156,6 +170,26 @@ fn selection<'a>(parsed: &Parsed, files: impl Iterator<Item = &'a OsString>) -> 
             Some(file) => Err(Problem::NotAbsolute(file.clone())),
             None => Ok(Selection::Files(files)),
         }
+    }
+}
+
+/// The live system has a cache of its own; others only where one is named.
+fn memory(
+    parsed: &Parsed,
+    base: &OsStr,
+    module_dir: &OsStr,
+    selection: &Selection,
+    release: &OsStr,
+) -> Place {
+    let is_live = matches!(base.as_bytes(), b"" | b"/") && module_dir == paths::MODULE_DIRECTORY;
+    let is_name = !release.as_bytes().contains(&b'/');
+    match parsed.value(cli::CACHE) {
+        _ if parsed.has(cli::NO_CACHE) => Place::Nowhere,
+        Some(file) => Place::Named(file.into()),
+        None if is_live && is_name && !matches!(selection, Selection::Files(_)) => {
+            Place::Live(Path::new(paths::CACHE).join(release))
+        }
+        None => Place::Nowhere,
     }
 }
 
@@ -236,6 +270,19 @@ mod tests {
         assert_eq!(files(&["-a", "5.1", "a.ko"]), Ok(Selection::All));
         assert_eq!(files(&["-A", "5.1", "a.ko"]), Ok(Selection::IfNewer));
         assert_eq!(files(&["5.1", "a.ko"]), Err(Problem::NotAbsolute("a.ko".into())));
+    }
+
+    #[test]
+    fn only_the_live_system_has_a_cache_without_asking() {
+        let memory = |arguments: &[&str]| request(arguments).map(|request| request.memory);
+        assert_eq!(memory(&["5.10"]), Ok(Place::Live("/var/cache/modutils/depmod/5.10".into())));
+        assert_eq!(memory(&["-b", "/", "5.10"]), memory(&["5.10"]));
+        for arguments in
+            [&["-b", "/a", "5.10"][..], &["-m", "m", "5.10"], &["5.10", "/a.ko"], &["--no-cache", "5.10"]]
+        {
+            assert_eq!(memory(arguments), Ok(Place::Nowhere), "{arguments:?}");
+        }
+        assert_eq!(memory(&["-b", "/a", "--cache", "c", "5.10"]), Ok(Place::Named("c".into())));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Of a plain module a few sections matter, a sixth of its bytes; they are read by position. A compressed
 //! module is decompressed whole. Buffers belong to the caller and are used again for the next module.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -20,6 +20,9 @@ const START: usize = 64;
 
 /// kmod takes nothing shorter for a module, whatever it holds.
 const SHORTEST_FILE: u64 = 6;
+
+/// Bytes at the end of a compressed file that are kept.
+const TAIL: usize = 64;
 
 /// Why a module file could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -82,8 +85,15 @@ pub enum Image<'a> {
         /// Its first bytes, at hand already.
         start: &'a [u8],
     },
-    /// All bytes at hand: decompressed, or a small file.
+    /// All bytes of a small file.
     Memory(&'a [u8]),
+    /// All bytes of a compressed file.
+    Decompressed {
+        /// The plain bytes.
+        bytes: &'a [u8],
+        /// The file's own bytes.
+        packed: &'a [u8],
+    },
 }
 
 impl<'a> Image<'a> {
@@ -92,7 +102,19 @@ impl<'a> Image<'a> {
     pub fn len(&self) -> u64 {
         match self {
             Self::File { len, .. } => *len,
-            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Memory(bytes) | Self::Decompressed { bytes, .. } => bytes.len() as u64,
+        }
+    }
+
+    /// The last bytes of a compressed file as they stand on disk; nothing for others. They end in checksums, so
+    /// they tell one version of a module from another.
+    #[must_use]
+    pub fn tail(&self) -> &'a [u8] {
+        match *self {
+            Self::Decompressed { packed, .. } => {
+                packed.get(packed.len().saturating_sub(TAIL)..).unwrap_or_default()
+            }
+            Self::File { .. } | Self::Memory(_) => &[],
         }
     }
 
@@ -123,13 +145,13 @@ impl<'a> Image<'a> {
         let size = usize::try_from(len).unwrap_or(usize::MAX);
         let at = usize::try_from(offset).unwrap_or(usize::MAX);
         let at_hand = match *self {
-            Self::Memory(bytes) | Self::File { start: bytes, .. } => bytes,
+            Self::Memory(bytes) | Self::Decompressed { bytes, .. } | Self::File { start: bytes, .. } => bytes,
         };
         if let Some(bytes) = at_hand.get(at..).and_then(|rest| rest.get(..size)) {
             return Ok(bytes);
         }
         match *self {
-            Self::Memory(_) => Err(OUTSIDE),
+            Self::Memory(_) | Self::Decompressed { .. } => Err(OUTSIDE),
             Self::File { file, .. } => {
                 let buffer = room(buffer, size)?;
                 file.read_exact_at(buffer, offset)?;
@@ -155,7 +177,15 @@ fn room(buffer: &mut Vec<u8>, size: usize) -> Result<&mut [u8], ReadError> {
 #[derive(Debug)]
 pub struct ModuleFile {
     file: File,
-    len: u64,
+    metadata: Metadata,
+}
+
+impl ModuleFile {
+    /// What the file system says of the open file.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
 }
 
 /// Opens a module file without waiting: a fifo or a device that took the file's place is refused, not opened
@@ -171,7 +201,20 @@ pub fn open(path: &Path) -> Result<ModuleFile, ReadError> {
     if metadata.is_dir() {
         return Err(ReadError::Io(rustix::io::Errno::ISDIR.into()));
     }
-    if metadata.is_file() { Ok(ModuleFile { len: metadata.len(), file }) } else { Err(ReadError::NotRegular) }
+    if metadata.is_file() { Ok(ModuleFile { file, metadata }) } else { Err(ReadError::NotRegular) }
+}
+
+/// The last bytes of a file, as [`Image::tail`] gives them of a compressed one.
+///
+/// # Errors
+/// [`ReadError`] if the file cannot be opened or read.
+pub fn tail(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let module = open(path)?;
+    let len = module.metadata.len();
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(TAIL).min(TAIL)];
+    let offset = len - bytes.len() as u64;
+    module.file.read_exact_at(&mut bytes, offset)?;
+    Ok(bytes)
 }
 
 /// Gives the plain bytes of an open module file, decompressed if need be.
@@ -179,11 +222,12 @@ pub fn open(path: &Path) -> Result<ModuleFile, ReadError> {
 /// # Errors
 /// [`ReadError`] other than those about the structure of ELF files.
 pub fn image<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers) -> Result<Image<'a>, ReadError> {
-    let ModuleFile { file, len } = module;
-    if *len < SHORTEST_FILE {
-        return Err(ReadError::TooShort(*len));
+    let ModuleFile { file, metadata } = module;
+    let len = metadata.len();
+    if len < SHORTEST_FILE {
+        return Err(ReadError::TooShort(len));
     }
-    let size = usize::try_from(*len).unwrap_or(usize::MAX);
+    let size = usize::try_from(len).unwrap_or(usize::MAX);
     let is_small = size <= SMALL_FILE;
     let Buffers { packed, image } = buffers;
     let start = if is_small { size } else { START };
@@ -194,8 +238,8 @@ pub fn image<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers) -> Result<Ima
         }
         let packed = packed.get(..size).unwrap_or_default();
         compression::decompress(format, packed, DECOMPRESSED_LIMIT, image)?;
-        return Ok(Image::Memory(image));
+        return Ok(Image::Decompressed { bytes: image, packed });
     }
     let start = packed.get(..start).unwrap_or_default();
-    Ok(if is_small { Image::Memory(start) } else { Image::File { file, len: *len, start } })
+    Ok(if is_small { Image::Memory(start) } else { Image::File { file, len, start } })
 }

@@ -1,5 +1,6 @@
 //! All that building a module database takes from one module.
 
+use std::fs::Metadata;
 use std::path::Path;
 
 use crate::elf::Layout;
@@ -54,20 +55,28 @@ pub struct Reading {
     pub info: ModuleInfo,
     /// The first thing that could not be read.
     pub error: Option<ReadError>,
+    /// What the file system said of the file when it was opened, before anything was read.
+    pub metadata: Option<Metadata>,
+    /// The last bytes of a compressed file, before it was decompressed.
+    pub tail: Vec<u8>,
 }
 
 /// Reads what the database records of the module file at `path`.
 #[must_use]
 pub fn read(path: &Path, workspace: &mut Workspace) -> Reading {
     workspace.info.clear();
-    let error = read_into(path, workspace).err();
-    Reading { info: workspace.info.clone(), error }
+    let mut reading = Reading::default();
+    reading.error = read_into(path, workspace, &mut reading).err();
+    reading.info = workspace.info.clone();
+    reading
 }
 
-fn read_into(path: &Path, workspace: &mut Workspace) -> Result<(), ReadError> {
+fn read_into(path: &Path, workspace: &mut Workspace, reading: &mut Reading) -> Result<(), ReadError> {
     let Workspace { file: buffers, headers, symbols, needs, modinfo, info } = workspace;
     let file = file::open(path)?;
+    reading.metadata = Some(file.metadata().clone());
     let image = file::image(&file, buffers)?;
+    reading.tail = image.tail().to_vec();
     let layout = Layout::read(&image, headers)?;
     let table = SymbolTable::read(&image, &layout, symbols)?;
     // A damaged list of exports says nothing against the rest.

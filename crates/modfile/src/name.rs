@@ -22,6 +22,13 @@ impl ModuleName {
         Self(text.iter().take(end).map(|&byte| underscore(byte)).collect())
     }
 
+    /// A name exactly as written, such as the target of an alias: it is looked up as it is, and one with a `.`
+    /// or a `-` is no module's.
+    #[must_use]
+    pub fn verbatim(text: &[u8]) -> Self {
+        Self(text.into())
+    }
+
     /// The name of the module in the file at `path`, taken from the part after the last `/`.
     #[must_use]
     pub fn of_path(path: &[u8]) -> Self {

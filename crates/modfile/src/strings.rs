@@ -24,6 +24,19 @@ impl Strings {
         self.bytes.get(start as usize..end as usize)
     }
 
+    /// All bytes, and where each string ends in them: the form in which a list is stored.
+    #[must_use]
+    pub fn parts(&self) -> (&[u8], &[u32]) {
+        (&self.bytes, &self.ends)
+    }
+
+    /// The list that was stored as these parts; `None` if they never were [`parts`](Self::parts) of a list.
+    #[must_use]
+    pub fn from_parts(bytes: &[u8], ends: Vec<u32>) -> Option<Self> {
+        let is_whole = ends.last().map_or(0, |&end| end as usize) == bytes.len();
+        (is_whole && ends.is_sorted()).then(|| Self { bytes: bytes.to_vec(), ends })
+    }
+
     /// The strings in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
         (0..self.len()).map(|position| self.at(position).unwrap_or_default())
@@ -73,6 +86,16 @@ impl<S: AsRef<[u8]>> FromIterator<S> for Strings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_make_a_list_again_unless_they_contradict_each_other() {
+        let list: Strings = ["a", "", "bc"].into_iter().collect();
+        let (bytes, ends) = list.parts();
+        assert_eq!(Strings::from_parts(bytes, ends.to_vec()), Some(list.clone()));
+        assert_eq!(Strings::from_parts(b"abc", vec![1, 1, 4]), None);
+        assert_eq!(Strings::from_parts(b"abc", vec![2, 1, 3]), None);
+        assert_eq!(Strings::from_parts(b"abc", vec![]), None);
+    }
 
     #[test]
     fn strings_come_back_in_order_empty_ones_too() {

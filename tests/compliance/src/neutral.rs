@@ -12,6 +12,7 @@ pub fn text(text: &[u8], root: &Path) -> Vec<u8> {
     let text = numbers(&text, b"fstatat(", u8::is_ascii_digit, 1, b"{descriptor}");
     let text = numbers(&text, b" openat(", u8::is_ascii_digit, 1, b"{descriptor}");
     let text = numbers(&text, b" 0x", u8::is_ascii_hexdigit, 9, b"{address}");
+    let text = numbers(&text, b"=0x", u8::is_ascii_hexdigit, 9, b"{address}");
     temporary_names(&text)
 }
 

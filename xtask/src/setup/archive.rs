@@ -38,6 +38,11 @@ pub fn kernel(cache: &Cache) -> Result<()> {
     })
 }
 
+/// A static busybox: the shell of the virtual machine.
+pub fn busybox(cache: &Cache) -> Result<()> {
+    unpack(cache, &cache.directory().join("busybox"), "bookworm", |_| Ok(vec!["busybox-static".to_owned()]))
+}
+
 /// apt with lists and a cache of its own.
 struct Apt<'d> {
     directory: &'d Path,
@@ -82,13 +87,13 @@ fn unpack(
     fs::write(directory.join("sources.list"), sources::list_for(codename)?)?;
 
     let apt = Apt { directory };
-    shell::run(apt.command("apt-get").args(["-qq", "update"]))?;
+    shell::quietly(apt.command("apt-get").args(["-qq", "update"]))?;
     let packages = choose(&apt)?;
     let mut download = apt.command("apt-get");
-    shell::run(download.args(["-qq", "download"]).args(&packages).current_dir(directory.join("deb")))?;
+    shell::quietly(download.args(["-qq", "download"]).args(&packages).current_dir(directory.join("deb")))?;
     let root = directory.join("root");
     for entry in fs::read_dir(directory.join("deb"))? {
-        shell::run(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(&root))?;
+        shell::quietly(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(&root))?;
     }
     // Another clone may have been faster; either's is as good.
     match fs::rename(&root, target) {

@@ -20,11 +20,35 @@ pub fn run() -> Result<()> {
     archive::kmod(&cache, Release::Kmod30)?;
     archive::kmod(&cache, Release::Kmod34)?;
     archive::kernel(&cache)?;
+    archive::busybox(&cache)?;
     for release in Release::ALL {
         println!("{release}: {}", Program::reference(&cache, release, "depmod")?.version()?);
     }
     println!("kernel: {}", cache.kernel()?.version);
     Ok(())
+}
+
+/// What building a static tool, a kernel's modules and the comparison with kmod 34 need, and nothing else.
+pub fn modules() -> Result<Cache> {
+    packages::install_missing_of(&["gcc", "musl-tools"])?;
+    musl_target()?;
+    let cache = Cache::of_user()?;
+    archive::kernel(&cache)?;
+    archive::kmod(&cache, Release::Kmod34)?;
+    Ok(cache)
+}
+
+/// The same, and what the virtual machine needs.
+pub fn machine() -> Result<Cache> {
+    packages::install_missing_of(&["qemu-system-x86"])?;
+    let cache = modules()?;
+    archive::busybox(&cache)?;
+    Ok(cache)
+}
+
+/// A release of kmod, for those that compare with more than one.
+pub fn kmod(cache: &Cache, release: Release) -> Result<()> {
+    archive::kmod(cache, release)
 }
 
 /// The target of the static binaries that are shipped.

@@ -22,17 +22,29 @@ const PACKAGES: [(&str, &str); 12] = [
     ("xz-utils", "looking into module files by hand"),
 ];
 
-/// Installs those that are missing. Only then are the package lists refreshed.
+/// Installs all that are missing.
 pub fn install_missing() -> Result<()> {
+    install(&PACKAGES)
+}
+
+/// Installs those of `names` that are missing and that are known here.
+pub fn install_missing_of(names: &[&str]) -> Result<()> {
+    let chosen: Vec<_> = PACKAGES.into_iter().filter(|(name, _)| names.contains(name)).collect();
+    install(&chosen)
+}
+
+/// Only if one is missing are the package lists refreshed.
+fn install(packages: &[(&str, &str)]) -> Result<()> {
     if !shell::exists("apt-get") {
-        let names = PACKAGES.map(|(name, why)| format!("  {name}: {why}")).join("\n");
+        let names: Vec<_> = packages.iter().map(|(name, why)| format!("  {name}: {why}")).collect();
+        let names = names.join("\n");
         return shell::skipped("system packages", &format!("no apt-get here; what is needed:\n{names}"));
     }
     let mut missing = Vec::new();
-    for (name, why) in PACKAGES {
+    for (name, why) in packages {
         if !installed(name)? {
             println!("missing: {name} ({why})");
-            missing.push(name);
+            missing.push(*name);
         }
     }
     if missing.is_empty() {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use modfile::{ModuleName, Strings};
 
 use crate::build::outputs::{Note, Sources, alias_key};
+use crate::builtin;
 use crate::index::writer::IndexWriter;
 
 /// `modules.dep.bin`: from a module's name to its line of `modules.dep`.
@@ -51,7 +52,7 @@ pub(super) fn symbols(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
 }
 
 /// `modules.builtin.bin`: the names of what is built into the kernel. Without an input the file is empty.
-pub(super) fn builtin(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+pub(super) fn builtin_names(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     let Some(text) = sources.builtin else { return Vec::new() };
     let mut names = Vec::new();
     // compat: the newline belongs to a name that does not end before it, at a dot.
@@ -70,7 +71,7 @@ pub(super) fn builtin(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
 pub(super) fn builtin_aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     let Some(text) = sources.builtin_modinfo else { return Vec::new() };
     let mut keys = Vec::new();
-    for (module, alias) in builtin_alias_values(text) {
+    for (module, alias) in builtin::aliases(text) {
         match alias_key(alias) {
             Ok(key) => keys.push((key, module)),
             Err(note) => notes.push(note),
@@ -78,29 +79,6 @@ pub(super) fn builtin_aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> V
     }
     let entries = keys.iter().map(|(key, module)| (key.as_slice(), *module, 0));
     index(entries, notes)
-}
-
-/// Module names and aliases from the `NAME.alias=VALUE` strings of `modules.builtin.modinfo`.
-///
-/// compat: a string that is not terminated does not count, and one with a dot but without `=` takes the string
-/// after it along.
-fn builtin_alias_values(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut strings = text.split_inclusive(|&byte| byte == 0).map_while(|string| string.strip_suffix(&[0]));
-    std::iter::from_fn(move || {
-        loop {
-            let string = strings.next()?;
-            let Some(dot) = string.iter().position(|&byte| byte == b'.') else { continue };
-            let (module, rest) = string.split_at_checked(dot)?;
-            if !rest.contains(&b'=') {
-                strings.next();
-            } else if let Some(value) = rest.strip_prefix(b".alias=")
-                && !module.is_empty()
-                && !value.is_empty()
-            {
-                return Some((module, value));
-            }
-        }
-    })
 }
 
 /// An index of keys, values and priorities; what it cannot hold is left out and noted.

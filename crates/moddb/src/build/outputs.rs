@@ -128,7 +128,7 @@ const OUTPUTS: [(&str, Kind, Write); 11] = [
     ("modules.weakdep", Kind::Text, text::weakdeps),
     ("modules.symbols", Kind::Text, text::symbols),
     ("modules.symbols.bin", Kind::Binary, binary::symbols),
-    ("modules.builtin.bin", Kind::Binary, binary::builtin),
+    ("modules.builtin.bin", Kind::Binary, binary::builtin_names),
     ("modules.builtin.alias.bin", Kind::Binary, binary::builtin_aliases),
     ("modules.devname", Kind::Text, text::devnames),
 ];

@@ -199,7 +199,8 @@ fn read_up_to(path: &Path, found: Found, limit: usize) -> Result<Option<Vec<u8>>
     let is_regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
     let size = usize::try_from(stat.st_size).unwrap_or(0);
     // One byte more than it should have: a read that does not fill this was the last one.
-    let mut bytes = vec![0; size.clamp(4095, limit) + 1];
+    let expected = if is_regular { size.max(15) } else { 4095 };
+    let mut bytes = vec![0; expected.min(limit) + 1];
     let mut filled = 0;
     while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
         let wanted = room.len();
@@ -210,10 +211,33 @@ fn read_up_to(path: &Path, found: Found, limit: usize) -> Result<Option<Vec<u8>>
             return Ok((filled <= limit).then_some(bytes));
         }
         if filled == bytes.len() && filled <= limit {
-            bytes.resize((filled * 2).min(limit + 1), 0);
+            bytes.resize((filled * 2).clamp(4096, limit + 1), 0);
         }
     }
     Ok(None)
+}
+
+/// All bytes of a regular file that is no longer than [`LONGEST_FILE`].
+pub(crate) fn read_regular(path: &Path) -> Result<Vec<u8>, Errno> {
+    if !rustix::fs::FileType::from_raw_mode(rustix::fs::stat(path)?.st_mode).is_file() {
+        return Err(Errno::INVAL);
+    }
+    read_up_to(path, Found::BesideModules, LONGEST_FILE)?.ok_or(Errno::FBIG)
+}
+
+/// The first bytes of a file, at most `limit`.
+pub(crate) fn read_beginning(path: &Path, limit: usize) -> Result<Vec<u8>, Errno> {
+    let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())?;
+    let mut bytes = vec![0; limit];
+    let mut filled = 0;
+    while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match rustix::io::retry_on_intr(|| rustix::io::read(&fd, &mut *room))? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
 }
 
 pub(crate) fn errno_of(error: &io::Error) -> Errno {

@@ -24,7 +24,6 @@ pub(crate) fn logical_lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
 /// Splits off the first word: the word and what follows the one separator after it.
 ///
 /// Separators before the word are skipped. The rest is `None` if nothing, not even a separator, follows.
-#[cfg_attr(not(test), allow(dead_code))]
 pub(crate) fn split_word(text: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     let start = text.iter().position(|&byte| !is_separator(byte))?;
     let (_, text) = text.split_at(start);
@@ -62,7 +61,7 @@ impl<'a> Iterator for LogicalLines<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let text = match self.rest.iter().position(|&byte| matches!(byte, b'\n' | b'\\')) {
+        let text = match memchr::memchr2(b'\n', b'\\', self.rest) {
             Some(at) if self.rest.get(at) == Some(&b'\\') => Cow::Owned(self.take_escaped(at)),
             found => Cow::Borrowed(self.take_plain(found)),
         };
@@ -89,10 +88,8 @@ impl<'a> LogicalLines<'a> {
             match byte {
                 b'\n' => break,
                 b'\\' => match bytes.next() {
-                    Some(b'\n') if !bytes.as_slice().is_empty() => {
-                        self.number = self.number.saturating_add(1);
-                    }
-                    Some(b'\n') | None => {}
+                    Some(b'\n') => self.number = self.number.saturating_add(1),
+                    None => {}
                     Some(&escaped) => text.push(escaped),
                 },
                 _ => text.push(byte),
@@ -104,7 +101,7 @@ impl<'a> LogicalLines<'a> {
 }
 
 fn until_nul(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    let Some(end) = text.iter().position(|&byte| byte == 0) else { return text };
+    let Some(end) = memchr::memchr(0, &text) else { return text };
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.split_at(end).0),
         Cow::Owned(mut text) => {
@@ -133,7 +130,7 @@ mod tests {
             ("foo \\\n\\\n bar\nbaz\n", vec![(3, "foo  bar"), (4, "baz")]),
             ("a\\nb\\\\c\n", vec![(1, "anb\\c")]),
             ("a\\", vec![(1, "a")]),
-            ("a\\\n", vec![(1, "a")]),
+            ("a\\\n", vec![(2, "a")]),
             ("a\\ b\n", vec![(1, "a b")]),
         ] {
             let expected: Vec<_> = expected.into_iter().map(|(n, t)| (n, t.to_owned())).collect();

@@ -3,14 +3,23 @@
 //! Parsing is pure, bytes in and directives out; loading finds and reads the files. What is wrong with a file
 //! is returned as a value that can be shown, and the rest of the file counts.
 
+mod cmdline;
 pub mod depmod;
+mod directives;
 pub mod files;
 pub(crate) mod lines;
+mod modprobe;
+mod parse;
+mod problem;
 mod release;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+
+pub use directives::{Alias, Blacklist, Command, Options, Origin, Softdep, Weakdep};
+pub use modprobe::Config;
+pub use problem::ConfigProblem;
 
 /// Where a directive stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

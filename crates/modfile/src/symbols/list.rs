@@ -15,6 +15,18 @@ pub struct SymbolList {
 }
 
 impl SymbolList {
+    /// Names and checksums as they are stored.
+    #[must_use]
+    pub fn parts(&self) -> (&Strings, &[u64]) {
+        (&self.names, &self.crcs)
+    }
+
+    /// The list of these names and checksums; `None` unless there are as many of each.
+    #[must_use]
+    pub fn from_parts(names: Strings, crcs: Vec<u64>) -> Option<Self> {
+        (names.len() == crcs.len()).then_some(Self { names, crcs })
+    }
+
     /// Adds a symbol at the end. A symbol without checksum has 0.
     pub fn push(&mut self, name: &[u8], crc: u64) {
         self.names.push(name);
@@ -71,6 +83,18 @@ pub struct Need<'a> {
 }
 
 impl Needs {
+    /// Symbols, and whether each is weak, as they are stored.
+    #[must_use]
+    pub fn parts(&self) -> (&SymbolList, &[bool]) {
+        (&self.symbols, &self.weak)
+    }
+
+    /// The needs of these symbols; `None` unless there are as many of each.
+    #[must_use]
+    pub fn from_parts(symbols: SymbolList, weak: Vec<bool>) -> Option<Self> {
+        (symbols.len() == weak.len()).then_some(Self { symbols, weak })
+    }
+
     pub(super) fn check_limit(&self) -> Result<(), ReadError> {
         self.symbols.check_limit()
     }

@@ -1,0 +1,90 @@
+//! What a run did, in numbers: for people and for programs.
+
+use std::time::{Duration, Instant};
+
+use moddb::build::catalog::Catalog;
+use moddb::build::symbols::SymbolTable;
+
+/// The form in which a run is summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Not at all.
+    None,
+    /// A line for people.
+    Text,
+    /// An object for programs.
+    Json,
+}
+
+/// The numbers of a run.
+#[derive(Debug)]
+pub struct Summary {
+    /// Modules in the database.
+    pub modules: usize,
+    /// Modules that were known from an earlier run.
+    pub reused: usize,
+    /// Aliases of all modules.
+    pub aliases: usize,
+    /// Symbols that modules provide.
+    pub symbols: usize,
+    phases: Vec<(&'static str, Duration)>,
+    began: Instant,
+    last: Instant,
+}
+
+impl Summary {
+    /// The clock starts.
+    #[must_use]
+    pub fn begin() -> Self {
+        let now = Instant::now();
+        Self { modules: 0, reused: 0, aliases: 0, symbols: 0, phases: Vec::new(), began: now, last: now }
+    }
+
+    /// A phase has ended now.
+    pub fn phase(&mut self, name: &'static str) {
+        let now = Instant::now();
+        self.phases.push((name, now - self.last));
+        self.last = now;
+    }
+
+    /// Counts what is in the database.
+    pub fn count(&mut self, catalog: &Catalog, symbols: &SymbolTable<'_>) {
+        self.modules = catalog.modules().len();
+        self.aliases = catalog.modules().iter().map(|module| module.info.aliases.len()).sum();
+        self.symbols = symbols.provided().len();
+    }
+
+    /// The summary in a form, ended by a newline.
+    #[must_use]
+    pub fn show(&self, form: Form, release: &str, warnings: usize, errors: usize) -> String {
+        let read = self.modules - self.reused;
+        let Self { modules, reused, aliases, symbols, .. } = self;
+        match form {
+            Form::None => String::new(),
+            Form::Text => format!(
+                "depmod: {release}: {modules} modules ({read} read, {reused} unchanged), {aliases} aliases, \
+                 {symbols} symbols in {:.2} s\n",
+                (self.last - self.began).as_secs_f64()
+            ),
+            Form::Json => {
+                let seconds: serde_json::Map<_, _> = self
+                    .phases
+                    .iter()
+                    .map(|(name, time)| ((*name).to_owned(), time.as_secs_f64().into()))
+                    .collect();
+                let summary = serde_json::json!({
+                    "release": release,
+                    "modules": modules,
+                    "reused": reused,
+                    "read": read,
+                    "aliases": aliases,
+                    "symbols": symbols,
+                    "warnings": warnings,
+                    "errors": errors,
+                    "seconds": seconds,
+                });
+                format!("{summary}\n")
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Whatever happened to the modules since the last run: what depmod makes of remembered modules is, byte for byte
+//! and message for message, what it makes of all modules read anew.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed expectation is how a test speaks"
+)]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fixtures::{Compression, Module, compress};
+use modcli::sink::{Places, Sink};
+use modcli::startup::Closed;
+use modcli::{Output, Reporter, Session};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+const VERSION: &str = "6.1.0-test";
+
+#[derive(Clone, Default)]
+struct Shown(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Shown {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a run printed and how it ended.
+#[derive(Debug, PartialEq, Eq)]
+struct Ending {
+    status: u8,
+    stderr: String,
+}
+
+/// Runs depmod as if an hour had passed, so that every module may be remembered.
+fn depmod(words: &[&str]) -> (Ending, String) {
+    let (stdout, stderr) = (Shown::default(), Shown::default());
+    let argv = std::iter::once("depmod").chain(words.iter().copied()).map(OsString::from).collect();
+    let session = Session {
+        program: "depmod",
+        argv,
+        closed: Closed::default(),
+        reporter: Reporter::new(Sink::new("depmod", Places::default(), Some(Box::new(stderr.clone())))),
+        output: Output::to(Box::new(stdout.clone())),
+    };
+    let result = depmod::run_at(&session, SystemTime::now() + Duration::from_secs(3600));
+    let status = session.finish(result).status();
+    let text = |shown: Shown| String::from_utf8_lossy(&shown.0.borrow()).into_owned();
+    (Ending { status, stderr: text(stderr) }, text(stdout))
+}
+
+/// Something that happens to a module directory.
+#[derive(Clone, Debug)]
+enum Change {
+    Write { module: usize, content: u32, packed: usize },
+    Remove { module: usize },
+    Rename { from: usize, to: usize },
+    Swap { one: usize, other: usize },
+    Touch { module: usize, seconds: u64 },
+    Mode { module: usize, mode: u32 },
+    Damage { module: usize },
+    Search { directory: usize },
+    Nothing,
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let module = 0..12_usize;
+    prop_oneof![
+        4 => (module.clone(), 0..6_u32, 0..4_usize)
+            .prop_map(|(module, content, packed)| Change::Write { module, content, packed }),
+        1 => module.clone().prop_map(|module| Change::Remove { module }),
+        1 => (module.clone(), module.clone()).prop_map(|(from, to)| Change::Rename { from, to }),
+        1 => (module.clone(), module.clone()).prop_map(|(one, other)| Change::Swap { one, other }),
+        1 => (module.clone(), 0..3_u64).prop_map(|(module, seconds)| Change::Touch { module, seconds }),
+        1 => (module.clone(), 0..2_u32)
+            .prop_map(|(module, mode)| Change::Mode { module, mode: 0o600 + mode * 0o44 }),
+        1 => module.prop_map(|module| Change::Damage { module }),
+        1 => (0..3_usize).prop_map(|directory| Change::Search { directory }),
+        1 => Just(Change::Nothing),
+    ]
+}
+
+const DIRECTORIES: [&str; 3] = ["kernel", "updates", "extra"];
+const PACKED: [Compression; 4] = [Compression::Plain, Compression::Gzip, Compression::Xz, Compression::Zstd];
+
+struct World {
+    root: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        // In memory where that is possible: each run syncs eleven files.
+        let shared_memory = Path::new("/dev/shm");
+        let place = if shared_memory.is_dir() { shared_memory.to_owned() } else { std::env::temp_dir() };
+        let root = tempfile::tempdir_in(place).unwrap();
+        for directory in DIRECTORIES {
+            fs::create_dir_all(root.path().join("lib/modules").join(VERSION).join(directory)).unwrap();
+        }
+        fs::create_dir(root.path().join("depmod.d")).unwrap();
+        Self { root }
+    }
+
+    /// The file of a module: four names in three directories, so that some hide others.
+    fn file(&self, module: usize) -> PathBuf {
+        let directory = self.root.path().join("lib/modules").join(VERSION).join(DIRECTORIES[module % 3]);
+        directory.join(format!("m{}.ko", module / 3))
+    }
+
+    fn apply(&self, change: &Change) {
+        match *change {
+            Change::Write { module, content, packed } => {
+                let name = format!("m{}", module / 3);
+                let written = Module::new(&name)
+                    .alias(&format!("test:{content}"))
+                    .export(format!("s{content}"), content)
+                    .need(format!("s{}", (content + 1) % 6));
+                let bytes = compress(&written.bytes(), PACKED[packed]).unwrap();
+                distinct(&self.file(module), |path| fs::write(path, &bytes));
+            }
+            Change::Remove { module } => drop(fs::remove_file(self.file(module))),
+            Change::Rename { from, to } => drop(fs::rename(self.file(from), self.file(to))),
+            Change::Swap { one, other } => {
+                let aside = self.root.path().join("aside");
+                if one != other && self.file(one).exists() && self.file(other).exists() {
+                    fs::rename(self.file(one), &aside).unwrap();
+                    fs::rename(self.file(other), self.file(one)).unwrap();
+                    fs::rename(&aside, self.file(other)).unwrap();
+                }
+            }
+            // Also back in time.
+            Change::Touch { module, seconds } => distinct(&self.file(module), |path| {
+                fs::File::open(path)?.set_modified(UNIX_EPOCH + Duration::from_secs(seconds))
+            }),
+            Change::Mode { module, mode } => {
+                let _ = fs::set_permissions(self.file(module), fs::Permissions::from_mode(mode));
+            }
+            Change::Damage { module } => distinct(&self.file(module), |path| {
+                let mut bytes = fs::read(path)?;
+                bytes.truncate(40);
+                fs::write(path, bytes)
+            }),
+            Change::Search { directory } => {
+                let line = format!("search {} built-in\n", DIRECTORIES[directory]);
+                fs::write(self.root.path().join("depmod.d/search.conf"), line).unwrap();
+            }
+            Change::Nothing => {}
+        }
+    }
+
+    /// Runs depmod into a directory of its own; gives how it ended, how many modules it remembered, and the
+    /// files.
+    fn database(&self, out: &str, memory: &[&str]) -> (Ending, u64, BTreeMap<String, Vec<u8>>) {
+        let [base, config, out] = ["", "depmod.d", out].map(|name| self.root.path().join(name));
+        let _ = fs::remove_dir_all(&out);
+        let text = |path: &PathBuf| path.to_str().unwrap().to_owned();
+        let (base, config, out_text) = (text(&base), text(&config), text(&out));
+        let words = ["-b", &base, "-C", &config, "-o", &out_text, "--json"];
+        let (ending, stdout) = depmod(&[&words[..], memory, &[VERSION]].concat());
+        let summary: serde_json::Value = serde_json::from_str(&stdout).unwrap_or_default();
+        let directory = out.join("lib/modules").join(VERSION);
+        let files = fs::read_dir(directory).unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())
+        });
+        (ending, summary["reused"].as_u64().unwrap_or(0), files.collect())
+    }
+}
+
+/// Changes a file that exists until its time of change is another one: clocks tick more slowly than tests run.
+fn distinct(path: &Path, change: impl Fn(&Path) -> io::Result<()>) {
+    let stamp =
+        |path: &Path| fs::metadata(path).map(|metadata| (metadata.ctime(), metadata.ctime_nsec())).ok();
+    let before = stamp(path);
+    loop {
+        let _ = change(path);
+        if before.is_none() || stamp(path) != before {
+            return;
+        }
+    }
+}
+
+#[test]
+fn after_any_changes_remembered_modules_give_the_database_of_modules_read_anew() {
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let config = Config { cases: 120, failure_persistence: None, ..Config::default() };
+    let reused_at_all = RefCell::new(0);
+    let strategy = prop::collection::vec(change(), 1..25);
+    TestRunner::new_with_rng(config, rng)
+        .run(&strategy, |changes| {
+            let world = World::new();
+            let cache = world.root.path().join("cache");
+            let memory = ["--cache", cache.to_str().unwrap()];
+            for change in &changes {
+                world.apply(change);
+                let (ending, reused, files) = world.database("incremental", &memory);
+                let (ending_anew, _, files_anew) = world.database("full", &["--no-cache"]);
+                prop_assert_eq!(&files, &files_anew, "{:?}", change);
+                prop_assert_eq!(ending, ending_anew, "{:?}", change);
+                *reused_at_all.borrow_mut() += reused;
+            }
+            Ok(())
+        })
+        .unwrap();
+    let reused_at_all = reused_at_all.into_inner();
+    assert!(reused_at_all > 1000, "only {reused_at_all} modules were remembered");
+}
+
+#[test]
+fn a_cache_of_any_bytes_changes_nothing_but_what_is_read() {
+    let world = World::new();
+    for module in 0..4 {
+        world.apply(&Change::Write { module: module * 3, content: 1, packed: 0 });
+    }
+    let (_, _, anew) = world.database("full", &["--no-cache"]);
+    let cache = world.root.path().join("cache");
+    let memory = ["--cache", cache.to_str().unwrap()];
+    world.database("first", &memory);
+    let whole = fs::read(&cache).unwrap();
+    for place in (0..whole.len()).step_by(whole.len() / 50) {
+        for damaged in [whole[..place].to_vec(), [&whole[..place], b"\xFF", &whole[place..]].concat()] {
+            fs::write(&cache, damaged).unwrap();
+            let (ending, reused, files) = world.database("damaged", &memory);
+            assert_eq!((ending.status, reused), (0, 0));
+            assert_eq!(files, anew);
+        }
+        let (_, reused, _) = world.database("mended", &memory);
+        assert_eq!(reused, 4, "the cache is written anew");
+    }
+}

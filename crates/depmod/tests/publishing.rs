@@ -1,0 +1,473 @@
+//! Publishing a database under faults: whatever fails or kills depmod, each file is whole, old or new.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failed expectation is how a test speaks"
+)]
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::world::{
+    DEPMOD, OUTPUTS, VERSION, arguments, assert_clean, build, copy, database, depmod, directory, has,
+    leftovers, stderr, tree, without_privileges,
+};
+
+mod world;
+
+type Database = BTreeMap<&'static str, Vec<u8>>;
+
+/// A tree whose database is old, and both complete databases.
+struct Stage {
+    temporary: tempfile::TempDir,
+    old: Database,
+    new: Database,
+    /// Copies made so far.
+    copies: AtomicUsize,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = temporary.path().join("template");
+        let reference = temporary.path().join("new");
+        tree("old").write(&root).unwrap();
+        build(&root, &["-a"]);
+        let old = database(&root);
+        // An old database by its time too, so that -A sees the change.
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        File::open(directory(&root).join("modules.dep")).unwrap().set_modified(long_ago).unwrap();
+        fs::remove_file(directory(&root).join("kernel/old.ko")).unwrap();
+        tree("new").write(&root).unwrap();
+        copy(&root, &reference);
+        build(&reference, &["-a"]);
+        let new = database(&reference);
+        for name in OUTPUTS {
+            assert!(old.contains_key(name) && old.get(name) != new.get(name), "{name} shows no generation");
+        }
+        Self { temporary, old, new, copies: AtomicUsize::new(0) }
+    }
+
+    /// A copy of the tree with the old database.
+    fn root(&self) -> PathBuf {
+        self.copy_of(&self.temporary.path().join("template"))
+    }
+
+    fn copy_of(&self, from: &Path) -> PathBuf {
+        let number = self.copies.fetch_add(1, Ordering::Relaxed);
+        let root = self.temporary.path().join(format!("root-{number}"));
+        copy(from, &root);
+        root
+    }
+
+    /// How much of the new database is there. Each file must be whole, of this or that generation.
+    fn state(&self, root: &Path, what: &str) -> State {
+        let found = database(root);
+        let mut fresh = 0;
+        for name in OUTPUTS {
+            let content = found.get(name);
+            assert!(content.is_some(), "{what}: {name} is gone");
+            assert!(
+                content == self.old.get(name) || content == self.new.get(name),
+                "{what}: {name} is damaged"
+            );
+            fresh += usize::from(content == self.new.get(name));
+        }
+        match fresh {
+            0 => State::Old,
+            all if all == OUTPUTS.len() => State::New,
+            _ => State::Mixed,
+        }
+    }
+
+    fn assert_complete(&self, root: &Path, what: &str) {
+        assert_eq!(self.state(root, what), State::New, "{what}");
+        assert_clean(root);
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Old,
+    Mixed,
+    New,
+}
+
+/// A system call of a run.
+#[derive(Clone, Debug)]
+struct Call {
+    name: String,
+    /// Counted from 1 among the calls of this name.
+    ordinal: usize,
+    /// As strace shows it.
+    text: String,
+}
+
+/// Runs depmod under strace with further options of that; the trace comes back.
+fn trace(root: &Path, strace: &[String], options: &[&str]) -> (Output, String) {
+    let log = root.with_extension("trace");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-ttt", "-s", "300", "-o"]).arg(&log).args(strace).arg(DEPMOD);
+    arguments(&mut command, root, options);
+    let output = command.output().unwrap();
+    (output, String::from_utf8_lossy(&fs::read(log).unwrap()).into_owned())
+}
+
+/// The calls of a trace, which must be of one thread.
+fn calls(trace: &str) -> Vec<Call> {
+    let mut ordinals: HashMap<String, usize> = HashMap::new();
+    let mut threads: Vec<&str> = trace.lines().filter_map(|line| line.split(' ').next()).collect();
+    threads.dedup();
+    assert_eq!(threads.len(), 1, "more than one thread:\n{trace}");
+    let mut calls = Vec::new();
+    for line in trace.lines() {
+        // Process and time stand before it, in columns.
+        let text = line.trim_start_matches(|letter: char| letter.is_ascii_digit() || " .".contains(letter));
+        let Some((name, _)) = text.split_once('(') else { continue };
+        let ordinal = ordinals.entry(name.to_owned()).or_default();
+        *ordinal += 1;
+        calls.push(Call { name: name.to_owned(), ordinal: *ordinal, text: text.to_owned() });
+    }
+    calls
+}
+
+/// The calls of publishing: the lock of the directory, and all from the first look at its temporary files on.
+/// Calls that cannot fail, and those of memory and of a debugging build's checks, are left out.
+fn publishing(calls: &[Call]) -> Vec<Call> {
+    const OTHER: [&str; 12] = [
+        "munmap",
+        "mmap",
+        "brk",
+        "mremap",
+        "madvise",
+        "mprotect",
+        "exit_group",
+        "sigaltstack",
+        "rt_sigaction",
+        "rt_sigprocmask",
+        "getpid",
+        "fcntl",
+    ];
+    let first = calls.iter().position(|call| call.text.contains(".depmod-")).expect("temporary files");
+    let listing = calls.iter().take(first).rposition(|call| call.text.contains("O_DIRECTORY"));
+    let lock = calls.iter().position(|call| call.name == "flock").expect("the directory is locked");
+    let start = listing.expect("old temporary files are looked for");
+    assert!(lock < start);
+    let published = calls.iter().enumerate().filter(|&(place, _)| place == lock || place >= start);
+    published.map(|(_, call)| call.clone()).filter(|call| !OTHER.contains(&call.name.as_str())).collect()
+}
+
+/// Does the work on all items, two at a time.
+fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    work(item);
+                }
+            });
+        }
+    });
+}
+
+fn is_rename(call: &Call) -> bool {
+    call.name.starts_with("rename")
+}
+
+/// Locks, the search for what killed runs left, and the ageing of the old `modules.dep`.
+fn can_be_done_without(call: &Call) -> bool {
+    match call.name.as_str() {
+        "flock" | "getdents64" | "fstat" | "newfstatat" | "statx" => true,
+        "openat" => !call.text.contains("O_CREAT"),
+        "utimensat" => call.text.contains("tv_sec=0,"),
+        _ => false,
+    }
+}
+
+#[test]
+fn a_failure_at_any_system_call_of_publishing_leaves_every_file_whole() {
+    if !has("strace", &["--version"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let (_, normal) = trace(&stage.root(), &[], &["-a"]);
+    let points = publishing(&calls(&normal));
+    assert!(points.len() > 5 * OUTPUTS.len(), "only {} calls:\n{normal}", points.len());
+    let first_rename = points.iter().position(is_rename).unwrap();
+    let reasons = [("ENOSPC", "No space left on device"), ("EIO", "Input/output error")];
+    // Everything is synced before it is closed, so what closing says is of no interest.
+    let cases: Vec<(usize, &str, &str)> = (0..points.len())
+        .filter(|&place| points.get(place).is_some_and(|call| call.name != "close"))
+        .flat_map(|place| reasons.map(|(errno, reason)| (place, errno, reason)))
+        .collect();
+    in_parallel(&cases, |&(place, errno, reason)| {
+        let call = points.get(place).unwrap();
+        let root = stage.root();
+        let inject = format!("{}:error={errno}:when={}", call.name, call.ordinal);
+        let (output, log) = trace(&root, &["-e".into(), format!("inject={inject}")], &["-a"]);
+        let what = format!("{inject} at {}", call.text);
+        assert!(log.contains("(INJECTED)"), "{what}: not reached\n{log}");
+        let state = stage.state(&root, &what);
+        assert_clean(&root);
+        match output.status.code() {
+            Some(0) => {
+                assert!(can_be_done_without(call), "{what}: success all the same");
+                assert_eq!(state, State::New, "{what}");
+            }
+            Some(1) => {
+                assert!(!can_be_done_without(call), "{what}: a failure without need");
+                let said = stderr(&output);
+                let named = said.contains(&*directory(&root).to_string_lossy());
+                assert!(named && said.contains(reason), "{what} is not told: {said}");
+                let before = place <= first_rename;
+                assert_eq!(state == State::Old, before, "{what}: {state:?}");
+                let sentence = if before { "no file of the database was changed" } else { "each one whole" };
+                assert!(said.contains(sentence), "{what}: {said}");
+                build(&root, &["-A"]);
+                stage.assert_complete(&root, &what);
+            }
+            other => panic!("{what}: ended with {other:?}: {}", stderr(&output)),
+        }
+        fs::remove_dir_all(root).unwrap();
+    });
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_system_call_of_publishing_is_repaired_by_the_next() {
+    if !has("strace", &["--version"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let (_, normal) = trace(&stage.root(), &[], &["-a"]);
+    let points = publishing(&calls(&normal));
+    let first_rename = points.iter().position(is_rename).unwrap();
+    let seen_mixed = AtomicUsize::new(0);
+    let seen_leftovers = AtomicUsize::new(0);
+    let places: Vec<usize> = (0..points.len()).collect();
+    in_parallel(&places, |&place| {
+        let call = points.get(place).unwrap();
+        let root = stage.root();
+        let inject = format!("{}:signal=KILL:when={}", call.name, call.ordinal);
+        let (output, _) = trace(&root, &["-e".into(), format!("inject={inject}")], &["-a"]);
+        let what = format!("{inject} at {}", call.text);
+        assert_eq!(output.status.signal(), Some(9), "{what}");
+        let state = stage.state(&root, &what);
+        assert!(place > first_rename || state == State::Old, "{what}: {state:?}");
+        seen_mixed.fetch_add(usize::from(state == State::Mixed), Ordering::Relaxed);
+        seen_leftovers.fetch_add(leftovers(&root).len(), Ordering::Relaxed);
+        let other = stage.copy_of(&root);
+        for (root, option) in [(root, "-A"), (other, "-a")] {
+            build(&root, &[option]);
+            stage.assert_complete(&root, &format!("{what}, then {option}"));
+            fs::remove_dir_all(root).unwrap();
+        }
+    });
+    assert_eq!(seen_mixed.into_inner(), OUTPUTS.len() - 1, "each rename but the first is a state of its own");
+    assert!(seen_leftovers.into_inner() > OUTPUTS.len(), "temporary files were never left");
+}
+
+#[test]
+fn everything_is_on_disk_before_the_first_rename_and_modules_dep_comes_last_with_the_time_of_the_start() {
+    if !has("strace", &["--version"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let root = stage.root();
+    let (output, log) = trace(&root, &[], &["-a"]);
+    assert!(output.status.success());
+    let calls = calls(&log);
+    let places = |is: &dyn Fn(&Call) -> bool| -> Vec<usize> {
+        calls.iter().enumerate().filter(|(_, call)| is(call)).map(|(place, _)| place).collect()
+    };
+    let renames = places(&is_rename);
+    let syncs = places(&|call| call.name == "fsync" && call.text.ends_with("= 0"));
+    assert_eq!((renames.len(), syncs.len()), (OUTPUTS.len(), OUTPUTS.len() + 1), "{log}");
+    assert!(syncs[OUTPUTS.len() - 1] < renames[0], "{log}");
+    assert!(syncs[OUTPUTS.len()] > renames[OUTPUTS.len() - 1], "the directory is not synced: {log}");
+    let writes = places(&|call| call.name == "write");
+    assert!(writes.iter().all(|&write| write < syncs[0]), "{log}");
+    let last = &calls[renames[OUTPUTS.len() - 1]];
+    assert!(last.text.contains("/modules.dep\""), "{}", last.text);
+
+    // The time lies between the start of the program and the first look at the module directory.
+    let microseconds = |line: &str| -> i64 {
+        let (seconds, fraction) = line.split_whitespace().nth(1).unwrap().split_once('.').unwrap();
+        format!("{seconds}{fraction}").parse().unwrap()
+    };
+    let started = microseconds(log.lines().next().unwrap());
+    let scanned = log.lines().find(|line| line.contains("getdents64(")).map(microseconds).unwrap();
+    let metadata = fs::metadata(directory(&root).join("modules.dep")).unwrap();
+    let modified = metadata.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let modified = i64::try_from(modified.as_micros()).unwrap();
+    assert!((started..=scanned).contains(&modified), "{started} {modified} {scanned}");
+}
+
+#[test]
+fn several_depmods_at_once_on_one_directory_leave_one_complete_database() {
+    let stage = Stage::new();
+    for _ in 0..5 {
+        let root = stage.root();
+        let start = |option: &&str| depmod(&root, &[*option]).stderr(Stdio::piped()).spawn().unwrap();
+        let children: Vec<_> = ["-a", "-A", "-a", "-a"].iter().map(start).collect();
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", stderr(&output));
+        }
+        stage.assert_complete(&root, "four at once");
+    }
+}
+
+#[test]
+fn a_directory_that_somebody_has_locked_is_waited_for_and_the_wait_is_told() {
+    let stage = Stage::new();
+    let root = stage.root();
+    let lock = File::open(directory(&root)).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let mut child = depmod(&root, &["-a"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    let expected = format!("depmod: WARNING: waiting for another depmod in {}\n", directory(&root).display());
+    assert_eq!(line, expected);
+    assert_eq!(stage.state(&root, "while the lock is held"), State::Old);
+    assert_clean(&root);
+    flock(&lock, FlockOperation::Unlock).unwrap();
+    assert!(child.wait().unwrap().success());
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "");
+    stage.assert_complete(&root, "after the lock was given back");
+}
+
+#[test]
+fn show_takes_no_lock_and_writes_nothing() {
+    let stage = Stage::new();
+    let root = stage.root();
+    let lock = File::open(directory(&root)).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let output = depmod(&root, &["-n"]).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", stderr(&output));
+    let shown: Vec<u8> = OUTPUTS
+        .iter()
+        .filter(|name| !name.ends_with(".bin"))
+        .flat_map(|name| stage.new.get(name).unwrap().clone())
+        .collect();
+    assert_eq!(output.stdout, shown);
+    assert_eq!(stage.state(&root, "-n"), State::Old);
+}
+
+#[test]
+fn show_to_a_full_device_fails() {
+    let stage = Stage::new();
+    let mut command = depmod(&stage.root(), &["-n"]);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = command.stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), "depmod: ERROR: could not write standard output: No space left on device\n");
+}
+
+/// Runs a script with a small file system of its own mounted on `$1`, which holds a copy of the tree `$2`;
+/// afterwards that is copied to `$3`. `$4` is our depmod.
+fn on_own_file_system(stage: &Stage, size: &str, script: &str) -> (Output, PathBuf) {
+    let mount = stage.temporary.path().join("mount");
+    fs::create_dir_all(&mount).unwrap();
+    let number = stage.copies.fetch_add(1, Ordering::Relaxed);
+    let result = stage.temporary.path().join(format!("root-{number}"));
+    let script = format!(
+        "mount -t tmpfs -o size={size},mode=755 tmpfs \"$1\"; cp -a \"$2/.\" \"$1\"\n\
+         run() {{ \"$4\" -b \"$1\" -C \"$1/etc/depmod.d\" -a {VERSION}; status=$?; }}\n\
+         status=none; {script}\n\
+         cp -a \"$1\" \"$3\"; exit $status"
+    );
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-uc", &script, "sh"])
+        .arg(&mount)
+        .arg(stage.temporary.path().join("template"))
+        .arg(&result)
+        .arg(DEPMOD)
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap();
+    (output, result)
+}
+
+#[test]
+fn a_full_disk_changes_nothing_however_little_is_missing() {
+    if !has("unshare", &["--user", "--map-root-user", "--mount", "true"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let mut failed = 0;
+    // Pages that are left free: each file takes one.
+    for free in 0..=13 {
+        let script = format!(
+            "cat /dev/zero > \"$1/filler\" 2>/dev/null; \
+             truncate -s $(( $(stat -c %s \"$1/filler\") - {free} * 4096 )) \"$1/filler\"; run \"$@\"; rm \"$1/filler\""
+        );
+        let (output, root) = on_own_file_system(&stage, "512k", &script);
+        let said = stderr(&output);
+        match output.status.code() {
+            Some(0) => stage.assert_complete(&root, &said),
+            Some(1) => {
+                failed += 1;
+                assert!(said.contains("No space left on device"), "{free} free: {said}");
+                assert!(said.contains("/modules.") || said.contains(".depmod-"), "{free} free: {said}");
+                assert_eq!(stage.state(&root, &said), State::Old, "{free} free");
+                assert_clean(&root);
+            }
+            other => panic!("{free} pages free: {other:?} {said}"),
+        }
+    }
+    assert!((2..=13).contains(&failed), "{failed} of 14 runs met a full disk");
+}
+
+#[test]
+fn a_read_only_file_system_is_one_clear_failure() {
+    if !has("unshare", &["--user", "--map-root-user", "--mount", "true"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let (output, root) = on_own_file_system(&stage, "1m", "mount -o remount,ro \"$1\"; run \"$@\"");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("modules.dep") && said.contains("Read-only file system"), "{said}");
+    assert_eq!(stage.state(&root, &said), State::Old);
+}
+
+#[test]
+fn a_caller_who_may_not_write_is_told_and_nothing_changes() {
+    let stage = Stage::new();
+    let root = stage.root();
+    let setpriv = ["--reuid=65534", "--clear-groups", "true"];
+    if rustix::process::geteuid().is_root() && !has("setpriv", &setpriv) {
+        return;
+    }
+    open_to_all(stage.temporary.path());
+    fs::set_permissions(directory(&root), std::os::unix::fs::PermissionsExt::from_mode(0o555)).unwrap();
+    let command = depmod(&root, &["-a"]);
+    let output = without_privileges(&command, &stage.temporary.path().join("depmod")).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&*directory(&root).to_string_lossy()) && said.contains("Permission denied"),
+        "{said}"
+    );
+    assert_eq!(stage.state(&root, &said), State::Old);
+    assert_clean(&root);
+}
+
+/// Temporary directories are their owner's alone.
+fn open_to_all(directory: &Path) {
+    fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}

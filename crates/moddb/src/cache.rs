@@ -1,0 +1,329 @@
+//! What depmod remembers of module files from run to run, in one file.
+//!
+//! This is the format: bytes in, entries out, and back. Whether a file is to be trusted and whether an entry
+//! still describes its module is the caller's to decide; bytes that were damaged give nothing, never something
+//! else. All integers are little-endian.
+//!
+//! ```text
+//! magic, version       8 bytes, 4 bytes
+//! checksum, length     4 bytes of CRC-32 over the rest, 8 bytes: how long the rest is
+//! entries              one after the other:
+//!   path               length (4), bytes
+//!   stamp              device, inode, size, mtime, its nanoseconds, ctime, its nanoseconds (8 each)
+//!   tail               length (4), bytes: the file's last bytes, if it is compressed
+//!   exports            strings, then a checksum (8) for each
+//!   needs              strings, then a checksum (8) and a byte (1 for weak) for each
+//!   aliases, softdeps, weakdeps
+//! strings              count (4), their ends (4 each), length of all (4), bytes
+//! ```
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use modfile::symbols::{Needs, SymbolList};
+use modfile::{ModuleInfo, Strings};
+
+const MAGIC: &[u8; 8] = b"moddbC\r\n";
+const VERSION: u32 = 1;
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The device that the file system is on.
+    pub device: u64,
+    /// The file's number there.
+    pub inode: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When its contents changed, in seconds since 1970 and nanoseconds.
+    pub modified: (i64, i64),
+    /// When anything of it changed, in seconds since 1970 and nanoseconds.
+    pub changed: (i64, i64),
+}
+
+/// What is remembered of one module file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The file's path as it was opened.
+    pub path: &'a [u8],
+    /// Its state when it was read.
+    pub stamp: Stamp,
+    /// Its last bytes if it is compressed, otherwise nothing.
+    pub tail: &'a [u8],
+    /// What it says.
+    pub info: &'a ModuleInfo,
+}
+
+/// What is remembered of one module file, as it was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// The file's state when it was read.
+    pub stamp: Stamp,
+    /// Its last bytes if it is compressed, otherwise nothing.
+    pub tail: Vec<u8>,
+    /// What it says.
+    pub info: ModuleInfo,
+}
+
+/// A cache that was read: entries by path, taken apart when they are asked for.
+#[derive(Debug, Default)]
+pub struct Cache<'a> {
+    entries: HashMap<&'a [u8], &'a [u8], RandomState>,
+}
+
+/// The bytes are not a cache of this version, or were damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Something else, or a cache of another version.
+    #[error("not a cache of this version")]
+    Foreign,
+    /// Cut off or changed.
+    #[error("damaged")]
+    Damaged,
+}
+
+impl<'a> Cache<'a> {
+    /// Reads a cache.
+    ///
+    /// # Errors
+    /// [`Unusable`].
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, Unusable> {
+        let mut input = Input(bytes);
+        if input.take(MAGIC.len()) != Some(MAGIC) || input.u32() != Some(VERSION) {
+            return Err(Unusable::Foreign);
+        }
+        let (checksum, len) = input.u32().zip(input.u64()).ok_or(Unusable::Damaged)?;
+        if input.0.len() as u64 != len || crc32fast::hash(input.0) != checksum {
+            return Err(Unusable::Damaged);
+        }
+        let mut entries = HashMap::default();
+        while !input.0.is_empty() {
+            let path = input.sized().ok_or(Unusable::Damaged)?;
+            let entry = input.sized().ok_or(Unusable::Damaged)?;
+            entries.insert(path, entry);
+        }
+        Ok(Self { entries })
+    }
+
+    /// What is remembered of the file at a path.
+    #[must_use]
+    pub fn entry(&self, path: &[u8]) -> Option<Remembered> {
+        let mut input = Input(self.entries.get(path)?);
+        let stamp = input.stamp()?;
+        let tail = input.sized()?.to_vec();
+        let info = ModuleInfo {
+            exports: input.symbols()?,
+            needs: input.needs()?,
+            aliases: input.strings()?,
+            softdeps: input.strings()?,
+            weakdeps: input.strings()?,
+        };
+        Some(Remembered { stamp, tail, info })
+    }
+
+    /// The state of the file at a path when it was read, without the rest.
+    #[must_use]
+    pub fn stamp(&self, path: &[u8]) -> Option<Stamp> {
+        Input(self.entries.get(path)?).stamp()
+    }
+
+    /// How many files are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// Writes a cache. Entries too large for the format are left out.
+#[must_use]
+pub fn encode<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<u8> {
+    let mut body = Vec::new();
+    for entry in entries {
+        let start = body.len();
+        if put_entry(&mut body, &entry).is_none() {
+            body.truncate(start);
+        }
+    }
+    let mut bytes = Vec::with_capacity(body.len() + 24);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
+    bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
+    bytes.append(&mut body);
+    bytes
+}
+
+fn put_entry(bytes: &mut Vec<u8>, entry: &Entry<'_>) -> Option<()> {
+    put_sized(bytes, entry.path)?;
+    let length_at = bytes.len();
+    bytes.extend_from_slice(&[0; 4]);
+    let Stamp { device, inode, size, modified, changed } = entry.stamp;
+    for number in [device, inode, size] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    for number in [modified.0, modified.1, changed.0, changed.1] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    put_sized(bytes, entry.tail)?;
+    let (needs, weak) = entry.info.needs.parts();
+    put_symbols(bytes, &entry.info.exports)?;
+    put_symbols(bytes, needs)?;
+    bytes.extend(weak.iter().map(|&weak| u8::from(weak)));
+    for strings in [&entry.info.aliases, &entry.info.softdeps, &entry.info.weakdeps] {
+        put_strings(bytes, strings)?;
+    }
+    let length = u32::try_from(bytes.len() - length_at - 4).ok()?;
+    bytes.get_mut(length_at..length_at + 4)?.copy_from_slice(&length.to_le_bytes());
+    Some(())
+}
+
+fn put_sized(bytes: &mut Vec<u8>, part: &[u8]) -> Option<()> {
+    bytes.extend_from_slice(&u32::try_from(part.len()).ok()?.to_le_bytes());
+    bytes.extend_from_slice(part);
+    Some(())
+}
+
+fn put_symbols(bytes: &mut Vec<u8>, symbols: &SymbolList) -> Option<()> {
+    let (names, crcs) = symbols.parts();
+    put_strings(bytes, names)?;
+    bytes.extend(crcs.iter().flat_map(|crc| crc.to_le_bytes()));
+    Some(())
+}
+
+fn put_strings(bytes: &mut Vec<u8>, strings: &Strings) -> Option<()> {
+    let (text, ends) = strings.parts();
+    bytes.extend_from_slice(&u32::try_from(ends.len()).ok()?.to_le_bytes());
+    bytes.extend(ends.iter().flat_map(|end| end.to_le_bytes()));
+    put_sized(bytes, text)
+}
+
+/// What is left to be taken apart.
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take(4)?.try_into().ok().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take(8)?.try_into().ok().map(u64::from_le_bytes)
+    }
+
+    fn i64(&mut self) -> Option<i64> {
+        self.take(8)?.try_into().ok().map(i64::from_le_bytes)
+    }
+
+    fn sized(&mut self) -> Option<&'a [u8]> {
+        let len = self.u32()? as usize;
+        self.take(len)
+    }
+
+    fn stamp(&mut self) -> Option<Stamp> {
+        Some(Stamp {
+            device: self.u64()?,
+            inode: self.u64()?,
+            size: self.u64()?,
+            modified: (self.i64()?, self.i64()?),
+            changed: (self.i64()?, self.i64()?),
+        })
+    }
+
+    fn strings(&mut self) -> Option<Strings> {
+        let count = self.u32()? as usize;
+        let ends = self.take(count.checked_mul(4)?)?.as_chunks::<4>().0;
+        let ends = ends.iter().map(|&end| u32::from_le_bytes(end)).collect();
+        Strings::from_parts(self.sized()?, ends)
+    }
+
+    fn symbols(&mut self) -> Option<SymbolList> {
+        let names = self.strings()?;
+        let crcs = self.take(names.len().checked_mul(8)?)?.as_chunks::<8>().0;
+        SymbolList::from_parts(names, crcs.iter().map(|&crc| u64::from_le_bytes(crc)).collect())
+    }
+
+    fn needs(&mut self) -> Option<Needs> {
+        let symbols = self.symbols()?;
+        let weak = self.take(symbols.len())?.iter().map(|&byte| byte != 0).collect();
+        Needs::from_parts(symbols, weak)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use modfile::symbols::Need;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STAMP: Stamp = Stamp { device: 1, inode: 2, size: 3, modified: (-4, 5), changed: (6, 7) };
+
+    fn info() -> ModuleInfo {
+        let mut info = ModuleInfo::default();
+        info.exports.push(b"exported", 0x1234);
+        info.needs.push(Need { name: b"needed", crc: u64::MAX, weak: true });
+        info.needs.push(Need { name: b"", crc: 0, weak: false });
+        info.aliases.push(b"pci:v*");
+        info.softdeps.push(b"pre: a");
+        info.weakdeps.push(b"b");
+        info
+    }
+
+    fn encoded() -> Vec<u8> {
+        let info = info();
+        let entry = |path| Entry { path, stamp: STAMP, tail: b"tail", info: &info };
+        encode([entry(b"/a.ko".as_slice()), entry(b"/b.ko.xz")].into_iter())
+    }
+
+    #[test]
+    fn entries_come_back_as_they_were_stored() {
+        let bytes = encoded();
+        let cache = Cache::decode(&bytes).unwrap();
+        assert_eq!(cache.len(), 2);
+        let remembered = Remembered { stamp: STAMP, tail: b"tail".to_vec(), info: info() };
+        assert_eq!(cache.entry(b"/b.ko.xz"), Some(remembered));
+        assert_eq!(cache.stamp(b"/a.ko"), Some(STAMP));
+        assert_eq!(cache.entry(b"/c.ko"), None);
+    }
+
+    #[test]
+    fn a_cache_cut_off_anywhere_or_changed_anywhere_is_none() {
+        let bytes = encoded();
+        for len in 0..bytes.len() {
+            assert!(Cache::decode(&bytes[..len]).is_err(), "{len}");
+        }
+        for place in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[place] ^= 0x10;
+            assert!(Cache::decode(&changed).is_err(), "{place}");
+        }
+        assert!(Cache::decode(&[bytes.as_slice(), b"x"].concat()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_under_a_right_checksum_give_entries_or_nothing(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let mut bytes = MAGIC.to_vec();
+            bytes.extend(VERSION.to_le_bytes());
+            bytes.extend(crc32fast::hash(&body).to_le_bytes());
+            bytes.extend((body.len() as u64).to_le_bytes());
+            bytes.extend(&body);
+            if let Ok(cache) = Cache::decode(&bytes) {
+                for path in cache.entries.keys() {
+                    let _ = cache.entry(path);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Why an index cannot be used.
+
+use std::io;
+
+/// Why an index cannot be used, or not to the end.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The system refuses: the file is missing, or reading fails.
+    #[error("cannot read the index: {0}")]
+    Io(#[from] io::Error),
+    /// The path leads to a directory, a fifo, a socket or a device.
+    #[error("not a regular file")]
+    NotAFile,
+    /// The file is shorter than its header.
+    #[error("shorter than the header of an index: {0} bytes")]
+    TooShort(u64),
+    /// The first four bytes are others.
+    #[error("magic check fail: {0:x} instead of b007f457")]
+    BadMagic(u32),
+    /// The major version is another.
+    #[error("major version check fail: {0} instead of 2")]
+    BadVersion(u32),
+    /// A part of a node is outside of the file, or not what the format allows.
+    #[error("damaged index: {what} at offset {offset}")]
+    Damaged {
+        /// Where in the file.
+        offset: u64,
+        /// What is wrong there.
+        what: &'static str,
+    },
+    /// Matching all patterns of the index would take absurdly long.
+    #[error("the patterns of the index take too long to match")]
+    TooMuchWork,
+}
+
+impl IndexError {
+    /// Whether there simply is no such file.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}

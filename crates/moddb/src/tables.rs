@@ -1,0 +1,213 @@
+//! The tables of a module directory: each is opened when it is first asked, and read from its text when its
+//! index cannot be.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use modfile::{ModuleName, name::normalize_alias};
+
+use crate::builtin;
+use crate::config::Severity;
+use crate::config::files;
+use crate::index::writer::IndexWriter;
+use crate::index::{FileSource, Index, IndexError, Source};
+use crate::paths::{ModuleDir, Table};
+
+/// A table cannot be used, or not in its usual form; the others can.
+#[derive(Debug)]
+pub enum TableProblem {
+    /// Neither the index nor the text serves.
+    Unusable {
+        /// The table.
+        table: Table,
+        /// The index.
+        index: PathBuf,
+        /// What is wrong with it.
+        error: IndexError,
+    },
+    /// The text is used instead of the index.
+    TextInstead {
+        /// The table.
+        table: Table,
+        /// The index.
+        index: PathBuf,
+        /// What is wrong with it.
+        error: IndexError,
+        /// The text.
+        text: PathBuf,
+    },
+}
+
+impl TableProblem {
+    /// How much it matters: older depmods write no index of the aliases of what is built in.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Unusable { error, .. } if error.is_missing() => Severity::Info,
+            Self::Unusable { .. } => Severity::Error,
+            Self::TextInstead { table: Table::BuiltinAliases, error, .. } if error.is_missing() => {
+                Severity::Info
+            }
+            Self::TextInstead { .. } => Severity::Warning,
+        }
+    }
+}
+
+impl fmt::Display for TableProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unusable { index, error, .. } => write!(formatter, "{}: {error}", index.display()),
+            Self::TextInstead { index, error, text, .. } => {
+                let (index, text) = (index.display(), text.display());
+                write!(formatter, "{index}: {error}; using {text}, run depmod to write it anew")
+            }
+        }
+    }
+}
+
+/// The bytes of a table.
+pub(crate) enum Bytes {
+    File(FileSource),
+    Memory(Vec<u8>),
+}
+
+impl Source for Bytes {
+    fn size(&self) -> u64 {
+        match self {
+            Self::File(file) => file.size(),
+            Self::Memory(bytes) => bytes.size(),
+        }
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read_at(buffer, offset),
+            Self::Memory(bytes) => bytes.read_at(buffer, offset),
+        }
+    }
+}
+
+/// What is known of a table so far.
+enum State {
+    Closed,
+    Index(Index<Bytes>),
+    /// An index made of the text.
+    Text(Index<Bytes>),
+    Unusable,
+}
+
+/// The tables of a module directory.
+pub(crate) struct Tables {
+    directory: ModuleDir,
+    states: [RefCell<State>; Table::ALL.len()],
+    problems: RefCell<Vec<TableProblem>>,
+}
+
+impl Tables {
+    pub(crate) fn new(directory: ModuleDir) -> Self {
+        let states = Table::ALL.map(|_| RefCell::new(State::Closed));
+        Self { directory, states, problems: RefCell::new(Vec::new()) }
+    }
+
+    pub(crate) fn directory(&self) -> &ModuleDir {
+        &self.directory
+    }
+
+    /// The problems met since they were last taken.
+    pub(crate) fn take_problems(&self) -> Vec<TableProblem> {
+        self.problems.take()
+    }
+
+    /// Asks a table; `None` if it cannot be used. A question that meets damage is asked again of the text.
+    pub(crate) fn ask<T>(
+        &self,
+        table: Table,
+        question: impl Fn(&Index<Bytes>) -> Result<T, IndexError>,
+    ) -> Option<T> {
+        let mut state =
+            self.states.iter().zip(Table::ALL).find(|(_, candidate)| *candidate == table)?.0.borrow_mut();
+        if let State::Closed = *state {
+            *state = match open(&self.directory, table) {
+                Ok(index) => State::Index(index),
+                Err(error) => self.text_instead(table, error),
+            };
+        }
+        if let State::Index(index) = &*state {
+            match question(index) {
+                Ok(answer) => return Some(answer),
+                Err(error @ IndexError::TooMuchWork) => return self.unanswered(table, error),
+                Err(error) => *state = self.text_instead(table, error),
+            }
+        }
+        let State::Text(index) = &*state else { return None };
+        question(index).map_or_else(|error| self.unanswered(table, error), Some)
+    }
+
+    /// What takes the place of an index that cannot be used.
+    fn text_instead(&self, table: Table, error: IndexError) -> State {
+        let text = self.directory.text(table);
+        let bytes = files::read_regular(&text).ok().and_then(|text| index_of_text(table, &text));
+        let Some(in_memory) = bytes.and_then(|bytes| Index::new(Bytes::Memory(bytes)).ok()) else {
+            return self.unanswered(table, error).unwrap_or(State::Unusable);
+        };
+        let index = self.directory.index(table);
+        self.problems.borrow_mut().push(TableProblem::TextInstead { table, index, error, text });
+        State::Text(in_memory)
+    }
+
+    fn unanswered<T>(&self, table: Table, error: IndexError) -> Option<T> {
+        let index = self.directory.index(table);
+        self.problems.borrow_mut().push(TableProblem::Unusable { table, index, error });
+        None
+    }
+}
+
+fn open(directory: &ModuleDir, table: Table) -> Result<Index<Bytes>, IndexError> {
+    Index::new(Bytes::File(FileSource::open(&directory.index(table))?))
+}
+
+/// The index that depmod would make of a table's text. Entries that an index cannot hold are left out.
+///
+/// Lines stand by ascending priority, so their numbers serve as such; what is built in has one priority.
+fn index_of_text(table: Table, text: &[u8]) -> Option<Vec<u8>> {
+    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"));
+    let mut entries: Vec<(Vec<u8>, &[u8], u32)> = Vec::new();
+    match table {
+        Table::Dependencies => entries.extend(lines.zip(0..).filter_map(|(line, number)| {
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            let name = ModuleName::of_path(line.get(..colon)?);
+            Some((name.as_bytes().to_vec(), line, number))
+        })),
+        Table::Aliases => entries.extend(lines.zip(0..).filter_map(|(line, number)| {
+            let (alias, module) = alias_line(line)?;
+            Some((normalize_alias(alias).ok()?, module, number))
+        })),
+        Table::Symbols => entries.extend(lines.zip(0..).filter_map(|(line, number)| {
+            let (symbol, module) = alias_line(line)?;
+            Some((symbol.to_vec(), module, number))
+        })),
+        Table::Builtin => {
+            entries.extend(builtin::names(text).map(|name| (name.as_bytes().to_vec(), &[][..], 0)));
+        }
+        Table::BuiltinAliases => entries.extend(
+            builtin::aliases(text)
+                .filter_map(|(module, alias)| Some((normalize_alias(alias).ok()?, module, 0))),
+        ),
+    }
+    let mut writer = IndexWriter::default();
+    for (key, value, priority) in &entries {
+        // An index holds 7-bit text; what cannot stand in it cannot be found in it either.
+        let _ = writer.insert(key, value, *priority);
+    }
+    writer.finish().ok()
+}
+
+/// `alias KEY MODULE`; the key may be empty or have spaces.
+fn alias_line(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = line.strip_prefix(b"alias ")?;
+    let space = line.iter().rposition(|&byte| byte == b' ')?;
+    let (key, module) = line.split_at(space);
+    Some((key, module.strip_prefix(b" ")?))
+}

@@ -1,0 +1,293 @@
+//! The language of modutils.d: what autoclean leaves alone and takes, how long it waits, what is logged, which
+//! settings survive.
+//!
+//! ```text
+//! # Indented comments and trailing blanks are fine.
+//! keep MODULE-PATTERN...            never unload these
+//! autoclean ALIAS-PATTERN...        trust the use counts of modules that come in by these
+//! interval SECONDS                  time between the pass that finds a module idle and the one that unloads it
+//! log-requests                      the kernel's requests are logged with the process that caused them
+//! persist MODULE-PATTERN                      all writable parameters
+//! persist MODULE-PATTERN parameters GLOB...   these parameters
+//! persist MODULE-PATTERN sysctl GLOB...       these paths below /proc/sys
+//! ```
+//!
+//! Which files count, and in which order, is decided by the caller, as for modprobe.d. Of several `interval`
+//! lines the last counts. A line that is wrong is returned as a [`Problem`], and the others count.
+
+use modfile::ModuleName;
+use modfile::name::normalize_alias;
+
+use crate::pattern;
+
+/// How long a module must have been idle before it is unloaded, in seconds, where no line says otherwise.
+pub const DEFAULT_INTERVAL: u64 = 60;
+
+/// The longest interval: a year.
+const LONGEST_INTERVAL: u64 = 366 * 24 * 60 * 60;
+
+/// All that the files say together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    keep: Vec<Vec<u8>>,
+    autoclean: Vec<Vec<u8>>,
+    interval: Option<u64>,
+    log_requests: bool,
+    persist: Vec<Persist>,
+}
+
+/// Which settings of which modules survive an unload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Persist {
+    /// Pattern of module names, `-` turned into `_`.
+    pub modules: Vec<u8>,
+    /// Which settings.
+    pub what: What,
+}
+
+/// Which settings a `persist` line names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Parameters by name, patterns.
+    Parameters(Vec<Vec<u8>>),
+    /// Paths below `/proc/sys`, each component a pattern; `.` and `..` cannot occur.
+    Sysctl(Vec<Vec<u8>>),
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub struct Problem {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub reason: Reason,
+}
+
+/// What can be wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The first word is no directive.
+    #[error("ignoring bad line starting with '{}'", String::from_utf8_lossy(.0))]
+    UnknownWord(Vec<u8>),
+    /// The directive needs more words.
+    #[error("'{0}' needs {1}")]
+    Missing(&'static str, &'static str),
+    /// The directive takes no more words.
+    #[error("'{0}' takes no more words")]
+    TooMany(&'static str),
+    /// The interval is no number of seconds, or longer than a year.
+    #[error("'{}' is no number of seconds", String::from_utf8_lossy(.0))]
+    BadInterval(Vec<u8>),
+    /// A pattern has a bracket without its partner.
+    #[error("unmatched bracket in '{}'", String::from_utf8_lossy(.0))]
+    UnmatchedBracket(Vec<u8>),
+    /// A sysctl is absolute, or has `..` in it.
+    #[error("'{}' is no path below /proc/sys", String::from_utf8_lossy(.0))]
+    BadPath(Vec<u8>),
+    /// Neither `parameters` nor `sysctl` follows the pattern.
+    #[error("'{}' is neither 'parameters' nor 'sysctl'", String::from_utf8_lossy(.0))]
+    UnknownKind(Vec<u8>),
+}
+
+impl Config {
+    /// Adds what one file says.
+    pub fn add(&mut self, text: &[u8]) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (line, content) in (1..).zip(text.split(|&byte| byte == b'\n')) {
+            let words: Vec<&[u8]> =
+                content.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+            let Some((&word, rest)) = words.split_first() else { continue };
+            if word.starts_with(b"#") {
+                continue;
+            }
+            if let Err(reason) = self.directive(word, rest) {
+                problems.push(Problem { line, reason });
+            }
+        }
+        problems
+    }
+
+    fn directive(&mut self, word: &[u8], rest: &[&[u8]]) -> Result<(), Reason> {
+        match word {
+            b"keep" => self.keep.extend(patterns("keep", "a pattern of module names", rest)?),
+            b"autoclean" => self.autoclean.extend(patterns("autoclean", "a pattern of aliases", rest)?),
+            b"interval" => self.interval = Some(interval(rest)?),
+            b"log-requests" if rest.is_empty() => self.log_requests = true,
+            b"log-requests" => return Err(Reason::TooMany("log-requests")),
+            b"persist" => self.persist.push(persist(rest)?),
+            unknown => return Err(Reason::UnknownWord(unknown.to_vec())),
+        }
+        Ok(())
+    }
+
+    /// Whether a `keep` line names the module.
+    #[must_use]
+    pub fn keeps(&self, module: &ModuleName) -> bool {
+        self.keep.iter().any(|keep| pattern::matches(keep, module.as_bytes()))
+    }
+
+    /// Whether an `autoclean` line names the alias, given in the form in which aliases are compared.
+    #[must_use]
+    pub fn trusts(&self, normalized_alias: &[u8]) -> bool {
+        self.autoclean.iter().any(|trusted| pattern::matches(trusted, normalized_alias))
+    }
+
+    /// How long a module must have been idle, in seconds.
+    #[must_use]
+    pub fn interval(&self) -> u64 {
+        self.interval.unwrap_or(DEFAULT_INTERVAL)
+    }
+
+    /// Whether the kernel's requests are logged.
+    #[must_use]
+    pub fn logs_requests(&self) -> bool {
+        self.log_requests
+    }
+
+    /// The `persist` lines that name the module, in order.
+    pub fn persist<'a>(&'a self, module: &'a ModuleName) -> impl Iterator<Item = &'a What> {
+        let names = |persist: &&Persist| pattern::matches(&persist.modules, module.as_bytes());
+        self.persist.iter().filter(names).map(|persist| &persist.what)
+    }
+
+    /// Whether there is any `persist` line.
+    #[must_use]
+    pub fn persists_anything(&self) -> bool {
+        !self.persist.is_empty()
+    }
+}
+
+fn patterns(word: &'static str, need: &'static str, rest: &[&[u8]]) -> Result<Vec<Vec<u8>>, Reason> {
+    if rest.is_empty() {
+        return Err(Reason::Missing(word, need));
+    }
+    rest.iter().map(|pattern| normalized(pattern)).collect()
+}
+
+fn normalized(pattern: &[u8]) -> Result<Vec<u8>, Reason> {
+    normalize_alias(pattern).map_err(|_| Reason::UnmatchedBracket(pattern.to_vec()))
+}
+
+fn interval(rest: &[&[u8]]) -> Result<u64, Reason> {
+    match rest {
+        [] => Err(Reason::Missing("interval", "a number of seconds")),
+        [text] => crate::fields::number(text)
+            .filter(|&seconds| seconds <= LONGEST_INTERVAL)
+            .ok_or_else(|| Reason::BadInterval(text.to_vec())),
+        _ => Err(Reason::TooMany("interval")),
+    }
+}
+
+fn persist(rest: &[&[u8]]) -> Result<Persist, Reason> {
+    let Some((modules, rest)) = rest.split_first() else {
+        return Err(Reason::Missing("persist", "a pattern of module names"));
+    };
+    let what = match rest.split_first() {
+        None => What::Parameters(vec![b"*".to_vec()]),
+        Some((&b"parameters", [])) => {
+            return Err(Reason::Missing("parameters", "a pattern of parameter names"));
+        }
+        Some((&b"sysctl", [])) => return Err(Reason::Missing("sysctl", "a path below /proc/sys")),
+        Some((&b"parameters", globs)) => What::Parameters(globs.iter().map(|glob| glob.to_vec()).collect()),
+        Some((&b"sysctl", globs)) => {
+            let checked = globs.iter().map(|glob| match is_relative(glob) {
+                true => Ok(glob.to_vec()),
+                false => Err(Reason::BadPath(glob.to_vec())),
+            });
+            What::Sysctl(checked.collect::<Result<_, _>>()?)
+        }
+        Some((unknown, _)) => return Err(Reason::UnknownKind(unknown.to_vec())),
+    };
+    Ok(Persist { modules: normalized(modules)?, what })
+}
+
+/// Whether a path stays below where it begins.
+pub(crate) fn is_relative(path: &[u8]) -> bool {
+    let real = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && !part.contains(&0);
+    path.split(|&byte| byte == b'/').all(real)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn config(text: &str) -> (Config, Vec<String>) {
+        let mut config = Config::default();
+        let problems = config.add(text.as_bytes());
+        (config, problems.iter().map(Problem::to_string).collect())
+    }
+
+    #[test]
+    fn each_directive_is_understood() {
+        let (config, problems) = config(
+            "# a comment\n  # another\n\nkeep dm-* loop\nautoclean char-major-10-[0-9]*\ninterval 90\n\
+             log-requests\npersist nf-conntrack\npersist nf* sysctl net/netfilter/nf_conntrack_*\n\
+             persist loop parameters max_*\r\n",
+        );
+        assert_eq!(problems, [""; 0]);
+        assert!(config.keeps(&"dm_mod".into()) && config.keeps(&"loop".into()));
+        assert!(!config.keeps(&"loopy".into()));
+        assert!(config.trusts(b"char_major_10_200") && !config.trusts(b"char_major_10_x"));
+        assert_eq!(config.interval(), 90);
+        assert!(config.logs_requests());
+        assert!(config.persists_anything());
+        let nf = ModuleName::from("nf_conntrack");
+        let what: Vec<_> = config.persist(&nf).collect();
+        let sysctl = What::Sysctl(vec![b"net/netfilter/nf_conntrack_*".to_vec()]);
+        assert_eq!(what, [&What::Parameters(vec![b"*".to_vec()]), &sysctl]);
+        assert_eq!(config.persist(&"ext4".into()).count(), 0);
+    }
+
+    #[test]
+    fn without_lines_nothing_is_kept_trusted_or_saved() {
+        let (config, _) = config("");
+        assert!(!config.keeps(&"a".into()) && !config.trusts(b"a") && !config.persists_anything());
+        assert!(!config.logs_requests());
+        assert_eq!(config.interval(), 60);
+    }
+
+    #[test]
+    fn a_wrong_line_is_named_and_the_others_count() {
+        for (line, reason) in [
+            ("kep a", "ignoring bad line starting with 'kep'"),
+            ("keep", "'keep' needs a pattern of module names"),
+            ("keep a[", "unmatched bracket in 'a['"),
+            ("autoclean", "'autoclean' needs a pattern of aliases"),
+            ("interval", "'interval' needs a number of seconds"),
+            ("interval 1.5", "'1.5' is no number of seconds"),
+            ("interval -1", "'-1' is no number of seconds"),
+            ("interval 99999999999999999999", "'99999999999999999999' is no number of seconds"),
+            ("interval 1 2", "'interval' takes no more words"),
+            ("log-requests yes", "'log-requests' takes no more words"),
+            ("persist", "'persist' needs a pattern of module names"),
+            ("persist a files x", "'files' is neither 'parameters' nor 'sysctl'"),
+            ("persist a parameters", "'parameters' needs a pattern of parameter names"),
+            ("persist a sysctl", "'sysctl' needs a path below /proc/sys"),
+            ("persist a sysctl /proc/sys/x", "'/proc/sys/x' is no path below /proc/sys"),
+            ("persist a sysctl net/../x", "'net/../x' is no path below /proc/sys"),
+        ] {
+            let (config, problems) = config(&format!("{line}\nkeep z\n"));
+            assert_eq!(problems, [format!("line 1: {reason}")], "{line}");
+            assert!(config.keeps(&"z".into()));
+        }
+    }
+
+    #[test]
+    fn the_last_interval_counts_and_files_add_up() {
+        let mut config = Config::default();
+        config.add(b"interval 10\nkeep a\n");
+        config.add(b"interval 20\nkeep b\n");
+        assert_eq!(config.interval(), 20);
+        assert!(config.keeps(&"a".into()) && config.keeps(&"b".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic(text in prop::collection::vec(any::<u8>(), 0..300)) {
+            Config::default().add(&text);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Settings that survive an unload: the values of a module's parameters, and of the sysctls it brings, as far as
+//! `persist` lines of modutils.d name them.
+//!
+//! At load the values of that moment are taken as a baseline and the saved ones are written back; before an
+//! unload what differs from the baseline is saved. So a value that nobody changed is not frozen, and follows a
+//! new default. A settings file is data: it can only set what the configuration names, below the module's own
+//! parameters and `/proc/sys`, through no link.
+//!
+//! Without a `persist` line for the module nothing here touches anything; callers ask
+//! [`Config::persist`](crate::config::Config::persist) first and read neither clock nor identity without need.
+
+mod baseline;
+mod document;
+mod key;
+mod notice;
+mod restore;
+mod save;
+mod values;
+
+use std::path::PathBuf;
+
+pub use document::{Document, Header};
+pub use key::Key;
+pub use notice::Notice;
+pub use restore::{Caller, Restoring, restore_after_insertion};
+pub use save::{Saving, current, save_before_removal};
+
+/// Where settings live.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Baselines of the loaded modules, `/run/modutils/baseline`.
+    pub baselines: PathBuf,
+    /// Saved settings, `/var/lib/modutils/settings`.
+    pub settings: PathBuf,
+    /// The directory that has an entry for each module, `/sys/module`.
+    pub sys_module: PathBuf,
+    /// `/proc/sys`.
+    pub proc_sys: PathBuf,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! A system in a temporary directory.
+
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Config, What};
+    use crate::identity::Identity;
+    use crate::identity::tests::boot;
+
+    pub(crate) struct System {
+        pub root: tempfile::TempDir,
+        pub places: Places,
+        pub config: Config,
+    }
+
+    pub(crate) fn system(config: &str, files: &[(&str, &str)]) -> System {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        for directory in ["run", "var", "sys/m/parameters", "proc"] {
+            fs::create_dir_all(at(directory)).unwrap();
+        }
+        let places = Places {
+            baselines: at("run/modutils/baseline"),
+            settings: at("var/lib/modutils/settings"),
+            sys_module: at("sys"),
+            proc_sys: at("proc"),
+        };
+        let mut rules = Config::default();
+        assert_eq!(rules.add(config.as_bytes()), []);
+        let system = System { root, places, config: rules };
+        for (path, text) in files {
+            system.write(path, text);
+        }
+        system
+    }
+
+    impl System {
+        pub fn path(&self, path: &str) -> PathBuf {
+            self.root.path().join(path)
+        }
+
+        pub fn write(&self, path: &str, text: &str) {
+            let path = self.path(path);
+            fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        pub fn read(&self, path: &str) -> String {
+            fs::read_to_string(self.path(path)).unwrap_or_else(|error| format!("({error})"))
+        }
+
+        pub fn rules(&self) -> Vec<&What> {
+            self.config.persist(self.module()).collect()
+        }
+
+        pub fn module(&self) -> &modfile::ModuleName {
+            static MODULE: std::sync::LazyLock<modfile::ModuleName> =
+                std::sync::LazyLock::new(|| modfile::ModuleName::from("m"));
+            &MODULE
+        }
+
+        pub fn load(&self, inode: u64) -> Identity {
+            Identity { inode, boot: boot(b'1') }
+        }
+
+        /// The texts of what was noticed by the module's insertion.
+        pub fn inserted(&self, inode: u64, caller: Caller, given: &[&str]) -> Vec<String> {
+            let is_given = |name: &[u8]| given.iter().any(|given| given.as_bytes() == name);
+            let restoring = Restoring {
+                module: self.module(),
+                rules: &self.rules(),
+                identity: &self.load(inode),
+                caller,
+                given: &is_given,
+                owner: rustix::process::geteuid().as_raw(),
+            };
+            restore_after_insertion(&self.places, &restoring).iter().map(Notice::to_string).collect()
+        }
+
+        pub fn removed(&self, inode: u64) -> Vec<String> {
+            let header = Header { release: b"6.1".to_vec(), time: 86_400 };
+            let saving = Saving {
+                module: self.module(),
+                rules: &self.rules(),
+                identity: &self.load(inode),
+                header: &header,
+                owner: rustix::process::geteuid().as_raw(),
+            };
+            save_before_removal(&self.places, &saving).iter().map(Notice::to_string).collect()
+        }
+    }
+
+    #[test]
+    fn a_value_that_was_changed_comes_back_and_others_follow_new_defaults() {
+        let system = system(
+            "persist m\npersist m sysctl net/m_*\n",
+            &[("sys/m/parameters/a", "1\n"), ("sys/m/parameters/b", "1\n"), ("proc/net/m_max", "10\n")],
+        );
+        assert_eq!(system.inserted(1, Caller::Person, &[]), [""; 0]);
+        system.write("sys/m/parameters/a", "5\n");
+        system.write("proc/net/m_max", "99\n");
+        assert_eq!(system.removed(1), [""; 0]);
+        assert_eq!(
+            system.read("var/lib/modutils/settings/m"),
+            "#% saved on kernel 6.1 at 1970-01-02T00:00:00Z\nparameters/a = 5\nsysctl/net/m_max = 99\n"
+        );
+        // The next load, with another default for b.
+        for (path, value) in
+            [("sys/m/parameters/a", "1"), ("sys/m/parameters/b", "2"), ("proc/net/m_max", "10")]
+        {
+            system.write(path, value);
+        }
+        assert_eq!(system.inserted(2, Caller::Kernel, &[]), [""; 0]);
+        assert_eq!(system.read("sys/m/parameters/a"), "5\n");
+        assert_eq!(system.read("sys/m/parameters/b"), "2");
+        assert_eq!(system.read("proc/net/m_max"), "99\n");
+        // Nothing was touched since: what was saved stays saved.
+        let before = system.read("var/lib/modutils/settings/m");
+        assert_eq!(system.removed(2), [""; 0]);
+        assert_eq!(system.read("var/lib/modutils/settings/m"), before);
+    }
+
+    #[test]
+    fn without_a_persist_line_nothing_is_read_or_written() {
+        let system = system("keep m\n", &[("sys/m/parameters/a", "1\n")]);
+        assert_eq!(system.inserted(1, Caller::Person, &[]), [""; 0]);
+        assert_eq!(system.removed(1), [""; 0]);
+        assert_eq!(fs::read_dir(system.path("run")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(system.path("var")).unwrap().count(), 0);
+    }
+}

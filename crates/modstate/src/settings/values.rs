@@ -1,0 +1,202 @@
+//! The values themselves, in the module's `parameters` directory and below `/proc/sys`. No link is followed, so
+//! no name leads out of these two places.
+
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use modfile::ModuleName;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
+
+use super::Places;
+use super::document::LONGEST_VALUE;
+use super::key::Key;
+use super::notice::Notice;
+use crate::config::What;
+use crate::pattern;
+use crate::small_file;
+
+/// The settings of a module that the rules name and that can be read and written now, sorted.
+pub(super) fn read_all(
+    places: &Places,
+    module: &ModuleName,
+    rules: &[&What],
+    notices: &mut Vec<Notice>,
+) -> Vec<(Key, Vec<u8>)> {
+    let mut keys = Vec::new();
+    for rule in rules {
+        match rule {
+            What::Parameters(globs) => {
+                let directory = parameters(places, module);
+                let names = directory.map(|directory| list(&[], &directory)).unwrap_or_default();
+                let named =
+                    names.into_iter().filter(|name| globs.iter().any(|glob| pattern::matches(glob, name)));
+                keys.extend(named.map(Key::Parameter));
+            }
+            What::Sysctl(globs) => {
+                keys.extend(globs.iter().flat_map(|glob| expand(places, glob)).map(Key::Sysctl));
+            }
+        }
+    }
+    // A name that cannot stand in a settings file cannot be saved.
+    keys.retain(|key| Key::parse(&key.format()).as_ref() == Some(key));
+    keys.sort();
+    keys.dedup();
+    keys.into_iter()
+        .filter_map(|key| match read(places, module, &key) {
+            Ok(Some(value)) => Some((key, value)),
+            Ok(None) => None,
+            Err(error) => {
+                notices.push(Notice::Unreadable(key, error));
+                None
+            }
+        })
+        .collect()
+}
+
+/// A value without the newline at its end; `None` if it is not there, or not both readable and writable.
+fn read(places: &Places, module: &ModuleName, key: &Key) -> io::Result<Option<Vec<u8>>> {
+    let Some((directory, name)) = directory_of(places, module, key)? else { return Ok(None) };
+    let stat = match statat(&directory, OsStr::from_bytes(&name), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno.into()),
+    };
+    let can = |bits: u32| stat.st_mode & bits != 0;
+    if !FileType::from_raw_mode(stat.st_mode).is_file() || !can(0o222) || !can(0o444) {
+        return Ok(None);
+    }
+    let file = openat(&directory, OsStr::from_bytes(&name), flags(OFlags::RDONLY), Mode::empty())?;
+    let mut value = Vec::new();
+    let limit = u64::try_from(LONGEST_VALUE).unwrap_or(u64::MAX) + 2;
+    std::fs::File::from(file).take(limit).read_to_end(&mut value)?;
+    if value.last() == Some(&b'\n') {
+        value.pop();
+    }
+    Ok(Some(value))
+}
+
+/// Writes a value as `echo` would: in one piece, with a newline.
+pub(super) fn write(places: &Places, module: &ModuleName, key: &Key, value: &[u8]) -> io::Result<()> {
+    let Some((directory, name)) = directory_of(places, module, key)? else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    let flags = flags(OFlags::WRONLY | OFlags::TRUNC);
+    let file = openat(&directory, OsStr::from_bytes(&name), flags, Mode::empty())?;
+    let mut file = std::fs::File::from(file);
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    file.write_all(&[value, b"\n"].concat())
+}
+
+fn flags(how: OFlags) -> OFlags {
+    how | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY
+}
+
+/// The directory of a setting, opened part by part, and the name in it. `None` if it does not exist.
+fn directory_of(places: &Places, module: &ModuleName, key: &Key) -> io::Result<Option<(OwnedFd, Vec<u8>)>> {
+    let (start, path) = match key {
+        Key::Parameter(name) => {
+            let Some(directory) = parameters(places, module) else { return Ok(None) };
+            (directory, name)
+        }
+        Key::Sysctl(path) => (places.proc_sys.clone(), path),
+    };
+    let mut parts: Vec<&[u8]> = path.split(|&byte| byte == b'/').collect();
+    let Some(name) = parts.pop() else { return Ok(None) };
+    let flags = flags(OFlags::RDONLY | OFlags::DIRECTORY);
+    let mut directory = match rustix::fs::open(&start, flags, Mode::empty()) {
+        Ok(directory) => directory,
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno.into()),
+    };
+    for part in parts {
+        directory = match openat(&directory, OsStr::from_bytes(part), flags, Mode::empty()) {
+            Ok(directory) => directory,
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        };
+    }
+    Ok(Some((directory, name.to_vec())))
+}
+
+fn parameters(places: &Places, module: &ModuleName) -> Option<PathBuf> {
+    Some(small_file::of_module(&places.sys_module, module)?.join("parameters"))
+}
+
+/// The paths below `/proc/sys` that a pattern stands for now.
+fn expand(places: &Places, glob: &[u8]) -> Vec<Vec<u8>> {
+    let mut found: Vec<Vec<u8>> = vec![Vec::new()];
+    for part in glob.split(|&byte| byte == b'/') {
+        let join = |before: &Vec<u8>, name: &[u8]| {
+            if before.is_empty() { name.to_vec() } else { [before.as_slice(), b"/", name].concat() }
+        };
+        found = if pattern::is_literal(part) {
+            found.iter().map(|before| join(before, part)).collect()
+        } else {
+            let names = found.iter().map(|before| (before, list(before, &places.proc_sys)));
+            let joined = names.flat_map(|(before, names)| {
+                let fitting = names.into_iter().filter(|name| pattern::matches(part, name));
+                fitting.map(|name| join(before, &name)).collect::<Vec<_>>()
+            });
+            joined.collect()
+        };
+    }
+    found
+}
+
+/// The names in a directory below `start`; none if it cannot be listed.
+fn list(below: &[u8], start: &std::path::Path) -> Vec<Vec<u8>> {
+    let directory = if below.is_empty() { start.to_owned() } else { start.join(OsStr::from_bytes(below)) };
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().as_bytes().to_vec()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::super::tests::system;
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_read_and_written_is_a_setting() {
+        let system = system(
+            "persist m\npersist m sysctl net/*/m_? x\n",
+            &[
+                ("sys/m/parameters/a", "1\n"),
+                ("sys/m/parameters/fixed", "1\n"),
+                ("sys/m/parameters/secret", "1\n"),
+                ("sys/m/parameters/with space", "1\n"),
+                ("proc/net/b/m_1", "x y\n"),
+                ("proc/net/b/m_22", "x\n"),
+                ("proc/x/y", "x\n"),
+            ],
+        );
+        for (name, mode) in [("fixed", 0o444), ("secret", 0o200)] {
+            let path = system.path("sys/m/parameters").join(name);
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        symlink("a", system.path("sys/m/parameters/link")).unwrap();
+        let mut notices = Vec::new();
+        let values = read_all(&system.places, system.module(), &system.rules(), &mut notices);
+        let shown: Vec<_> = values.iter().map(|(key, value)| (key.to_string(), value.as_slice())).collect();
+        assert_eq!(shown, [("parameters/a".into(), &b"1"[..]), ("sysctl/net/b/m_1".into(), b"x y")]);
+        assert!(notices.is_empty());
+    }
+
+    #[test]
+    fn no_link_is_followed_to_write_a_value() {
+        let system = system("persist m sysctl *\n", &[("target/x", "old")]);
+        symlink("../target", system.path("proc/away")).unwrap();
+        symlink("../target/x", system.path("proc/file")).unwrap();
+        for path in ["away/x", "file"] {
+            let key = Key::Sysctl(path.into());
+            assert!(write(&system.places, system.module(), &key, b"new").is_err(), "{path}");
+        }
+        assert_eq!(system.read("target/x"), "old");
+    }
+}

@@ -1,0 +1,26 @@
+//! Tables of the older packet filter: registered, they filter, whatever the use count of their module.
+
+use super::sources::read_if_there;
+use super::{Sign, Sources, Subject};
+
+/// Beginnings of modules' names, and the files that list the tables that are registered.
+const FAMILIES: [(&str, &str); 3] = [
+    ("iptable_", "net/ip_tables_names"),
+    ("ip6table_", "net/ip6_tables_names"),
+    ("arptable_", "net/arp_tables_names"),
+];
+
+/// The packet filter table of the module, if it is registered.
+pub(super) fn registered(sources: &Sources, subject: &Subject) -> Option<Sign> {
+    FAMILIES.iter().find_map(|(beginning, file)| {
+        let table = subject.name.as_bytes().strip_prefix(beginning.as_bytes())?;
+        match read_if_there(&sources.proc.join(file)) {
+            Ok(text) => {
+                let text = text.unwrap_or_default();
+                let is_there = text.split(|&byte| byte == b'\n').any(|line| line == table);
+                is_there.then(|| Sign::Table(table.to_vec()))
+            }
+            Err(unreadable) => Some(unreadable),
+        }
+    })
+}

@@ -1,0 +1,93 @@
+//! One pass of `rmmod -a`: looks at every module that the kernel loaded on demand, marks those that are idle, and
+//! unloads those that an earlier pass had marked, an interval ago at least.
+//!
+//! The pass never forces and never waits. The kernel has the last word on whether a module is in use; everything
+//! here only decides whether it is asked. One that is killed in the middle leaves records and marks that hold.
+
+pub(crate) mod aliases;
+mod classes;
+pub(crate) mod evidence;
+mod loaded;
+mod pass;
+mod policy;
+mod report;
+mod wanted;
+
+use std::io;
+
+use modcli::{Exit, Session};
+use modkernel::KernelOps;
+use modstate::{BootId, BootTime, Memory};
+
+use crate::places::Places;
+use crate::request::{Autoclean, Mode, Report};
+use crate::{messages, settings};
+
+use pass::Pass;
+
+/// Runs a pass and shows what was asked for.
+pub(crate) fn run(
+    session: &Session,
+    places: &Places,
+    request: &Autoclean,
+    kernel: &mut dyn KernelOps,
+) -> Exit {
+    let reporter = &session.reporter;
+    let memory = Memory::new(&places.memory);
+    let records = match memory.records() {
+        Ok(records) => records,
+        Err(error) => {
+            reporter.error(messages::cannot_work_in(&places.memory, &error));
+            return Exit::Failure;
+        }
+    };
+    if records.is_empty() {
+        if request.report == Report::Json {
+            session.output.show(report::json(&[]));
+        }
+        return Exit::Success;
+    }
+    // Held until the end of the pass. A second pass would find nothing else than this one.
+    let _lock = match (request.mode, memory.lock()) {
+        (Mode::Dry, _) => None,
+        (Mode::Real, Ok(Some(lock))) => Some(lock),
+        (Mode::Real, Ok(None)) => return Exit::Success,
+        (Mode::Real, Err(error)) => {
+            reporter.error(messages::cannot_work_in(&places.memory, &error));
+            return Exit::Failure;
+        }
+    };
+    let boot = match BootId::read(&places.proc.join("sys/kernel/random/boot_id")) {
+        Ok(boot) => boot,
+        Err(error) => return unknown(session, "the boot id", &error),
+    };
+    let loaded = match std::fs::read(places.proc.join("modules")) {
+        Ok(text) => loaded::parse(&text),
+        Err(error) => return unknown(session, "the list of modules", &error),
+    };
+    let config = settings::configuration(places, reporter);
+    let mut pass = Pass { session, places, request, config: &config, memory: &memory, boot, now: now() };
+    let (lines, exit) = pass.run(records, loaded, kernel);
+    match request.report {
+        Report::Nothing => {}
+        Report::Lines => session.output.show(report::lines(&lines)),
+        Report::Json => session.output.show(report::json(&lines)),
+    }
+    exit
+}
+
+/// What is not known keeps everything.
+fn unknown(session: &Session, what: &str, error: &io::Error) -> Exit {
+    session.reporter.error(messages::cannot_know(what, error));
+    Exit::Failure
+}
+
+/// The time since the boot, sleep included.
+fn now() -> BootTime {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let milliseconds = i128::from(time.tv_sec) * 1000 + i128::from(time.tv_nsec) / 1_000_000;
+    BootTime(u64::try_from(milliseconds).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! What a pass found, as lines for people or as JSON for programs.
+
+use std::fmt::Write;
+
+use modfile::ModuleName;
+use modstate::Role;
+
+use super::policy::{Reason, Verdict};
+
+/// What became of a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is still there.
+    Found(Verdict),
+    /// It was unloaded.
+    Removed,
+    /// It was to go, and something went wrong.
+    Failed,
+}
+
+/// One module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub module: ModuleName,
+    pub request: Vec<u8>,
+    pub role: Role,
+    pub fate: Fate,
+}
+
+impl Line {
+    fn state(&self) -> &'static str {
+        match &self.fate {
+            Fate::Removed => "removed",
+            Fate::Failed => "failed",
+            Fate::Found(Verdict::Goes { .. }) => "goes",
+            Fate::Found(Verdict::Mark | Verdict::Waits { .. }) => "idle",
+            Fate::Found(Verdict::Stays(reason)) => match reason {
+                Reason::HeldBy(_) | Reason::Counted(_) | Reason::CameIntoUse => "in-use",
+                Reason::Sign(sign) if sign.is_use() => "in-use",
+                _ => "kept",
+            },
+        }
+    }
+
+    fn reason(&self) -> String {
+        match &self.fate {
+            Fate::Removed => "unloaded".to_owned(),
+            Fate::Failed => "could not be unloaded".to_owned(),
+            Fate::Found(Verdict::Stays(reason)) => reason.to_string(),
+            Fate::Found(Verdict::Mark) => "idle, found in this pass".to_owned(),
+            Fate::Found(Verdict::Waits { idle, left }) => {
+                format!("idle for {} s, may go in {} s", idle / 1000, left.div_ceil(1000))
+            }
+            Fate::Found(Verdict::Goes { idle }) => format!("idle for {} s, goes now", idle / 1000),
+        }
+    }
+
+    fn idle_seconds(&self) -> Option<u64> {
+        match self.fate {
+            Fate::Found(Verdict::Waits { idle, .. } | Verdict::Goes { idle }) => Some(idle / 1000),
+            Fate::Found(Verdict::Mark) => Some(0),
+            _ => None,
+        }
+    }
+}
+
+/// A table with a heading; nothing if there is nothing to tell.
+pub(crate) fn lines(lines: &[Line]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<[String; 3]> = lines
+        .iter()
+        .map(|line| [plain(line.module.as_bytes()), plain(&line.request), line.reason()])
+        .collect();
+    let width = |column: usize, heading: &str| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([heading.len()]).max().unwrap_or(0)
+    };
+    let (first, second) = (width(0, "MODULE"), width(1, "CAME IN BY"));
+    let mut text = String::new();
+    let _ = writeln!(text, "{:first$}  {:second$}  STATE", "MODULE", "CAME IN BY");
+    for [module, request, reason] in &rows {
+        let _ = writeln!(text, "{module:first$}  {request:second$}  {reason}");
+    }
+    text
+}
+
+/// An array with an object for each module, and a newline.
+pub(crate) fn json(lines: &[Line]) -> String {
+    let objects: Vec<_> = lines.iter().map(object).collect();
+    if objects.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", objects.join(",\n")) }
+}
+
+fn object(line: &Line) -> String {
+    let role = match line.role {
+        Role::Target => "target",
+        Role::Dependency => "dependency",
+    };
+    let idle = line.idle_seconds().map_or("null".to_owned(), |seconds| seconds.to_string());
+    format!(
+        "  {{\"module\": {}, \"request\": {}, \"role\": \"{role}\", \"state\": \"{}\", \"idle_seconds\": {idle}, \
+         \"reason\": {}}}",
+        string(line.module.as_bytes()),
+        string(&line.request),
+        line.state(),
+        string(line.reason().as_bytes()),
+    )
+}
+
+/// A JSON string (RFC 8259); bytes that are no UTF-8 are replaced.
+fn string(bytes: &[u8]) -> String {
+    let mut text = String::from("\"");
+    for character in String::from_utf8_lossy(bytes).chars() {
+        match character {
+            '"' | '\\' => text.extend(['\\', character]),
+            control if u32::from(control) < 0x20 => {
+                let _ = write!(text, "\\u{:04x}", u32::from(control));
+            }
+            other => text.push(other),
+        }
+    }
+    text.push('"');
+    text
+}
+
+/// Text that cannot move the cursor of a terminal.
+fn plain(bytes: &[u8]) -> String {
+    let clean = |character: char| if character.is_control() { '?' } else { character };
+    String::from_utf8_lossy(bytes).chars().map(clean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(module: &str, fate: Fate) -> Line {
+        Line { module: module.into(), request: b"fs-x".to_vec(), role: Role::Target, fate }
+    }
+
+    #[test]
+    fn people_get_a_table() {
+        let text = lines(&[
+            line("a", Fate::Removed),
+            line("long_name", Fate::Found(Verdict::Waits { idle: 1500, left: 58_500 })),
+            line("b", Fate::Found(Verdict::Stays(Reason::HeldBy(vec!["c".into()])))),
+        ]);
+        assert_eq!(
+            text,
+            "MODULE     CAME IN BY  STATE\n\
+             a          fs-x        unloaded\n\
+             long_name  fs-x        idle for 1 s, may go in 59 s\n\
+             b          fs-x        used by c\n"
+        );
+        assert_eq!(lines(&[]), "");
+    }
+
+    #[test]
+    fn programs_get_json_whatever_is_in_the_names() {
+        let hostile = Line { request: b"a\"\\\n\xff".to_vec(), ..line("m", Fate::Removed) };
+        assert_eq!(
+            json(&[hostile, line("n", Fate::Found(Verdict::Mark))]),
+            "[\n  {\"module\": \"m\", \"request\": \"a\\\"\\\\\\u000a\u{fffd}\", \"role\": \"target\", \
+             \"state\": \"removed\", \"idle_seconds\": null, \"reason\": \"unloaded\"},\n  {\"module\": \"n\", \
+             \"request\": \"fs-x\", \"role\": \"target\", \"state\": \"idle\", \"idle_seconds\": 0, \"reason\": \
+             \"idle, found in this pass\"}\n]\n"
+        );
+        assert_eq!(json(&[]), "[]\n");
+    }
+}

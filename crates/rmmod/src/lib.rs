@@ -1,0 +1,51 @@
+//! `rmmod` unloads modules: those that are named, or with `-a` those that the kernel loaded on demand and that
+//! nobody uses any more.
+//!
+//! [`run`] reads the command line into a [`request`]. [`remove`] unloads what is named; [`autoclean`] finds out
+//! what may go, where [`autoclean::evidence`] looks and [`autoclean::policy`] decides.
+
+mod autoclean;
+mod cli;
+mod in_use;
+mod messages;
+mod places;
+mod remove;
+mod request;
+mod settings;
+
+use modcli::{Exit, Session};
+use modkernel::{DryRun, KernelOps, Native, Sysfs};
+
+use crate::places::Places;
+use crate::request::{Mode, Request};
+
+pub use crate::cli::command;
+
+/// Runs rmmod with the arguments of a session.
+///
+/// # Errors
+/// Whatever ends the run early; `modcli` words it.
+pub fn run(session: &Session) -> anyhow::Result<Exit> {
+    let parsed = session.parse(&cli::DEFINITION)?;
+    let request = match Request::new(&parsed) {
+        Ok(request) => request,
+        Err(problem) => {
+            session.reporter.error(messages::problem(problem));
+            return Ok(Exit::Failure);
+        }
+    };
+    let places = Places::of_system();
+    let native = Native::seen_through(Sysfs::new(places.sys_module()));
+    let mode = match &request {
+        Request::Remove(remove) => remove.mode,
+        Request::Autoclean(autoclean) => autoclean.mode,
+    };
+    let mut kernel: Box<dyn KernelOps> = match mode {
+        Mode::Real => Box::new(native),
+        Mode::Dry => Box::new(DryRun(native)),
+    };
+    match request {
+        Request::Remove(remove) => Ok(remove::run(session, &places, &remove, &mut *kernel)),
+        Request::Autoclean(autoclean) => Ok(autoclean::run(session, &places, &autoclean, &mut *kernel)),
+    }
+}

@@ -1,0 +1,134 @@
+//! Unloads the modules that are named, in the order in which they are named. No configuration of modprobe and no
+//! dependencies: what the kernel refuses stays.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use modcli::{Exit, Reporter, Session};
+use moddb::ModuleDb;
+use modfile::ModuleName;
+use modkernel::{KernelOps, ModuleState, RemoveFlags};
+
+use crate::places::Places;
+use crate::request::{Mode, Remove, Settings};
+use crate::{in_use, messages, settings};
+
+/// Unloads every module that is named; goes on after a failure.
+pub(crate) fn run(session: &Session, places: &Places, request: &Remove, kernel: &mut dyn KernelOps) -> Exit {
+    let mut failed = false;
+    let mut config = None;
+    for operand in &request.operands {
+        let module = name(operand);
+        if module.as_bytes().is_empty() {
+            session.reporter.error(messages::no_name(operand));
+            failed = true;
+            continue;
+        }
+        if !request.force && !may_go(&session.reporter, places, &module, kernel) {
+            failed = true;
+            continue;
+        }
+        if request.mode == Mode::Dry {
+            session.output.show_line(messages::would_remove(&module));
+            continue;
+        }
+        if request.settings == Settings::Save {
+            let config = config.get_or_insert_with(|| settings::configuration(places, &session.reporter));
+            settings::save(places, config, &module, &session.reporter);
+        }
+        if let Err(error) = kernel.remove(&module, RemoveFlags { force: request.force }) {
+            session.reporter.error(messages::cannot_remove(&module, &error));
+            session.reporter.error(messages::cannot_remove_operand(operand, &error));
+            failed = true;
+        }
+    }
+    Exit::failed_if(failed)
+}
+
+/// An operand that exists as a file stands for the module in it.
+fn name(operand: &OsStr) -> ModuleName {
+    let bytes = operand.as_bytes();
+    if Path::new(operand).exists() { ModuleName::of_path(bytes) } else { ModuleName::new(bytes) }
+}
+
+/// Whether the kernel may be asked; says why not.
+fn may_go(reporter: &Reporter, places: &Places, module: &ModuleName, kernel: &dyn KernelOps) -> bool {
+    let file =
+        |name: &str| -> PathBuf { places.sys_module().join(OsStr::from_bytes(module.as_bytes())).join(name) };
+    match kernel.state(module) {
+        Ok(ModuleState::Live) => {}
+        Ok(ModuleState::Going) => {
+            // compat: kmod fails without a word here, which helps nobody.
+            reporter.error(messages::is_going(module));
+            return false;
+        }
+        // A module that is built in may have a directory for its parameters, and never has a state.
+        Ok(ModuleState::Coming | ModuleState::Absent) if is_builtin(places, module) => {
+            reporter.error(messages::is_builtin(module));
+            return false;
+        }
+        Ok(ModuleState::Coming) => {}
+        Ok(ModuleState::Absent) => {
+            reporter.error(messages::not_loaded(module));
+            return false;
+        }
+        Err(error) => {
+            reporter.error(messages::cannot_read_state(&file("initstate"), &error));
+            return false;
+        }
+    }
+    match kernel.holders(module) {
+        Ok(holders) if holders.is_empty() => {}
+        Ok(holders) => {
+            reporter.error(messages::in_use_by(module, &holders));
+            return false;
+        }
+        Err(error) => reporter.error(messages::cannot_open(&file("holders"), &error)),
+    }
+    match kernel.use_count(module) {
+        Ok(Some(0)) => true,
+        Ok(Some(_)) => {
+            reporter.error(messages::in_use(module));
+            if reporter.wants_hints() {
+                for hint in in_use::hints(places, module) {
+                    reporter.hint(hint);
+                }
+            }
+            false
+        }
+        Ok(None) => {
+            reporter.error(messages::CANNOT_UNLOAD);
+            false
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            reporter.error(messages::no_number(&file("refcnt")));
+            false
+        }
+        Err(error) => {
+            reporter.error(messages::cannot_read_state(&file("refcnt"), &error));
+            false
+        }
+    }
+}
+
+fn is_builtin(places: &Places, module: &ModuleName) -> bool {
+    ModuleDb::new(places.module_directory.clone(), moddb::config::Config::default()).is_builtin(module)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operand_is_a_name_unless_a_file_is_there() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("a-b.ko.xz");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(name(file.as_os_str()), "a_b".into());
+        assert_eq!(name(OsStr::new("c-d.ko")), "c_d".into());
+        assert_eq!(name(OsStr::new("missing/c-d")).as_bytes(), b"missing/c_d");
+        assert_eq!(name(OsStr::new("/")).as_bytes(), b"");
+    }
+}

@@ -1,0 +1,162 @@
+//! Makes and removes network interfaces by rtnetlink, and asks for families of generic netlink: as much of the
+//! protocol as that takes.
+
+use std::io;
+
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
+};
+
+const NEW_LINK: u16 = 16;
+const DELETE_LINK: u16 = 17;
+const ERROR: u16 = 2;
+const GENERIC_CONTROL: u16 = 16;
+const GET_FAMILY: u8 = 3;
+const FAMILY_NAME: u16 = 2;
+/// Request and acknowledge.
+const ASK: u16 = 0x1 | 0x4;
+/// Create, and only if it is not there.
+const CREATE: u16 = 0x400 | 0x200;
+const INTERFACE_NAME: u16 = 3;
+const MASTER: u16 = 10;
+const LINK_INFO: u16 = 18;
+const INFO_KIND: u16 = 1;
+/// The flag of an interface that is up.
+const UP: u32 = 1;
+
+/// Makes an interface of a kind: `rtnl-link-KIND`.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn create(kind: &str, name: &str) -> io::Result<()> {
+    let kind = attribute(LINK_INFO, &attribute(INFO_KIND, kind.as_bytes()));
+    tell(NEW_LINK, CREATE, &link(0, 0, 0, &[attribute(INTERFACE_NAME, &terminated(name)), kind]))
+}
+
+/// Removes an interface.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn delete(name: &str) -> io::Result<()> {
+    tell(DELETE_LINK, 0, &link(0, 0, 0, &[attribute(INTERFACE_NAME, &terminated(name))]))
+}
+
+/// Brings an interface up.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn up(index: u32) -> io::Result<()> {
+    tell(NEW_LINK, 0, &link(index, UP, UP, &[]))
+}
+
+/// Makes an interface a port of another one, such as a bridge.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn enslave(index: u32, master: u32) -> io::Result<()> {
+    tell(NEW_LINK, 0, &link(index, 0, 0, &[attribute(MASTER, &master.to_ne_bytes())]))
+}
+
+/// The fixed part of a link message, and its attributes.
+fn link(index: u32, flags: u32, change: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = vec![0; 4];
+    for word in [index, flags, change] {
+        bytes.extend(word.to_ne_bytes());
+    }
+    bytes.extend(attributes.concat());
+    bytes
+}
+
+fn terminated(name: &str) -> Vec<u8> {
+    name.bytes().chain([0]).collect()
+}
+
+/// An attribute, filled up to a multiple of four bytes.
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
+    let mut bytes = Vec::from(length.to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(value);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+/// Asks generic netlink for a family by its name: `net-pf-16-proto-16-family-NAME`.
+///
+/// # Errors
+/// What the kernel answers; that there is none is `NotFound`.
+pub fn generic_family(name: &str) -> io::Result<()> {
+    // Command, version, and two reserved bytes.
+    let body = [vec![GET_FAMILY, 1, 0, 0], attribute(FAMILY_NAME, &terminated(name))].concat();
+    let answer = talk(Some(rustix::net::netlink::GENERIC), GENERIC_CONTROL, 0, &body)?;
+    // The family's description, or an error.
+    if kind(&answer) == Some(GENERIC_CONTROL) { Ok(()) } else { acknowledged(&answer) }
+}
+
+/// Sends one message of rtnetlink, which is acknowledged.
+fn tell(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+    // No protocol means number 0, which is NETLINK_ROUTE.
+    acknowledged(&talk(None, kind, flags, body)?)
+}
+
+/// Sends one message and gives the kernel's answer to it.
+fn talk(protocol: Option<Protocol>, kind: u16, flags: u16, body: &[u8]) -> io::Result<Vec<u8>> {
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+    let length = u32::try_from(body.len() + 16).map_err(io::Error::other)?;
+    let mut message = Vec::from(length.to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend((ASK | flags).to_ne_bytes());
+    message.extend([1, 0, 0, 0, 0, 0, 0, 0]);
+    message.extend(body);
+    sendto(&socket, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    let mut answer = vec![0; 8192];
+    let (length, _) = recv(&socket, answer.as_mut_slice(), RecvFlags::empty())?;
+    answer.truncate(length);
+    Ok(answer)
+}
+
+/// The type in a message's header.
+fn kind(message: &[u8]) -> Option<u16> {
+    Some(u16::from_ne_bytes(message.get(4..6)?.try_into().ok()?))
+}
+
+/// Reads an acknowledgement: a header of 16 bytes, and the negated errno or 0.
+fn acknowledged(answer: &[u8]) -> io::Result<()> {
+    let damaged = || io::Error::other("the answer is no acknowledgement");
+    if kind(answer) != Some(ERROR) {
+        return Err(damaged());
+    }
+    let code = answer.get(16..20).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
+    match code.ok_or_else(damaged)? {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(-code)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_say_their_length_and_are_filled_up() {
+        let little = attribute(3, b"lo\0");
+        assert_eq!(little.len(), 8);
+        assert_eq!(little[..2], 7u16.to_ne_bytes());
+        assert_eq!(little[4..], *b"lo\0\0");
+    }
+
+    #[test]
+    fn an_acknowledgement_carries_the_error_of_the_kernel() {
+        let answer = |code: i32| {
+            let mut bytes = vec![0; 16];
+            bytes[4..6].copy_from_slice(&ERROR.to_ne_bytes());
+            bytes.extend(code.to_ne_bytes());
+            bytes
+        };
+        assert!(acknowledged(&answer(0)).is_ok());
+        assert_eq!(acknowledged(&answer(-17)).unwrap_err().raw_os_error(), Some(17));
+        assert!(acknowledged(&answer(0)[..18]).is_err());
+        assert!(acknowledged(&[]).is_err());
+    }
+}

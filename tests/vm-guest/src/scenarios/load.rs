@@ -1,0 +1,44 @@
+//! Loading and unloading by hand: chains, configuration, compressed, damaged and foreign modules, force.
+
+mod chains;
+mod configuration;
+mod files;
+
+use crate::catalog::{Group, Scenario};
+
+/// See the module.
+pub const GROUP: Group = Group::new(
+    "load",
+    &[
+        Scenario::new("xfs-comes-and-goes-with-what-it-needs", &["xfs", "crc32c_generic"], chains::xfs),
+        Scenario::new("btrfs-comes-and-goes-with-what-it-needs", chains::BTRFS, chains::btrfs),
+        Scenario::new("iptable-nat-comes-and-goes-with-what-it-needs", &["iptable_nat"], chains::iptable_nat),
+        Scenario::new("all-that-became-unused-goes", &["iptable_nat"], chains::all_unused).ours_only(),
+        Scenario::new("several-modules-load-in-one-call", &["minix", "vfat", "efs"], chains::several),
+        Scenario::new("a-module-with-holders-stays", &["vfat"], chains::holders),
+        Scenario::new("a-module-goes-with-its-holders-on-request", &["vfat"], chains::remove_holders),
+        Scenario::new("a-module-in-use-stays", &["fuse"], chains::in_use),
+        Scenario::new("rmmod-removes-what-is-named-and-nothing-else", &["vfat"], chains::rmmod),
+        Scenario::new("rmmod-refuses-a-module-with-holders", &["vfat"], chains::rmmod_holders),
+        Scenario::new("rmmod-by-force-removes", &["minix"], chains::rmmod_force),
+        Scenario::new("loading-what-is-there-succeeds", &["minix"], chains::first_time),
+        Scenario::new("options-of-the-command-line-come-last", &["dummy"], configuration::options),
+        Scenario::new("a-blacklisted-module-loads-by-name-only", &["vfat"], configuration::blacklist),
+        Scenario::new("softdeps-come-in-order", &["minix", "vfat", "efs"], configuration::softdep),
+        Scenario::new("install-and-remove-commands-run-instead", &["minix"], configuration::commands),
+        Scenario::new("a-failing-install-command-fails-modprobe", &["minix"], configuration::failing_command),
+        Scenario::new("modules-compressed-by-xz-load", &[], |world| files::compressed(world, files::XZ))
+            .with_compressed(&[files::XZ]),
+        Scenario::new("modules-compressed-by-zstd-load", &[], |world| files::compressed(world, files::ZSTD))
+            .with_compressed(&[files::ZSTD]),
+        // Debian builds the reference without zlib.
+        Scenario::new("modules-compressed-by-gzip-load", &[], |world| files::compressed(world, files::GZIP))
+            .with_compressed(&[files::GZIP])
+            .ours_only(),
+        Scenario::new("depmods-own-database-answers", &["vfat", "bridge"], files::depmod),
+        Scenario::new("damaged-modules-are-refused", &["minix"], files::damaged),
+        Scenario::new("a-module-of-another-kernel-loads-only-by-force", &["minix"], files::vermagic),
+        Scenario::new("a-module-with-another-checksum-loads-only-by-force", &["vfat"], files::modversion),
+        Scenario::new("a-module-file-that-is-gone-is-named", &["minix"], files::gone),
+    ],
+);

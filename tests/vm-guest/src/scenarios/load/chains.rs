@@ -1,0 +1,103 @@
+//! What a module needs comes with it and goes with it, as far as nobody else uses it.
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::ask;
+use crate::program::{modprobe, rmmod as run_rmmod, run};
+use crate::world::{MODPROBE, World};
+
+/// btrfs with its soft dependencies.
+pub(super) const BTRFS: &[&str] = &["btrfs", "blake2b_generic", "xxhash_generic", "crc32c_generic"];
+
+/// Loads, checks, removes by `modprobe -r`, checks.
+fn come_and_go(world: &World, module: &str, chain: &[&str]) -> Result<()> {
+    modprobe(&[module])?;
+    world.expect_loaded(chain)?;
+    modprobe(&["-r", module])?;
+    world.expect_absent(chain).context("after modprobe -r")
+}
+
+pub(super) fn xfs(world: &mut World) -> Result<()> {
+    come_and_go(world, "xfs", &["xfs", "libcrc32c"])
+}
+
+pub(super) fn btrfs(world: &mut World) -> Result<()> {
+    come_and_go(world, "btrfs", &["btrfs", "raid6_pq", "xor", "zstd_compress", "libcrc32c"])
+}
+
+pub(super) fn iptable_nat(world: &mut World) -> Result<()> {
+    let chain = ["iptable_nat", "ip_tables", "x_tables", "nf_nat", "nf_conntrack"];
+    modprobe(&["iptable_nat"])?;
+    world.expect_loaded(&chain)?;
+    modprobe(&["-r", "iptable_nat"])?;
+    world.expect_absent(&["iptable_nat", "ip_tables", "nf_nat"]).context("after modprobe -r")
+}
+
+pub(super) fn all_unused(world: &mut World) -> Result<()> {
+    // In the order of modules.dep x_tables comes while ip_tables still holds it.
+    let chain = ["iptable_nat", "ip_tables", "x_tables", "nf_nat", "nf_conntrack", "nf_defrag_ipv4"];
+    come_and_go(world, "iptable_nat", &chain)
+}
+
+pub(super) fn several(world: &mut World) -> Result<()> {
+    modprobe(&["-a", "minix", "vfat", "efs"])?;
+    world.expect_loaded(&["minix", "vfat", "fat", "efs"])?;
+    modprobe(&["-r", "minix", "vfat", "efs"])?;
+    world.expect_absent(&["minix", "vfat", "fat", "efs"])
+}
+
+pub(super) fn holders(world: &mut World) -> Result<()> {
+    modprobe(&["vfat"])?;
+    let ended = run(MODPROBE, &["-r", "fat"])?;
+    ended.expect_code(1)?;
+    ensure!(ended.stderr.contains("in use"), "{ended:?}");
+    world.expect_loaded(&["vfat", "fat"])
+}
+
+pub(super) fn remove_holders(world: &mut World) -> Result<()> {
+    modprobe(&["vfat"])?;
+    // compat: the reference ends with an error if a holder's own removal took the module with it.
+    run(MODPROBE, &["-r", "--remove-holders", "fat"])?;
+    world.expect_absent(&["vfat", "fat"])
+}
+
+pub(super) fn in_use(world: &mut World) -> Result<()> {
+    modprobe(&["fuse"])?;
+    let device = ask::character_device(10, 229).context("the device")?;
+    run(MODPROBE, &["-r", "fuse"])?.expect_code(1)?;
+    world.expect_loaded(&["fuse"])?;
+    drop(device);
+    modprobe(&["-r", "fuse"])?;
+    world.expect_absent(&["fuse"])
+}
+
+pub(super) fn rmmod(world: &mut World) -> Result<()> {
+    modprobe(&["vfat"])?;
+    run_rmmod(&["vfat"])?.expect_code(0)?;
+    world.expect_absent(&["vfat"])?;
+    world.expect_loaded(&["fat"])
+}
+
+pub(super) fn rmmod_holders(world: &mut World) -> Result<()> {
+    modprobe(&["vfat"])?;
+    let ended = run_rmmod(&["fat"])?;
+    ended.expect_code(1)?;
+    ensure!(ended.stderr.contains("in use") && ended.stderr.contains("vfat"), "{ended:?}");
+    world.expect_loaded(&["vfat", "fat"])
+}
+
+pub(super) fn rmmod_force(world: &mut World) -> Result<()> {
+    modprobe(&["minix"])?;
+    run_rmmod(&["-f", "minix"])?.expect_code(0)?;
+    world.expect_absent(&["minix"])
+}
+
+pub(super) fn first_time(world: &mut World) -> Result<()> {
+    modprobe(&["minix"])?;
+    modprobe(&["minix"]).context("the second time")?;
+    run(MODPROBE, &["--first-time", "minix"])?.expect_code(1)?;
+    modprobe(&["-r", "minix"])?;
+    modprobe(&["-r", "minix"]).context("removed the second time")?;
+    run(MODPROBE, &["-r", "--first-time", "minix"])?.expect_code(1)?;
+    world.expect_absent(&["minix"])
+}

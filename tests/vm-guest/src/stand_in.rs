@@ -1,0 +1,84 @@
+//! Small programs that the guest's one binary plays under other names: what the kernel starts instead of
+//! modprobe, and what starts modprobe in a state that a shell could not make.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::{AddressFamily, SocketType, socket};
+use rustix::stdio::{stderr, stdin, stdout};
+
+use crate::world::{MODPROBE, OWN};
+
+/// Starts the program in its first argument with descriptors 0, 1 and 2 closed.
+pub const CLOSED: &str = "with-closed-descriptors";
+/// Is started by the kernel in modprobe's place and becomes modprobe in the form of Linux 2.4.
+pub const LINUX_2_4: &str = "as-linux-2.4";
+/// The same with `-s` before the present form: a kernel whose modprobe logs to syslog.
+pub const SYSLOG: &str = "as-syslog";
+/// A modprobe that itself needs a socket family which is not there: the mistake that counting must find.
+pub const RECURSING: &str = "modprobe";
+
+/// The path of a stand-in, made at first use.
+///
+/// # Errors
+/// When the link cannot be made.
+pub fn path(name: &str) -> Result<String> {
+    let directory = format!("{OWN}/work/stand-in");
+    std::fs::create_dir_all(&directory)?;
+    let path = format!("{directory}/{name}");
+    if !Path::new(&path).is_symlink() {
+        symlink("/init", &path).with_context(|| format!("cannot make {path}"))?;
+    }
+    Ok(path)
+}
+
+/// Plays the part named by the last component of `name`, or gives `None` if it names none.
+#[must_use]
+pub fn run(name: &OsStr, arguments: &[OsString]) -> Option<ExitCode> {
+    let request = arguments.last().cloned().unwrap_or_default();
+    match Path::new(name).file_name()?.to_str()? {
+        CLOSED => {
+            let (program, rest) = arguments.split_first()?;
+            Some(become_program(program, rest))
+        }
+        LINUX_2_4 => Some(become_program(MODPROBE.as_ref(), &words(&["-s", "-k", "--"], &request))),
+        SYSLOG => Some(become_program(MODPROBE.as_ref(), &words(&["-s", "--"], &request))),
+        RECURSING => Some(recurse(&request)),
+        _ => None,
+    }
+}
+
+fn words(options: &[&str], request: &OsStr) -> Vec<OsString> {
+    options.iter().map(OsString::from).chain([request.to_owned()]).collect()
+}
+
+/// Becomes the program, which finds descriptors 0, 1 and 2 closed. Comes back only if that is impossible.
+fn become_program(program: &OsStr, arguments: &[OsString]) -> ExitCode {
+    if close_on_exec().is_err() {
+        return ExitCode::from(126);
+    }
+    // The error has nowhere to go but the status: what would show it is closed.
+    let _ = Command::new(program).args(arguments).exec();
+    ExitCode::from(127)
+}
+
+fn close_on_exec() -> io::Result<()> {
+    for descriptor in [stdin(), stdout(), stderr()] {
+        fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
+    }
+    Ok(())
+}
+
+/// Opens a socket of another absent family, once: the request for that one finds nothing to do.
+fn recurse(request: &OsStr) -> ExitCode {
+    if request == "net-pf-28" {
+        let _ = socket(AddressFamily::from_raw(27), SocketType::RAW, None);
+    }
+    ExitCode::FAILURE
+}

@@ -1,0 +1,5 @@
+//! The command; see the library.
+
+fn main() -> std::process::ExitCode {
+    vm::main()
+}

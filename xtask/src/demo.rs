@@ -1,0 +1,5 @@
+//! demo
+use anyhow::Result;
+pub fn run() -> Result<()> {
+    Ok(())
+}
