@@ -31,8 +31,8 @@ pub(super) fn hide_modversions(image: &mut [u8]) -> Result<(), InsertError> {
 
 /// Overwrites the `vermagic=` string with NULs.
 pub(super) fn erase_vermagic(image: &mut [u8]) -> Result<(), InsertError> {
-    let layout = Layout::read(&Image::Memory(image))?;
-    let section = layout.section(b".modinfo").and_then(|range| {
+    let range = Layout::read(&Image::Memory(image), &mut Default::default())?.section(b".modinfo");
+    let section = range.and_then(|range| {
         let start = usize::try_from(range.offset).ok()?;
         image.get_mut(start..start.checked_add(usize::try_from(range.len).ok()?)?)
     });
@@ -54,7 +54,7 @@ struct FlagsField {
 
 fn flags_of(image: &[u8], section: &[u8]) -> Result<Option<FlagsField>, ReadError> {
     // All structure is checked here once, by the rules by which modules are read.
-    Layout::read(&Image::Memory(image))?;
+    Layout::read(&Image::Memory(image), &mut Default::default())?;
     let endian = if image.get(5) == Some(&2) { Endianness::Big } else { Endianness::Little };
     Ok(match image.get(4) {
         Some(1) => find::<FileHeader32<Endianness>>(image, endian, section, 4),

@@ -33,7 +33,8 @@ fn of_file(path: &Path, loaded: Option<&[u8]>) -> Result<Option<Vec<Vec<u8>>>, R
     let file = file::open(path)?;
     let mut buffers = Buffers::default();
     let image = file::image(&file, &mut buffers)?;
-    let Some(range) = Layout::read(&image)?.section(b".modinfo") else { return Ok(None) };
+    let mut headers = Default::default();
+    let Some(range) = Layout::read(&image, &mut headers)?.section(b".modinfo") else { return Ok(None) };
     let mut section = Vec::new();
     let section = image.bytes(range.offset, range.len, &mut section)?;
     let built = modinfo::values(section, "srcversion").next();
