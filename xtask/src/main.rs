@@ -3,6 +3,8 @@
 
 mod bench;
 mod compliance;
+mod dist;
+mod documents;
 mod demo;
 mod project;
 mod setup;
@@ -23,6 +25,10 @@ usage: cargo xtask TASK
   test                  every test, as CI runs them
   compliance [depmod]   ours against kmod 30 and kmod 34
   vm [SCENARIO|GROUP]   the tools on a real kernel in QEMU
+  man                   manual pages against the tools' options
+  completions [--check] renew what completions know of the tools' options, or only compare it
+  dist [ARCHITECTURE]   static tarballs and Debian packages, for x86_64 and aarch64
+  install --prefix DIR  the tools for this machine with pages and completions, below DIR
   tidy                  rules of the source tree that no other tool checks
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
   bench request         a request of the kernel answered by ours and by kmod 30, in time
@@ -46,6 +52,9 @@ fn task(arguments: &[String]) -> Result<()> {
         ["test"] => test::run(),
         ["compliance", options @ ..] => compliance::run(options),
         ["tidy"] => tidy::run(),
+        [task @ ("man" | "completions"), options @ ..] => documents::run(&[&[*task], *options].concat()),
+        ["dist", options @ ..] => dist::run(options),
+        ["install", options @ ..] => dist::install(options),
         ["demo"] => demo::run(),
         ["vm", options @ ..] => vm::run(options),
         ["bench", "request"] => vm::time_of_a_request(),

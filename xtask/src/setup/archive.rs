@@ -43,6 +43,12 @@ pub fn busybox(cache: &Cache) -> Result<()> {
     unpack(cache, &cache.directory().join("busybox"), "bookworm", |_| Ok(vec!["busybox-static".to_owned()]))
 }
 
+/// The headers of musl for another architecture, in Debian's name: the cross compiler brings those of glibc only.
+pub fn musl_headers(cache: &Cache, architecture: &str) -> Result<()> {
+    let target = cache.directory().join(format!("musl-dev-{architecture}"));
+    unpack(cache, &target, "bookworm", |_| Ok(vec![format!("musl-dev:{architecture}")]))
+}
+
 /// apt with lists and a cache of its own.
 struct Apt<'d> {
     directory: &'d Path,
@@ -59,6 +65,9 @@ impl Apt<'_> {
             "Dir::Etc::SourceParts=/dev/null".to_owned(),
             // An unprivileged download user could not write here.
             "APT::Sandbox::User=root".to_owned(),
+            // What is only unpacked may be of any architecture that the tools are shipped for.
+            "APT::Architectures::=amd64".to_owned(),
+            "APT::Architectures::=arm64".to_owned(),
             "Acquire::Languages=none".to_owned(),
         ] {
             command.args(["-o", &setting]);
