@@ -3,9 +3,9 @@
 
 mod bench;
 mod compliance;
+mod demo;
 mod dist;
 mod documents;
-mod demo;
 mod project;
 mod setup;
 mod shell;
@@ -52,7 +52,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ["test"] => test::run(),
         ["compliance", options @ ..] => compliance::run(options),
         ["tidy"] => tidy::run(),
-        [task @ ("man" | "completions"), options @ ..] => documents::run(&[&[*task], *options].concat()),
+        ["man" | "completions", ..] => documents::run(&words),
         ["dist", options @ ..] => dist::run(options),
         ["install", options @ ..] => dist::install(options),
         ["demo"] => demo::run(),

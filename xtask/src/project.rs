@@ -68,7 +68,7 @@ pub fn holds(name: &str) -> bool {
 }
 
 /// Cargo's target directory: this program lies two levels below it.
-pub pub fn target_directory() -> Result<PathBuf> {
+pub fn target_directory() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let directory = program.ancestors().nth(2).context("this program lies in no target directory")?;
     Ok(directory.to_owned())

@@ -22,7 +22,10 @@ const FILES: [(&str, &str); 8] = [
     ("packaging/cron/modutils-rs", "etc/cron.d/modutils-rs"),
     ("packaging/systemd/modutils-autoclean.service", "usr/lib/systemd/system/modutils-autoclean.service"),
     ("packaging/systemd/modutils-autoclean.timer", "usr/lib/systemd/system/modutils-autoclean.timer"),
-    ("packaging/systemd/modutils-save-settings.service", "usr/lib/systemd/system/modutils-save-settings.service"),
+    (
+        "packaging/systemd/modutils-save-settings.service",
+        "usr/lib/systemd/system/modutils-save-settings.service",
+    ),
     ("packaging/debian/copyright", "usr/share/doc/modutils-rs/copyright"),
     ("LICENSE-MIT", "usr/share/doc/modutils-rs/LICENSE-MIT"),
     ("LICENSE-APACHE", "usr/share/doc/modutils-rs/LICENSE-APACHE"),
@@ -54,7 +57,9 @@ fn content(root: &Path, tools: &[PathBuf]) -> Result<u64> {
     layout::manual(&share.join("man"))?;
     compress_pages(&share.join("man"))?;
     layout::completions(&share, "zsh/vendor-completions")?;
-    let usage = shell::output(Command::new("du").args(["--summarize", "--block-size=1K", "--apparent-size"]).arg(root))?;
+    let usage = shell::output(
+        Command::new("du").args(["--summarize", "--block-size=1K", "--apparent-size"]).arg(root),
+    )?;
     usage.split_whitespace().next().and_then(|size| size.parse().ok()).context("du shows no size")
 }
 
@@ -84,7 +89,10 @@ fn control(root: &Path, architecture: Architecture, size: u64) -> Result<()> {
         .replace("@VERSION@", super::version())
         .replace("@ARCHITECTURE@", architecture.debian())
         .replace("@SIZE@", &size.to_string());
-    ensure!(!fields.contains('@') || fields.matches('@').count() == 1, "control.in has a field without a value");
+    ensure!(
+        !fields.contains('@') || fields.matches('@').count() == 1,
+        "control.in has a field without a value"
+    );
     fs::write(control.join("control"), fields)?;
     fs::write(control.join("conffiles"), read("conffiles")?)?;
     let common = read("common.sh")?;

@@ -23,7 +23,9 @@ const USAGE: &str = "usage: cargo xtask dist [x86_64|aarch64]\n       cargo xtas
 pub fn run(options: &[&str]) -> Result<()> {
     let architectures = match options {
         [] => Architecture::ALL.to_vec(),
-        [name] => vec![Architecture::named(name).with_context(|| format!("no architecture '{name}'\n{USAGE}"))?],
+        [name] => {
+            vec![Architecture::named(name).with_context(|| format!("no architecture '{name}'\n{USAGE}"))?]
+        }
         _ => bail!(USAGE),
     };
     let out = output_directory()?;

@@ -31,7 +31,8 @@ pub(super) fn hide_modversions(image: &mut [u8]) -> Result<(), InsertError> {
 
 /// Overwrites the `vermagic=` string with NULs.
 pub(super) fn erase_vermagic(image: &mut [u8]) -> Result<(), InsertError> {
-    let range = Layout::read(&Image::Memory(image), &mut Default::default())?.section(b".modinfo");
+    let mut buffers = Default::default();
+    let range = Layout::read(&Image::Memory(image), &mut buffers)?.section(b".modinfo");
     let section = range.and_then(|range| {
         let start = usize::try_from(range.offset).ok()?;
         image.get_mut(start..start.checked_add(usize::try_from(range.len).ok()?)?)

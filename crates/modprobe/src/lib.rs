@@ -1,0 +1,25 @@
+//! `modprobe` loads and unloads kernel modules together with what they depend on.
+//!
+//! [`run`] reads the command line into a [`request`]; names are looked up in the module database; a [`plan`]
+//! says what is to be done, and [`execute`] does it. Dry run, `-D`, `-v` and the deed itself share that path.
+
+pub mod caller;
+mod cli;
+mod database;
+mod diagnose;
+mod env;
+pub mod execute;
+mod insert;
+mod messages;
+mod once;
+pub mod paths;
+pub mod plan;
+mod query;
+mod remove;
+pub mod request;
+mod show;
+mod tool;
+
+pub use crate::cli::command;
+pub use crate::env::{CommandEnvironment, Environment};
+pub use crate::tool::run;

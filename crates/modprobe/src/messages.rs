@@ -1,0 +1,178 @@
+//! Every sentence that modprobe says, except hints. First lines are worded as kmod words them, because scripts
+//! match them.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use modcli::{Severity, errno};
+use moddb::TableProblem;
+use moddb::config::ConfigProblem;
+use moddb::paths::Table;
+use modfile::ModuleName;
+use rustix::io::Errno;
+
+use crate::plan::Note;
+use crate::request::Problem;
+
+pub(crate) fn problem(problem: &Problem) -> Vec<u8> {
+    match problem {
+        Problem::NoOperands => b"missing parameters. See -h.".to_vec(),
+        Problem::BadWait(text) => join(&[b"unexpected wait value '", text.as_bytes(), b"'."]),
+        Problem::TypeWithoutList => b"-t limits the list of -l; give both".to_vec(),
+        Problem::JsonWithoutExplain => b"--json is for --explain; give both".to_vec(),
+    }
+}
+
+pub(crate) fn not_found_in(operand: &OsStr, directory: &Path) -> Vec<u8> {
+    join(&[b"Module ", operand.as_bytes(), b" not found in directory ", bytes(directory)])
+}
+
+pub(crate) fn not_found(operand: &OsStr) -> Vec<u8> {
+    join(&[b"Module ", operand.as_bytes(), b" not found."])
+}
+
+pub(crate) fn no_such_path(operand: &OsStr, error: &io::Error) -> Vec<u8> {
+    let reason = errno::reason(error);
+    join(&[b"Failed to get module from path ", operand.as_bytes(), b": ", reason.as_bytes()])
+}
+
+pub(crate) fn could_not_insert(module: &ModuleName, errno: i32) -> Vec<u8> {
+    let reason = match Errno::from_raw_os_error(errno) {
+        Errno::EXIST => "Module already in kernel".into(),
+        Errno::NOENT => "Unknown symbol in module, or unknown parameter (see dmesg)".into(),
+        _ => errno::text(errno),
+    };
+    join(&[b"could not insert '", module.as_bytes(), b"': ", reason.as_bytes()])
+}
+
+pub(crate) fn no_file(module: &ModuleName) -> Vec<u8> {
+    join(&[b"could not find module by name='", module.as_bytes(), b"'"])
+}
+
+pub(crate) fn command_failed(command: &[u8], module: &ModuleName, code: i32) -> Vec<u8> {
+    join(&[
+        b"Error running install command '",
+        command,
+        b"' for module ",
+        module.as_bytes(),
+        format!(": retcode {code}").as_bytes(),
+    ])
+}
+
+pub(crate) fn command_not_started(
+    verb: &str,
+    command: &[u8],
+    module: &ModuleName,
+    error: &io::Error,
+) -> Vec<u8> {
+    join(&[
+        format!("Could not run {verb} command '").as_bytes(),
+        command,
+        b"' for module ",
+        module.as_bytes(),
+        b": ",
+        errno::reason(error).as_bytes(),
+    ])
+}
+
+pub(crate) fn command_within_itself(module: &ModuleName, command: &[u8]) -> Vec<u8> {
+    join(&[
+        b"The install command '",
+        command,
+        b"' for module ",
+        module.as_bytes(),
+        b" calls modprobe for that module again; let it call modprobe --ignore-install",
+    ])
+}
+
+pub(crate) fn remove_command_failed(module: &ModuleName) -> Vec<u8> {
+    join(&[b"Error running remove command for ", module.as_bytes()])
+}
+
+pub(crate) fn is_builtin(module: &ModuleName) -> Vec<u8> {
+    join(&[b"Module ", module.as_bytes(), b" is builtin."])
+}
+
+pub(crate) fn is_absent(module: &ModuleName) -> Vec<u8> {
+    join(&[b"Module ", module.as_bytes(), b" is not in kernel."])
+}
+
+pub(crate) fn is_in_use(module: &ModuleName) -> Vec<u8> {
+    join(&[b"Module ", module.as_bytes(), b" is in use."])
+}
+
+pub(crate) fn could_not_remove(module: &ModuleName, error: &io::Error) -> Vec<u8> {
+    join(&[b"could not remove '", module.as_bytes(), b"': ", errno::reason(error).as_bytes()])
+}
+
+pub(crate) fn no_symbols(which: &str, operand: &OsStr, errno: i32) -> Vec<u8> {
+    let reason = errno::text(errno);
+    join(&[format!("could not get {which} of ").as_bytes(), operand.as_bytes(), b": ", reason.as_bytes()])
+}
+
+pub(crate) fn config(problem: &ConfigProblem) -> (Severity, Vec<u8>) {
+    (severity(problem.severity()), problem.to_string().into())
+}
+
+pub(crate) fn table(problem: &TableProblem) -> (Severity, Vec<u8>) {
+    (severity(problem.severity()), problem.to_string().into())
+}
+
+/// A message to be logged although the kernel calls quietly.
+pub(crate) struct ForTheKernel {
+    /// A short name for what is wrong, the same each time.
+    pub cause: String,
+    pub severity: Severity,
+    pub text: Vec<u8>,
+}
+
+/// What is logged of a table when the kernel calls; `None` for one that may well be missing.
+pub(crate) fn for_the_kernel(problem: &TableProblem, release: &OsStr) -> Option<ForTheKernel> {
+    let (TableProblem::Unusable { table, index, error }
+    | TableProblem::TextInstead { table, index, error, .. }) = problem;
+    if *table == Table::BuiltinAliases {
+        return None;
+    }
+    let state = if error.is_missing() { "missing" } else { "damaged" };
+    let cause = format!("{}-{state}", table.index_name());
+    let reason =
+        if error.is_missing() { "is missing".to_owned() } else { format!("cannot be used ({error})") };
+    let severity = match problem {
+        TableProblem::Unusable { .. } => Severity::Error,
+        TableProblem::TextInstead { .. } => Severity::Warning,
+    };
+    let text = join(&[bytes(index), format!(" {reason}: run depmod -a ").as_bytes(), release.as_bytes()]);
+    Some(ForTheKernel { cause, severity, text })
+}
+
+pub(crate) fn note(note: &Note) -> Vec<u8> {
+    match note {
+        Note::MissingDependency(missing) => join(&[
+            b"path=",
+            bytes(&missing.path),
+            b" error=",
+            errno::text(missing.errno.raw_os_error()).as_bytes(),
+        ]),
+        Note::TooDeep(module) => {
+            join(&[b"softdeps around ", module.as_bytes(), b" are nested without end; the rest is left out"])
+        }
+    }
+}
+
+fn severity(severity: moddb::config::Severity) -> Severity {
+    match severity {
+        moddb::config::Severity::Error => Severity::Error,
+        moddb::config::Severity::Warning => Severity::Warning,
+        moddb::config::Severity::Info => Severity::Info,
+    }
+}
+
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
+fn join(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}

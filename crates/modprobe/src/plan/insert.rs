@@ -1,0 +1,249 @@
+//! The modules to load for one that is wanted, in their order.
+//!
+//! Dependencies come in the order of `modules.dep`, each with its softdeps around it, then the wanted module
+//! with its own. A mark on each visited module ends loops of softdeps.
+// compat: a dependency is not marked, so one that is also somebody's softdep stands in the plan twice.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use moddb::config::Origin;
+use moddb::depend::{self, Dependency};
+use moddb::{ModuleDb, ModuleEntry};
+use modfile::ModuleName;
+
+use super::{DEEPEST, Note};
+
+/// The module that is wanted.
+#[derive(Clone, Debug)]
+pub struct Target<'a> {
+    /// The module.
+    pub entry: &'a ModuleEntry,
+    /// Parameters for it, after those of the configuration.
+    pub params: &'a [u8],
+    /// Whether its install command and softdeps are left aside.
+    pub ignore_commands: bool,
+}
+
+/// The modules to load for one that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InsertPlan {
+    /// The wanted module.
+    pub target: ModuleName,
+    /// What is to be done, in order.
+    pub steps: Vec<InsertStep>,
+    /// What was met on the way.
+    pub notes: Vec<Note>,
+}
+
+/// One module of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InsertStep {
+    /// The module.
+    pub module: ModuleName,
+    /// Why it is in the plan.
+    pub role: Role,
+    /// Whether it is part of the kernel itself.
+    pub is_builtin: bool,
+    /// What is done.
+    pub action: InsertAction,
+    /// Its parameters.
+    pub params: Vec<u8>,
+}
+
+/// Why a module is in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It is wanted.
+    Target,
+    /// The target depends on it: without it there is no target.
+    Required,
+    /// A softdep asks for it: without it all goes on.
+    Wished,
+}
+
+/// How a module is loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InsertAction {
+    /// From its file.
+    File(PathBuf),
+    /// By a command of the configuration.
+    Command {
+        /// The shell's line, as configured.
+        line: Vec<u8>,
+        /// Where it is configured.
+        origin: Origin,
+    },
+    /// Not at all: the kernel contains it.
+    Builtin,
+    /// Not at all: it is only a name.
+    NoFile,
+}
+
+/// Plans the loading of a module.
+#[must_use]
+pub fn insert(db: &ModuleDb, target: &Target<'_>) -> InsertPlan {
+    let mut required: HashSet<Identity> = HashSet::new();
+    required.insert(identity(target.entry));
+    required.extend(target.entry.dependencies.iter().map(|dependency| (dependency.name.clone(), None)));
+    let plan = InsertPlan { target: target.entry.name.clone(), steps: Vec::new(), notes: Vec::new() };
+    let mut planner = Planner { db, target, required, visited: HashSet::new(), plan };
+    planner.visit(target.entry, 0);
+    planner.plan
+}
+
+/// What tells one module of a run from another: options may differ by alias.
+type Identity = (ModuleName, Option<Vec<u8>>);
+
+fn identity(entry: &ModuleEntry) -> Identity {
+    (entry.name.clone(), entry.alias.clone())
+}
+
+struct Planner<'a> {
+    db: &'a ModuleDb,
+    target: &'a Target<'a>,
+    required: HashSet<Identity>,
+    visited: HashSet<Identity>,
+    plan: InsertPlan,
+}
+
+impl Planner<'_> {
+    fn visit(&mut self, entry: &ModuleEntry, depth: usize) {
+        if !self.visited.insert(identity(entry)) {
+            return;
+        }
+        for dependency in self.usable_dependencies(entry) {
+            self.with_softdeps(&Module::from(dependency), depth);
+        }
+        if self.target.ignore_commands && identity(entry) == identity(self.target.entry) {
+            self.append(&Module::from(entry), Commands::Ignored);
+        } else {
+            self.with_softdeps(&Module::from(entry), depth);
+        }
+    }
+
+    fn with_softdeps(&mut self, module: &Module<'_>, depth: usize) {
+        let (pre, post) = match self.db.config().softdeps(module.name.as_bytes()) {
+            None => (Vec::new(), Vec::new()),
+            Some(softdep) => (self.resolve(&softdep.pre), self.resolve(&softdep.post)),
+        };
+        if depth >= DEEPEST && !(pre.is_empty() && post.is_empty()) {
+            self.plan.notes.push(Note::TooDeep(module.name.clone()));
+            return self.append(module, Commands::Ignored);
+        }
+        for entry in &pre {
+            self.visit(entry, depth + 1);
+        }
+        // compat: softdeps and an install command exclude each other.
+        let commands = if pre.is_empty() && post.is_empty() { Commands::Honoured } else { Commands::Ignored };
+        self.append(module, commands);
+        for entry in &post {
+            self.visit(entry, depth + 1);
+        }
+    }
+
+    fn resolve(&self, names: &[Vec<u8>]) -> Vec<ModuleEntry> {
+        names.iter().flat_map(|name| self.db.resolve(name)).collect()
+    }
+
+    // compat: if one file is missing, all dependencies are left out and the module is tried without.
+    fn usable_dependencies<'e>(&mut self, entry: &'e ModuleEntry) -> &'e [Dependency] {
+        match depend::check(&entry.dependencies) {
+            Ok(()) => &entry.dependencies,
+            Err(missing) => {
+                self.plan.notes.push(Note::MissingDependency(missing));
+                &[]
+            }
+        }
+    }
+
+    fn append(&mut self, module: &Module<'_>, commands: Commands) {
+        let identity = (module.name.clone(), module.alias.map(<[u8]>::to_vec));
+        let is_target = identity == self::identity(self.target.entry);
+        let role = match self.required.contains(&identity) {
+            true if is_target => Role::Target,
+            true => Role::Required,
+            false => Role::Wished,
+        };
+        let is_builtin = module.is_builtin || !module.is_path && self.db.is_builtin(module.name);
+        let action = self.action(module, commands, is_builtin);
+        let params = self.params(module, is_target);
+        let step = InsertStep { module: module.name.clone(), role, is_builtin, action, params };
+        self.plan.steps.push(step);
+    }
+
+    fn action(&self, module: &Module<'_>, commands: Commands, is_builtin: bool) -> InsertAction {
+        let config = self.db.config();
+        let command = match commands {
+            Commands::Ignored => None,
+            Commands::Honoured => module
+                .command
+                .filter(|command| config.installs.contains(command))
+                .or_else(|| config.install_command(module.name.as_bytes())),
+        };
+        match (command, module.path) {
+            (Some(command), _) => {
+                InsertAction::Command { line: command.line.clone(), origin: command.origin.clone() }
+            }
+            _ if is_builtin => InsertAction::Builtin,
+            (None, Some(path)) => InsertAction::File(path.clone()),
+            (None, None) => InsertAction::NoFile,
+        }
+    }
+
+    // compat: a space stays behind the configuration's parameters when none follow.
+    fn params(&self, module: &Module<'_>, is_target: bool) -> Vec<u8> {
+        let mut params = self.db.config().options_for(module.name.as_bytes(), module.alias);
+        if !params.is_empty() {
+            params.push(b' ');
+        }
+        if is_target {
+            params.extend_from_slice(self.target.params);
+        }
+        params
+    }
+}
+
+/// Whether an install command stands for the module.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Commands {
+    Honoured,
+    Ignored,
+}
+
+/// A module to append, from a lookup or from a list of dependencies.
+struct Module<'a> {
+    name: &'a ModuleName,
+    path: Option<&'a PathBuf>,
+    alias: Option<&'a [u8]>,
+    command: Option<&'a moddb::config::Command>,
+    is_path: bool,
+    /// It was found among what is built in.
+    is_builtin: bool,
+}
+
+impl<'a> From<&'a ModuleEntry> for Module<'a> {
+    fn from(entry: &'a ModuleEntry) -> Self {
+        Self {
+            name: &entry.name,
+            path: entry.path.as_ref(),
+            alias: entry.alias.as_deref(),
+            command: entry.command.as_ref(),
+            is_path: entry.found_in == moddb::FoundIn::Path,
+            is_builtin: entry.is_builtin(),
+        }
+    }
+}
+
+impl<'a> From<&'a Dependency> for Module<'a> {
+    fn from(dependency: &'a Dependency) -> Self {
+        Self {
+            name: &dependency.name,
+            path: Some(&dependency.path),
+            alias: None,
+            command: None,
+            is_path: false,
+            is_builtin: false,
+        }
+    }
+}

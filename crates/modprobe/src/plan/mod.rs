@@ -1,0 +1,26 @@
+//! What is to be done, worked out before anything is done.
+//!
+//! A plan is made of the module database and the configuration alone; for an unloading the facts about who
+//! holds whom are handed in. Making a plan changes nothing and asks no kernel. What is loaded already is asked
+//! when a plan is carried out, step by step, because every step may change it.
+
+mod insert;
+mod remove;
+
+use moddb::depend::MissingDependency;
+use modfile::ModuleName;
+
+pub use insert::{InsertAction, InsertPlan, InsertStep, Role, Target, insert};
+pub use remove::{Came, Removal, RemoveOptions, remove};
+
+/// How deep softdeps, or holders, may be nested; real ones are below ten.
+pub(crate) const DEEPEST: usize = 256;
+
+/// Something about a plan that is worth a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A file that a module depends on is not there.
+    MissingDependency(MissingDependency),
+    /// The softdeps, or holders, of a module are nested so deeply that the rest is left out.
+    TooDeep(ModuleName),
+}

@@ -1,0 +1,83 @@
+//! Unloading: finds what operands mean, plans, and has the plans carried out.
+
+use std::os::unix::ffi::OsStrExt;
+
+use modcli::{Ended, Exit};
+use modfile::ModuleName;
+use modkernel::{DryRun, KernelOps, Native, Sysfs};
+
+use crate::diagnose::in_use::{self, Users};
+use crate::execute::{Execution, Manner, Outcome};
+use crate::messages;
+use crate::plan::{self, RemoveOptions};
+use crate::request::Remove;
+use crate::tool::Run;
+
+/// Unloads what is named.
+///
+/// # Errors
+/// A FATAL message was told.
+pub(crate) fn run(run: &Run<'_>, request: &Remove) -> Result<Exit, Ended> {
+    let mut native = Native::of_system();
+    let sysfs = native.sysfs().clone();
+    let mut dry;
+    let kernel: &mut dyn KernelOps = if request.mode.is_real() {
+        &mut native
+    } else {
+        dry = DryRun(native);
+        &mut dry
+    };
+    let mut execution = Execution {
+        kernel,
+        mode: request.mode,
+        after_failure: request.after_failure,
+        first_time: request.first_time,
+        reporter: &run.session.reporter,
+        output: &run.session.output,
+        commands: &run.commands,
+        pause: &std::thread::sleep,
+    };
+    // A module that is not there has no holders.
+    let holders = |module: &ModuleName| sysfs.holders(module).unwrap_or_default();
+    let options = RemoveOptions {
+        ignore_commands: request.ignore_commands,
+        holders: if request.with_holders { Some(&holders) } else { None },
+    };
+    let manner = Manner { wait: request.wait, flags: request.flags };
+    let mut exit = Exit::Success;
+    for name in &request.names {
+        let found = run.db.resolve(name.as_bytes());
+        if found.is_empty() {
+            run.refuse(request.after_failure, messages::not_found(name))?;
+            exit = Exit::Failure;
+        }
+        for entry in &found {
+            let mut notes = Vec::new();
+            let removal = plan::remove(&run.db, entry, &options, &mut notes);
+            run.report_tables();
+            for note in &notes {
+                run.session.reporter.error(messages::note(note));
+            }
+            let outcome = execution.remove(&removal, manner);
+            if !matches!(outcome, Ok(Outcome::Gone)) && run.session.reporter.wants_hints() {
+                hint_about_users(run, &entry.name, &sysfs);
+            }
+            if outcome? == Outcome::Stays {
+                exit = Exit::Failure;
+                break;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+fn hint_about_users(run: &Run<'_>, module: &ModuleName, sysfs: &Sysfs) {
+    let holders = sysfs.holders(module).unwrap_or_default();
+    let mounts = std::fs::read(run.places.proc.join("self/mounts")).unwrap_or_default();
+    let directory = sysfs.directory(module);
+    let is_used = matches!(sysfs.use_count(module), Ok(Some(count)) if count > 0);
+    let users = Users::gather(module, &holders, directory.as_deref(), &mounts, &run.db);
+    if let Some(hint) = in_use::hint(&users).filter(|_| is_used) {
+        run.session.reporter.hint(hint);
+    }
+}
