@@ -6,6 +6,7 @@ mod compliance;
 mod demo;
 mod dist;
 mod documents;
+mod packaging;
 mod project;
 mod setup;
 mod shell;
@@ -29,6 +30,7 @@ usage: cargo xtask TASK
   completions [--check] renew what completions know of the tools' options, or only compare it
   dist [ARCHITECTURE]   static tarballs and Debian packages, for x86_64 and aarch64
   install --prefix DIR  the tools for this machine with pages and completions, below DIR
+  packaging             the Debian package, installed, upgraded, aborted and removed in throwaway systems
   tidy                  rules of the source tree that no other tool checks
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
   bench request         a request of the kernel answered by ours and by kmod 30, in time
@@ -54,6 +56,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ["tidy"] => tidy::run(),
         ["man" | "completions", ..] => documents::run(&words),
         ["dist", options @ ..] => dist::run(options),
+        ["packaging"] => packaging::run(),
         ["install", options @ ..] => dist::install(options),
         ["demo"] => demo::run(),
         ["vm", options @ ..] => vm::run(options),

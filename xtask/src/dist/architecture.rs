@@ -47,6 +47,11 @@ impl Architecture {
         format!("{}-unknown-linux-musl", self.name())
     }
 
+    /// Where the build puts the tools.
+    pub fn directory(self) -> Result<PathBuf> {
+        Ok(project::target_directory()?.join(self.target()).join("release"))
+    }
+
     /// Builds the tools for release, statically.
     pub fn build(self) -> Result<Vec<PathBuf>> {
         let target = self.target();
@@ -59,7 +64,7 @@ impl Architecture {
             cross(&mut cargo)?;
         }
         shell::run(&mut cargo)?;
-        let directory = project::target_directory()?.join(&target).join("release");
+        let directory = self.directory()?;
         Ok(TOOLS.iter().map(|tool| directory.join(tool)).collect())
     }
 }

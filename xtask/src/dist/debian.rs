@@ -31,6 +31,11 @@ const FILES: [(&str, &str); 8] = [
     ("LICENSE-APACHE", "usr/share/doc/modutils-rs/LICENSE-APACHE"),
 ];
 
+/// The file's name.
+pub fn file_name(architecture: Architecture) -> String {
+    format!("modutils-rs_{}_{}.deb", super::version(), architecture.debian())
+}
+
 /// Builds the package and gives its file.
 pub fn package(out: &Path, tools: &[PathBuf], architecture: Architecture, time: &str) -> Result<PathBuf> {
     let work = tempfile::tempdir_in(out)?;
@@ -38,7 +43,7 @@ pub fn package(out: &Path, tools: &[PathBuf], architecture: Architecture, time: 
     fs::set_permissions(work.path(), fs::Permissions::from_mode(0o755))?;
     let size = content(work.path(), tools)?;
     control(work.path(), architecture, size)?;
-    let file = out.join(format!("modutils-rs_{}_{}.deb", super::version(), architecture.debian()));
+    let file = out.join(file_name(architecture));
     let mut build = Command::new("dpkg-deb");
     build.env("SOURCE_DATE_EPOCH", time);
     shell::run(build.args(["--root-owner-group", "-Zxz", "--build"]).arg(work.path()).arg(&file))?;

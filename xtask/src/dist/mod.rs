@@ -19,6 +19,29 @@ pub use layout::TOOLS;
 
 const USAGE: &str = "usage: cargo xtask dist [x86_64|aarch64]\n       cargo xtask install --prefix DIR";
 
+/// What tests want of the results.
+pub struct Shipped {
+    /// The Debian package for this machine.
+    pub package: PathBuf,
+    /// depmod for this machine.
+    pub depmod: PathBuf,
+    /// depmod for 64-bit ARM.
+    pub emulated_depmod: PathBuf,
+}
+
+/// Builds tarballs and packages for all architectures.
+pub fn all() -> Result<Shipped> {
+    let out = output_directory()?;
+    run(&[])?;
+    let depmod =
+        |architecture: Architecture| Ok::<_, anyhow::Error>(architecture.directory()?.join("depmod"));
+    Ok(Shipped {
+        package: out.join(debian::file_name(Architecture::X86_64)),
+        depmod: depmod(Architecture::X86_64)?,
+        emulated_depmod: depmod(Architecture::Aarch64)?,
+    })
+}
+
 /// Builds tarballs and packages, for all architectures or the one that is named.
 pub fn run(options: &[&str]) -> Result<()> {
     let architectures = match options {

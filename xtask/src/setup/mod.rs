@@ -5,6 +5,7 @@ mod archive;
 mod packages;
 mod sources;
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -46,6 +47,24 @@ pub fn machine() -> Result<Cache> {
     let cache = modules()?;
     archive::busybox(&cache)?;
     Ok(cache)
+}
+
+/// What tests of the packages need: a minimal system and kmod's packages.
+pub fn packaging() -> Result<(PathBuf, PathBuf)> {
+    packages::install_missing_of(&[
+        "debootstrap",
+        "gcc",
+        "gcc-aarch64-linux-gnu",
+        "musl-tools",
+        "qemu-user-static",
+        "strace",
+        "util-linux",
+    ])?;
+    musl_target(project::MUSL_TARGET)?;
+    musl_target(project::MUSL_TARGET_AARCH64)?;
+    let cache = Cache::of_user()?;
+    archive::musl_headers(&cache, "arm64")?;
+    Ok((archive::system(&cache)?, archive::kmod_packages(&cache)?))
 }
 
 /// A release of kmod, for those that compare with more than one.
