@@ -36,17 +36,33 @@ replace() {
     mv -fT "$1" "$2"
 }
 
+# The name of kmod's tool meanwhile, for either spelling of its directory. The names differ, because dpkg would take
+# the new file for the old one, and remove it, when an upgrade of kmod changes the spelling.
+tool_aside() {
+    case $1 in
+        /usr/*) echo "$1.usr-kmod" ;;
+        *) echo "$1.kmod" ;;
+    esac
+}
+
 # kmod's tools get a second name, which is the one that dpkg uses for them from now on. Both spellings of the
 # directory are diverted: which one kmod's package uses depends on its release.
 divert_tools() {
+    listed=$(dpkg-query --listfiles kmod 2>/dev/null || true)
     for tool in $tools; do
-        if [ ! -e "/sbin/$tool.kmod" ] && [ ! -L "/sbin/$tool.kmod" ] && [ -e "/sbin/$tool" ]; then
-            cp -a "/sbin/$tool" "/sbin/$tool.kmod.new"
-            replace "/sbin/$tool.kmod.new" "/sbin/$tool.kmod"
+        # While it is diverted, what is there is ours.
+        if [ "$(dpkg-divert --truename "/sbin/$tool")" = "/sbin/$tool" ] && [ -e "/sbin/$tool" ]; then
+            name=/sbin/$tool
+            if echo "$listed" | grep -qx "/usr/sbin/$tool"; then
+                name=/usr/sbin/$tool
+            fi
+            name=$(tool_aside "$name")
+            cp -a "/sbin/$tool" "$name.new"
+            replace "$name.new" "$name"
         fi
         for directory in /sbin /usr/sbin; do
             dpkg-divert --quiet --package "$package" --no-rename \
-                --divert "$directory/$tool.kmod" --add "$directory/$tool"
+                --divert "$(tool_aside "$directory/$tool")" --add "$directory/$tool"
         done
     done
 }
@@ -63,14 +79,21 @@ place_tools() {
 # kmod's tools take their place again. Where there is no kmod, ours go with the package.
 restore_tools() {
     for tool in $tools; do
-        if [ -e "/sbin/$tool.kmod" ] || [ -L "/sbin/$tool.kmod" ]; then
-            replace "/sbin/$tool.kmod" "/sbin/$tool"
+        old=''
+        for directory in /sbin /usr/sbin; do
+            name=$(tool_aside "$directory/$tool")
+            if [ -e "$name" ] || [ -L "$name" ]; then
+                old=$name
+            fi
+        done
+        if [ -n "$old" ]; then
+            replace "$old" "/sbin/$tool"
         elif [ "$1" = remove ]; then
             rm -f "/sbin/$tool"
         fi
         for directory in /sbin /usr/sbin; do
             dpkg-divert --quiet --package "$package" --no-rename \
-                --divert "$directory/$tool.kmod" --remove "$directory/$tool"
+                --divert "$(tool_aside "$directory/$tool")" --remove "$directory/$tool"
         done
     done
 }

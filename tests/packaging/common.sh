@@ -28,7 +28,7 @@ kmods_in_place() {
         [ "$(readlink -f "/sbin/$tool")" = /usr/bin/kmod ]
     done
     [ "$(dpkg --verify kmod)" = '' ]
-    [ "$(ls /sbin/*.kmod /sbin/*.ours /sbin/*.new 2>/dev/null)" = '' ]
+    [ "$(ls /sbin/*kmod /sbin/*.ours /sbin/*.new 2>/dev/null)" = '' ]
 }
 
 # Our package with a change: $1 is done in its directory, where DEBIAN holds the scripts.

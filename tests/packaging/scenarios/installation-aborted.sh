@@ -1,6 +1,6 @@
 state >/before
 # A file that belongs to another package: dpkg stops while it unpacks.
-changed 'mkdir -p usr/bin; touch usr/bin/kmod'
+changed 'mkdir -p usr/bin; touch usr/bin/dpkg-query'
 fails dpkg --install /packages/changed.deb
 state >/after
 diff /before /after

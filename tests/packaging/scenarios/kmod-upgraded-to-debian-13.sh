@@ -2,6 +2,6 @@
 dpkg --install /packages/ours.deb
 dpkg --force-depends --force-breaks --install /packages/libkmod2_34*.deb /packages/kmod_34*.deb
 ours_in_place
-[ "$(readlink -f /sbin/modprobe.kmod)" = /usr/bin/kmod ]
+[ "$(readlink -f /sbin/modprobe.usr-kmod)" = /usr/bin/kmod ]
 dpkg --purge modutils-rs
 kmods_in_place
