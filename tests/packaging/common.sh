@@ -4,7 +4,7 @@ tools='modprobe rmmod depmod'
 
 # Everything that the package could touch, as text.
 state() {
-    find /etc/cron.d /etc/modutils.d /etc/systemd /usr/sbin /usr/bin /usr/lib/modutils-rs /usr/lib/systemd \
+    find /etc/cron.d /etc/kernel /etc/modutils.d /etc/systemd /usr/sbin /usr/bin /usr/lib/modutils-rs /usr/lib/systemd \
         /usr/share/man /usr/share/bash-completion /usr/share/zsh /usr/share/fish /run /var/lib/modutils \
         /var/cache/modutils ! -type d ! -path '*/modutils-rs.log' \
         -printf '%M %u %g %s %p -> %l\n' 2>/dev/null | sort
@@ -33,10 +33,11 @@ kmods_in_place() {
 
 # Our package with a change: $1 is done in its directory, where DEBIAN holds the scripts.
 changed() {
-    rm -rf /changed
-    dpkg-deb --raw-extract /packages/ours.deb /changed
-    (cd /changed && eval "$1")
-    dpkg-deb --root-owner-group --build /changed /packages/changed.deb >/dev/null
+    directory=$(mktemp -d)
+    dpkg-deb --raw-extract /packages/ours.deb "$directory"
+    chmod 755 "$directory"
+    (cd "$directory" && eval "$1")
+    dpkg-deb --root-owner-group --build "$directory" /packages/changed.deb >/dev/null
 }
 
 # A command that must fail.

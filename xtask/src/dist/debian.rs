@@ -58,6 +58,11 @@ fn content(root: &Path, tools: &[PathBuf]) -> Result<u64> {
     for (from, to) in FILES {
         put(&project::root().join(from), &root.join(to), 0o644)?;
     }
+    put(
+        &project::root().join("packaging/kernel/postrm"),
+        &root.join("etc/kernel/postrm.d/modutils-rs"),
+        0o755,
+    )?;
     let share = root.join("usr/share");
     layout::manual(&share.join("man"))?;
     compress_pages(&share.join("man"))?;
