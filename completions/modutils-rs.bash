@@ -18,7 +18,8 @@ _modutils_rs_of_rmmod='
 _modutils_rs_of_depmod='
     -a --all -A --quick -b:ROOT --basedir:ROOT -m:MODULES --moduledir:MODULES -o:DIR --outdir:DIR -C:FILE
     --config:FILE -E:FILE --symvers:FILE -F:FILE --filesyms:FILE -e --errsyms -n --show --dry-run -P:OTHER
-    --symbol-prefix:OTHER -w --warn -j:OTHER --jobs:OTHER -v --verbose -V --version -h --help'
+    --symbol-prefix:OTHER -w --warn -j:OTHER --jobs:OTHER --cache:FILE --no-cache --stats --json -v --verbose -V
+    --version -h --help'
 # End of the generated part.
 
 # Takes the words before the cursor apart. Sets word (the one under the cursor), option (whose value it is, if

@@ -52,7 +52,7 @@ complete -c rmmod -s s -l syslog -d 'Send messages to the system log instead of 
 complete -c rmmod -s v -l verbose -d 'Say more; may be repeated'
 complete -c rmmod -s V -l version -d 'Print the version and leave'
 complete -c rmmod -s h -l help -d 'Print this text and leave'
-set -g __modutils_rs_valued_depmod -b --basedir -m --moduledir -o --outdir -C --config -E --symvers -F --filesyms -P --symbol-prefix -j --jobs
+set -g __modutils_rs_valued_depmod -b --basedir -m --moduledir -o --outdir -C --config -E --symvers -F --filesyms -P --symbol-prefix -j --jobs --cache
 complete -c depmod -s a -l all -d 'Take all modules of the kernel; the default without FILE'
 complete -c depmod -s A -l quick -d 'Do nothing if no module is newer than modules.dep'
 complete -c depmod -s b -l basedir -x -a '(__fish_complete_directories (commandline -ct))' -d 'Look for the module directory below DIR'
@@ -67,6 +67,10 @@ complete -c depmod -l dry-run -d 'The same as --show'
 complete -c depmod -s P -l symbol-prefix -x -d 'This architecture puts CHARACTER before every symbol'
 complete -c depmod -s w -l warn -d 'Report aliases that a module gives twice'
 complete -c depmod -s j -l jobs -x -d 'Read N modules at a time; the default is all processors'
+complete -c depmod -l cache -r -F -d 'Remember in FILE what modules say, for the next run'
+complete -c depmod -l no-cache -d 'Read every module, and remember nothing'
+complete -c depmod -l stats -d 'Sum the run up in a line'
+complete -c depmod -l json -d 'Sum the run up as JSON'
 complete -c depmod -s v -l verbose -d 'Say more; may be repeated'
 complete -c depmod -s V -l version -d 'Print the version and leave'
 complete -c depmod -s h -l help -d 'Print this text and leave'
@@ -109,6 +113,9 @@ function __modutils_rs_value
                 string match -q -- "$name=*" $token; and set found (string replace -- "$name=" '' $token)
             else if string match -q -- "$name*" $token
                 set found (string sub -s 3 -- $token)
+            else if string match -qr -- '^-[A-Za-z]+'(string sub -s 2 -- $name)'$' $token
+                # The last letter of a bundle.
+                set take yes
             end
         end
     end

@@ -4,6 +4,9 @@
 mod bench;
 mod compliance;
 mod demo;
+mod dist;
+mod documents;
+mod packaging;
 mod project;
 mod setup;
 mod shell;
@@ -23,6 +26,11 @@ usage: cargo xtask TASK
   test                  every test, as CI runs them
   compliance [depmod]   ours against kmod 30 and kmod 34
   vm [SCENARIO|GROUP]   the tools on a real kernel in QEMU
+  man                   manual pages against the tools' options
+  completions [--check] renew what completions know of the tools' options, or only compare it
+  dist [ARCHITECTURE]   static tarballs and Debian packages, for x86_64 and aarch64
+  install --prefix DIR  the tools for this machine with pages and completions, below DIR
+  packaging             the Debian package, installed, upgraded, aborted and removed in throwaway systems
   tidy                  rules of the source tree that no other tool checks
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
   bench request         a request of the kernel answered by ours and by kmod 30, in time
@@ -46,6 +54,10 @@ fn task(arguments: &[String]) -> Result<()> {
         ["test"] => test::run(),
         ["compliance", options @ ..] => compliance::run(options),
         ["tidy"] => tidy::run(),
+        ["man" | "completions", ..] => documents::run(&words),
+        ["dist", options @ ..] => dist::run(options),
+        ["packaging"] => packaging::run(),
+        ["install", options @ ..] => dist::install(options),
         ["demo"] => demo::run(),
         ["vm", options @ ..] => vm::run(options),
         ["bench", "request"] => vm::time_of_a_request(),

@@ -10,6 +10,9 @@ use crate::shell;
 /// The target of the static binaries that are shipped.
 pub const MUSL_TARGET: &str = "x86_64-unknown-linux-musl";
 
+/// The same for 64-bit ARM.
+pub const MUSL_TARGET_AARCH64: &str = "aarch64-unknown-linux-musl";
+
 /// The root of the source tree.
 pub fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -23,12 +26,12 @@ pub fn cargo() -> Command {
     command
 }
 
-/// Whether the standard library for [`MUSL_TARGET`] is there and the linker that its C parts need.
-pub fn musl_target_installed() -> bool {
+/// Whether the standard library for a target is there.
+pub fn target_installed(target: &str) -> bool {
     let Ok(sysroot) = shell::output(Command::new("rustc").args(["--print", "sysroot"])) else {
         return false;
     };
-    Path::new(sysroot.trim()).join("lib/rustlib").join(MUSL_TARGET).join("lib").is_dir()
+    Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib").is_dir()
 }
 
 /// A tool of ours, built for release: static when the target is there, otherwise for this machine.
@@ -41,7 +44,7 @@ pub struct Built {
 
 /// Builds the tool `name` for release.
 pub fn build(name: &str) -> Result<Built> {
-    let musl = musl_target_installed() && shell::exists("musl-gcc");
+    let musl = target_installed(MUSL_TARGET) && shell::exists("musl-gcc");
     let mut command = cargo();
     command.args(["build", "--release", "--package", name]);
     if musl {

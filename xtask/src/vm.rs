@@ -77,7 +77,7 @@ impl Subject {
     /// Builds what there is of ours, and borrows the rest from kmod 34.
     pub fn prepare(cache: &Cache) -> Result<Self> {
         ensure!(
-            project::musl_target_installed() && shell::exists("musl-gcc"),
+            project::target_installed(project::MUSL_TARGET) && shell::exists("musl-gcc"),
             "the tools of an initramfs are static, which needs {} and musl-gcc; cargo xtask setup brings them",
             project::MUSL_TARGET
         );

@@ -2,7 +2,7 @@
 //! libraries they need, and a kernel.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -43,6 +43,52 @@ pub fn busybox(cache: &Cache) -> Result<()> {
     unpack(cache, &cache.directory().join("busybox"), "bookworm", |_| Ok(vec!["busybox-static".to_owned()]))
 }
 
+/// The headers of musl for another architecture, in Debian's name: the cross compiler brings those of glibc only.
+pub fn musl_headers(cache: &Cache, architecture: &str) -> Result<()> {
+    let target = cache.directory().join(format!("musl-dev-{architecture}"));
+    unpack(cache, &target, "bookworm", |_| Ok(vec![format!("musl-dev:{architecture}")]))
+}
+
+/// kmod's packages of two Debian releases, as files.
+pub fn kmod_packages(cache: &Cache) -> Result<PathBuf> {
+    let target = cache.directory().join("kmod-packages");
+    if target.is_dir() {
+        return Ok(target);
+    }
+    fs::create_dir_all(cache.directory())?;
+    let work = tempfile::Builder::new().prefix(".partial-").tempdir_in(cache.directory())?;
+    for codename in ["bookworm", "trixie"] {
+        let packages = || ["kmod", "libkmod2"].map(|name| format!("{name}:amd64")).to_vec();
+        download(&work.path().join(codename), codename, |_| Ok(packages()))?;
+    }
+    let both = work.path().join("both");
+    fs::create_dir(&both)?;
+    for codename in ["bookworm", "trixie"] {
+        for package in fs::read_dir(work.path().join(codename).join("deb"))? {
+            let package = package?;
+            fs::rename(package.path(), both.join(package.file_name()))?;
+        }
+    }
+    in_place(&both, &target)?;
+    Ok(target)
+}
+
+/// The root directory of a minimal Debian 12 with kmod, for whoever may make one: root.
+pub fn system(cache: &Cache) -> Result<PathBuf> {
+    let target = cache.directory().join("debian-12");
+    if target.is_dir() {
+        return Ok(target);
+    }
+    fs::create_dir_all(cache.directory())?;
+    let work = tempfile::Builder::new().prefix(".partial-").tempdir_in(cache.directory())?;
+    let root = work.path().join("root");
+    let mut debootstrap = Command::new("debootstrap");
+    debootstrap.args(["--variant=minbase", "--include=kmod,bash-completion,man-db", "bookworm"]);
+    shell::quietly(debootstrap.arg(&root).arg(sources::mirror("bookworm")?))?;
+    in_place(&root, &target)?;
+    Ok(target)
+}
+
 /// apt with lists and a cache of its own.
 struct Apt<'d> {
     directory: &'d Path,
@@ -59,6 +105,9 @@ impl Apt<'_> {
             "Dir::Etc::SourceParts=/dev/null".to_owned(),
             // An unprivileged download user could not write here.
             "APT::Sandbox::User=root".to_owned(),
+            // What is only unpacked may be of any architecture that the tools are shipped for.
+            "APT::Architectures::=amd64".to_owned(),
+            "APT::Architectures::=arm64".to_owned(),
             "Acquire::Languages=none".to_owned(),
         ] {
             command.args(["-o", &setting]);
@@ -81,23 +130,36 @@ fn unpack(
     fs::create_dir_all(cache.directory())?;
     let work = tempfile::Builder::new().prefix(".partial-").tempdir_in(cache.directory())?;
     let directory = work.path();
-    for needed in ["lists/partial", "cache/archives/partial", "deb", "root"] {
+    download(directory, codename, choose)?;
+    let root = directory.join("root");
+    fs::create_dir(&root)?;
+    for entry in fs::read_dir(directory.join("deb"))? {
+        shell::quietly(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(&root))?;
+    }
+    in_place(&root, target)
+}
+
+/// Another clone may have been faster; either's is as good.
+fn in_place(made: &Path, target: &Path) -> Result<()> {
+    match fs::rename(made, target) {
+        Err(_) if target.is_dir() => Ok(()),
+        result => result.with_context(|| format!("cannot put {} in place", target.display())),
+    }
+}
+
+/// Downloads packages of a Debian release into `directory/deb`, with apt's own files beside it.
+fn download(
+    directory: &Path,
+    codename: &str,
+    choose: impl FnOnce(&Apt<'_>) -> Result<Vec<String>>,
+) -> Result<()> {
+    for needed in ["lists/partial", "cache/archives/partial", "deb"] {
         fs::create_dir_all(directory.join(needed))?;
     }
     fs::write(directory.join("sources.list"), sources::list_for(codename)?)?;
-
     let apt = Apt { directory };
     shell::quietly(apt.command("apt-get").args(["-qq", "update"]))?;
     let packages = choose(&apt)?;
     let mut download = apt.command("apt-get");
-    shell::quietly(download.args(["-qq", "download"]).args(&packages).current_dir(directory.join("deb")))?;
-    let root = directory.join("root");
-    for entry in fs::read_dir(directory.join("deb"))? {
-        shell::quietly(Command::new("dpkg").arg("-x").arg(entry?.path()).arg(&root))?;
-    }
-    // Another clone may have been faster; either's is as good.
-    match fs::rename(&root, target) {
-        Err(_) if target.is_dir() => Ok(()),
-        result => result.with_context(|| format!("cannot put {} in place", target.display())),
-    }
+    shell::quietly(download.args(["-qq", "download"]).args(&packages).current_dir(directory.join("deb")))
 }

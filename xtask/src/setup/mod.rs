@@ -5,6 +5,7 @@ mod archive;
 mod packages;
 mod sources;
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -15,12 +16,14 @@ use crate::{project, shell};
 /// Everything, in the order in which one thing needs another.
 pub fn run() -> Result<()> {
     packages::install_missing()?;
-    musl_target()?;
+    musl_target(project::MUSL_TARGET)?;
+    musl_target(project::MUSL_TARGET_AARCH64)?;
     let cache = Cache::of_user()?;
     archive::kmod(&cache, Release::Kmod30)?;
     archive::kmod(&cache, Release::Kmod34)?;
     archive::kernel(&cache)?;
     archive::busybox(&cache)?;
+    archive::musl_headers(&cache, "arm64")?;
     for release in Release::ALL {
         println!("{release}: {}", Program::reference(&cache, release, "depmod")?.version()?);
     }
@@ -31,7 +34,7 @@ pub fn run() -> Result<()> {
 /// What building a static tool, a kernel's modules and the comparison with kmod 34 need, and nothing else.
 pub fn modules() -> Result<Cache> {
     packages::install_missing_of(&["gcc", "musl-tools"])?;
-    musl_target()?;
+    musl_target(project::MUSL_TARGET)?;
     let cache = Cache::of_user()?;
     archive::kernel(&cache)?;
     archive::kmod(&cache, Release::Kmod34)?;
@@ -46,20 +49,38 @@ pub fn machine() -> Result<Cache> {
     Ok(cache)
 }
 
+/// What tests of the packages need: a minimal system and kmod's packages.
+pub fn packaging() -> Result<(PathBuf, PathBuf)> {
+    packages::install_missing_of(&[
+        "debootstrap",
+        "gcc",
+        "gcc-aarch64-linux-gnu",
+        "musl-tools",
+        "qemu-user-static",
+        "strace",
+        "util-linux",
+    ])?;
+    musl_target(project::MUSL_TARGET)?;
+    musl_target(project::MUSL_TARGET_AARCH64)?;
+    let cache = Cache::of_user()?;
+    archive::musl_headers(&cache, "arm64")?;
+    Ok((archive::system(&cache)?, archive::kmod_packages(&cache)?))
+}
+
 /// A release of kmod, for those that compare with more than one.
 pub fn kmod(cache: &Cache, release: Release) -> Result<()> {
     archive::kmod(cache, release)
 }
 
-/// The target of the static binaries that are shipped.
-fn musl_target() -> Result<()> {
-    if project::musl_target_installed() {
+/// A target of the static binaries that are shipped.
+fn musl_target(target: &str) -> Result<()> {
+    if project::target_installed(target) {
         return Ok(());
     }
     if !shell::exists("rustup") {
         let why = "no rustup, and this toolchain has no such target; native binaries are tested instead";
-        return shell::skipped(project::MUSL_TARGET, why);
+        return shell::skipped(target, why);
     }
-    shell::run(Command::new("rustup").args(["target", "add", project::MUSL_TARGET]))
+    shell::run(Command::new("rustup").args(["target", "add", target]))
         .context("the static binaries that are shipped need this target")
 }

@@ -7,19 +7,25 @@ use anyhow::{Context, Result, bail};
 use crate::shell;
 
 /// What is needed, and by what.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 18] = [
+    ("debootstrap", "a system into which our package is installed"),
+    ("fish", "tests of its completions"),
     ("gcc", "the C parts of the compression libraries"),
+    ("gcc-aarch64-linux-gnu", "the C parts of the compression libraries for aarch64"),
     ("kmod", "the installed tools, for people who compare by hand"),
     ("libclang-dev", "bindings of the libkmod oracle are made at build time"),
     ("libkmod-dev", "the libkmod oracle"),
+    ("man-db", "manual pages must render without warnings"),
     ("pkg-config", "finding libkmod"),
     ("musl-tools", "the static build of C parts"),
     ("qemu-system-x86", "tests on a real kernel"),
+    ("qemu-user-static", "tests of the tools for aarch64"),
     ("strace", "tests of the order of system calls"),
     ("time", "peak memory by hand"),
     ("util-linux", "unshare: private mounts for tests"),
     ("valgrind", "counting instructions"),
     ("xz-utils", "looking into module files by hand"),
+    ("zsh", "tests of its completions"),
 ];
 
 /// Installs all that are missing.

@@ -29,6 +29,14 @@ pub fn list_for(codename: &str) -> Result<String> {
     Ok(archives.iter().map(|archive| archive.lines(codename)).collect())
 }
 
+/// Where this machine gets the packages of the Debian release `codename`.
+pub fn mirror(codename: &str) -> Result<String> {
+    let list = list_for(codename)?;
+    let line = list.lines().find(|line| line.ends_with(&format!(" {codename} main")));
+    let uri = line.and_then(|line| line.split_whitespace().rev().nth(2));
+    uri.map(str::to_owned).with_context(|| format!("apt here has no source of Debian {codename}"))
+}
+
 impl Archive {
     fn of(uri: &str, suite: &str, keyring: Option<String>) -> Option<Self> {
         let release = ["bookworm", "trixie", "forky", "stable", "testing", "sid", "unstable"];

@@ -1,0 +1,111 @@
+# What the maintainer scripts share; it is put at the head of each when the package is built.
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# /sbin/modprobe must exist at every instant, because the kernel calls it. dpkg would remove a file of ours before
+# kmod's could come back. So the package holds the tools in a directory of its own; the scripts put hard links (or
+# copies) of them into /sbin and kmod's back, each by one rename. Diversions keep dpkg from unpacking kmod's there.
+set -e
+
+package=modutils-rs
+tools='modprobe rmmod depmod'
+store=/usr/lib/modutils-rs
+docs='
+/usr/share/man/man5/depmod.d.5.gz
+/usr/share/man/man5/modprobe.d.5.gz
+/usr/share/man/man5/modules.dep.5.gz
+/usr/share/man/man5/modules.dep.bin.5.gz
+/usr/share/man/man8/depmod.8.gz
+/usr/share/man/man8/modprobe.8.gz
+/usr/share/man/man8/rmmod.8.gz
+/usr/share/bash-completion/completions/depmod
+/usr/share/bash-completion/completions/modprobe
+/usr/share/bash-completion/completions/rmmod
+'
+
+# Where a manual page or completion of another package is kept meanwhile.
+aside() {
+    case $1 in
+        *.5.gz) echo "${1%.5.gz}.kmod.5.gz" ;;
+        *.8.gz) echo "${1%.8.gz}.kmod.8.gz" ;;
+        *) echo "$1.kmod" ;;
+    esac
+}
+
+# Makes two files one name's old and new content by a single rename.
+replace() {
+    mv -fT "$1" "$2"
+}
+
+# The name of kmod's tool meanwhile, for either spelling of its directory. The names differ, because dpkg would take
+# the new file for the old one, and remove it, when an upgrade of kmod changes the spelling.
+tool_aside() {
+    case $1 in
+        /usr/*) echo "$1.usr-kmod" ;;
+        *) echo "$1.kmod" ;;
+    esac
+}
+
+# kmod's tools get a second name, which is the one that dpkg uses for them from now on. Both spellings of the
+# directory are diverted: which one kmod's package uses depends on its release.
+divert_tools() {
+    listed=$(dpkg-query --listfiles kmod 2>/dev/null || true)
+    for tool in $tools; do
+        # While it is diverted, what is there is ours.
+        if [ "$(dpkg-divert --truename "/sbin/$tool")" = "/sbin/$tool" ] && [ -e "/sbin/$tool" ]; then
+            name=/sbin/$tool
+            if echo "$listed" | grep -qx "/usr/sbin/$tool"; then
+                name=/usr/sbin/$tool
+            fi
+            name=$(tool_aside "$name")
+            cp -a "/sbin/$tool" "$name.new"
+            replace "$name.new" "$name"
+        fi
+        for directory in /sbin /usr/sbin; do
+            dpkg-divert --quiet --package "$package" --no-rename \
+                --divert "$(tool_aside "$directory/$tool")" --add "$directory/$tool"
+        done
+    done
+}
+
+# Ours take the place of kmod's.
+place_tools() {
+    for tool in $tools; do
+        rm -f "/sbin/$tool.ours"
+        ln "$store/$tool" "/sbin/$tool.ours" 2>/dev/null || cp -p "$store/$tool" "/sbin/$tool.ours"
+        replace "/sbin/$tool.ours" "/sbin/$tool"
+    done
+}
+
+# kmod's tools take their place again. Where there is no kmod, ours go with the package.
+restore_tools() {
+    for tool in $tools; do
+        old=''
+        for directory in /sbin /usr/sbin; do
+            name=$(tool_aside "$directory/$tool")
+            if [ -e "$name" ] || [ -L "$name" ]; then
+                old=$name
+            fi
+        done
+        if [ -n "$old" ]; then
+            replace "$old" "/sbin/$tool"
+        elif [ "$1" = remove ]; then
+            rm -f "/sbin/$tool"
+        fi
+        for directory in /sbin /usr/sbin; do
+            dpkg-divert --quiet --package "$package" --no-rename \
+                --divert "$(tool_aside "$directory/$tool")" --remove "$directory/$tool"
+        done
+    done
+}
+
+divert_docs() {
+    for file in $docs; do
+        dpkg-divert --quiet --package "$package" --rename --divert "$(aside "$file")" --add "$file"
+    done
+}
+
+restore_docs() {
+    for file in $docs; do
+        dpkg-divert --quiet --package "$package" --rename --divert "$(aside "$file")" --remove "$file"
+    done
+}

@@ -1,0 +1,50 @@
+# What all scenarios share. The packages are in /packages; a command that fails ends the scenario.
+
+tools='modprobe rmmod depmod'
+
+# Everything that the package could touch, as text.
+state() {
+    find /etc/cron.d /etc/kernel /etc/modutils.d /etc/systemd /usr/sbin /usr/bin /usr/lib/modutils-rs /usr/lib/systemd \
+        /usr/share/man /usr/share/bash-completion /usr/share/zsh /usr/share/fish /run /var/lib/modutils \
+        /var/cache/modutils ! -type d ! -path '*/modutils-rs.log' \
+        -printf '%M %u %g %s %p -> %l\n' 2>/dev/null | sort
+    dpkg-divert --list | grep -v ' by dash$' || true
+}
+
+# Our tools are in place, as files of their own.
+ours_in_place() {
+    for tool in $tools; do
+        [ -f "/sbin/$tool" ] && [ ! -L "/sbin/$tool" ]
+        [ -x "/sbin/$tool" ]
+        "/sbin/$tool" --version | grep -q modutils-rs
+    done
+    [ "$(dpkg --verify modutils-rs)" = '' ]
+    [ "$(ls /sbin/*.ours /sbin/*.new 2>/dev/null)" = '' ]
+}
+
+# kmod's tools are in place, as links to it.
+kmods_in_place() {
+    for tool in $tools; do
+        [ "$(readlink -f "/sbin/$tool")" = /usr/bin/kmod ]
+    done
+    [ "$(dpkg --verify kmod)" = '' ]
+    [ "$(ls /sbin/*kmod /sbin/*.ours /sbin/*.new 2>/dev/null)" = '' ]
+}
+
+# Our package with a change: $1 is done in its directory, where DEBIAN holds the scripts.
+changed() {
+    directory=$(mktemp -d)
+    dpkg-deb --raw-extract /packages/ours.deb "$directory"
+    chmod 755 "$directory"
+    (cd "$directory" && eval "$1")
+    dpkg-deb --root-owner-group --build "$directory" /packages/changed.deb >/dev/null
+}
+
+# A command that must fail.
+fails() {
+    if "$@"; then
+        echo "should have failed: $*"
+        exit 1
+    fi
+}
+

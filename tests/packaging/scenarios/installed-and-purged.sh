@@ -1,0 +1,19 @@
+state >/before
+dpkg --install /packages/ours.deb
+ours_in_place
+# kmod's other tools and its own pages are as they were, and can still be reached.
+[ "$(readlink -f /sbin/insmod)" = /usr/bin/kmod ]
+[ "$(readlink -f /sbin/modprobe.kmod)" = /usr/bin/kmod ]
+[ -f /usr/share/man/man8/modprobe.kmod.8.gz ]
+zcat /usr/share/man/man8/modprobe.8.gz | grep -q modutils-rs
+# Nothing runs by itself.
+! grep -q '^[^#S]' /etc/cron.d/modutils-rs
+[ ! -e /etc/systemd/system/timers.target.wants/modutils-autoclean.timer ]
+mkdir -p /run/modutils/autoloaded /var/lib/modutils/settings /var/cache/modutils/depmod
+touch /run/modutils/autoloaded/x /var/lib/modutils/settings/x /var/cache/modutils/depmod/x
+dpkg --remove modutils-rs
+kmods_in_place
+dpkg --purge modutils-rs
+state >/after
+diff /before /after
+kmods_in_place

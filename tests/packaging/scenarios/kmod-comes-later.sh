@@ -1,0 +1,9 @@
+# There is no modprobe at times.
+dpkg --force-depends --purge kmod
+[ ! -e /sbin/modprobe ]
+dpkg --install /packages/ours.deb
+ours_in_place
+dpkg --install /packages/kmod_30*.deb
+ours_in_place
+dpkg --purge modutils-rs
+kmods_in_place

@@ -1,0 +1,12 @@
+dpkg --install /packages/ours.deb
+changed 'sed -i "s/^Version: .*/Version: 99/" DEBIAN/control; printf x >>usr/lib/modutils-rs/modprobe'
+dpkg --install /packages/changed.deb
+ours_in_place
+cmp /sbin/modprobe /usr/lib/modutils-rs/modprobe
+[ "$(dpkg-query --show --showformat='${Version}' modutils-rs)" = 99 ]
+# An upgrade that cannot be unpacked leaves what was there.
+changed 'sed -i "s/^Version: .*/Version: 100/" DEBIAN/control; mkdir -p usr/bin; touch usr/bin/dpkg-query'
+fails dpkg --install /packages/changed.deb
+ours_in_place
+dpkg --purge modutils-rs
+kmods_in_place

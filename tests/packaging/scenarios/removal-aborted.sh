@@ -1,0 +1,8 @@
+changed 'echo false >>DEBIAN/prerm'
+dpkg --install /packages/changed.deb
+fails dpkg --remove modutils-rs
+ours_in_place
+[ "$(readlink -f /sbin/modprobe.kmod)" = /usr/bin/kmod ]
+dpkg --install /packages/ours.deb
+dpkg --purge modutils-rs
+kmods_in_place

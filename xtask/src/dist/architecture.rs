@@ -1,0 +1,100 @@
+//! The architectures that are shipped, and how static tools are built for them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use reference::Cache;
+
+use super::TOOLS;
+use crate::{project, shell};
+
+/// An architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// 64-bit PC.
+    X86_64,
+    /// 64-bit ARM.
+    Aarch64,
+}
+
+impl Architecture {
+    /// All that are shipped.
+    pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+
+    /// The architecture of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|architecture| architecture.name() == name)
+    }
+
+    /// As the kernel and Rust call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+        }
+    }
+
+    /// As Debian calls it.
+    pub fn debian(self) -> &'static str {
+        match self {
+            Self::X86_64 => "amd64",
+            Self::Aarch64 => "arm64",
+        }
+    }
+
+    fn target(self) -> String {
+        format!("{}-unknown-linux-musl", self.name())
+    }
+
+    /// Where the build puts the tools.
+    pub fn directory(self) -> Result<PathBuf> {
+        Ok(project::target_directory()?.join(self.target()).join("release"))
+    }
+
+    /// Builds the tools for release, statically.
+    pub fn build(self) -> Result<Vec<PathBuf>> {
+        let target = self.target();
+        let mut cargo = project::cargo();
+        cargo.args(["build", "--release", "--locked", "--target", &target]);
+        for tool in TOOLS {
+            cargo.args(["--package", tool]);
+        }
+        if self == Self::Aarch64 {
+            cross(&mut cargo)?;
+        }
+        shell::run(&mut cargo)?;
+        let directory = self.directory()?;
+        Ok(TOOLS.iter().map(|tool| directory.join(tool)).collect())
+    }
+}
+
+/// Debian's cross compiler makes objects for glibc unless it gets musl's headers instead of its own; what is
+/// linked, start-up code and libc, comes with Rust's target.
+fn cross(cargo: &mut Command) -> Result<()> {
+    const COMPILER: &str = "aarch64-linux-gnu-gcc";
+    let headers = Cache::of_user()?.directory().join("musl-dev-arm64/usr/include/aarch64-linux-musl");
+    ensure!(
+        headers.join("stdio.h").is_file() && shell::exists(COMPILER),
+        "no cross compiler or no headers of musl for it: run cargo xtask setup"
+    );
+    let own = shell::output(Command::new(COMPILER).arg("-print-file-name=include"))?;
+    let flags = format!("-nostdinc -isystem {} -isystem {}", headers.display(), own.trim());
+    cargo.env("CC_aarch64_unknown_linux_musl", COMPILER);
+    cargo.env("AR_aarch64_unknown_linux_musl", "aarch64-linux-gnu-ar");
+    cargo.env("CFLAGS_aarch64_unknown_linux_musl", flags);
+    cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER", COMPILER);
+    Ok(())
+}
+
+/// Fails unless a program asks for no interpreter and no library.
+pub fn ensure_static(program: &Path) -> Result<()> {
+    let mut readelf = Command::new("readelf");
+    readelf.args(["--wide", "--program-headers", "--dynamic"]).arg(program);
+    let text = shell::output(readelf.env("LC_ALL", "C")).context("readelf is in package binutils")?;
+    let shown = program.display();
+    ensure!(text.contains("LOAD"), "{shown}: readelf shows no program header");
+    ensure!(!text.contains("INTERP"), "{shown} asks for an interpreter");
+    ensure!(!text.contains("(NEEDED)"), "{shown} needs shared libraries");
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! Which file of the source tree goes where below a prefix.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::project;
+
+/// The tools.
+pub const TOOLS: [&str; 3] = ["modprobe", "rmmod", "depmod"];
+
+/// Everything below `prefix`, where `sbin` holds the tools.
+pub fn below_prefix(prefix: &Path, tools: &[PathBuf]) -> Result<()> {
+    for tool in tools {
+        let name = tool.file_name().context("a tool without a name")?;
+        put(tool, &prefix.join("sbin").join(name), 0o755)?;
+    }
+    manual(&prefix.join("share/man"))?;
+    completions(&prefix.join("share"), "zsh/site-functions")?;
+    let source = project::root();
+    for (from, to) in [
+        ("packaging/modutils.d/local.conf", "share/doc/modutils-rs/examples/modutils.d/local.conf"),
+        ("packaging/cron/modutils-rs", "share/doc/modutils-rs/examples/cron"),
+        ("packaging/systemd/modutils-autoclean.service", "lib/systemd/system/modutils-autoclean.service"),
+        ("packaging/systemd/modutils-autoclean.timer", "lib/systemd/system/modutils-autoclean.timer"),
+        (
+            "packaging/systemd/modutils-save-settings.service",
+            "lib/systemd/system/modutils-save-settings.service",
+        ),
+        ("LICENSE-MIT", "share/doc/modutils-rs/LICENSE-MIT"),
+        ("LICENSE-APACHE", "share/doc/modutils-rs/LICENSE-APACHE"),
+    ] {
+        put(&source.join(from), &prefix.join(to), 0o644)?;
+    }
+    Ok(())
+}
+
+/// The pages, each in the directory of its section, and the second name of one.
+pub fn manual(directory: &Path) -> Result<()> {
+    for entry in fs::read_dir(project::root().join("man"))? {
+        let page = entry?.path();
+        let section = page.extension().context("a page without a section")?.to_string_lossy().into_owned();
+        let name = page.file_name().context("a page without a name")?;
+        put(&page, &directory.join(format!("man{section}")).join(name), 0o644)?;
+    }
+    link("modules.dep.5", &directory.join("man5/modules.dep.bin.5"))
+}
+
+/// The completions, each under the name by which its shell looks for it. `zsh` is a directory in `share`.
+pub fn completions(share: &Path, zsh: &str) -> Result<()> {
+    let source = project::root().join("completions");
+    let (bash, fish) = (share.join("bash-completion/completions"), share.join("fish/vendor_completions.d"));
+    put(&source.join("modutils-rs.bash"), &bash.join("modprobe"), 0o644)?;
+    put(&source.join("modutils-rs.fish"), &fish.join("modprobe.fish"), 0o644)?;
+    for tool in TOOLS.iter().filter(|tool| **tool != "modprobe") {
+        link("modprobe", &bash.join(tool))?;
+        link("modprobe.fish", &fish.join(format!("{tool}.fish")))?;
+    }
+    put(&source.join("_modutils-rs"), &share.join(zsh).join("_modutils-rs"), 0o644)
+}
+
+/// Copies a file under its final name only when it is complete: it may replace one that is in use.
+pub fn put(from: &Path, to: &Path, mode: u32) -> Result<()> {
+    let directory = to.parent().context("a file needs a directory")?;
+    fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+    let mut new = to.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
+    fs::copy(from, &new).with_context(|| format!("cannot copy {} to {}", from.display(), new.display()))?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(mode))?;
+    fs::rename(&new, to).with_context(|| to.display().to_string())
+}
+
+fn link(target: &str, name: &Path) -> Result<()> {
+    if fs::symlink_metadata(name).is_ok() {
+        fs::remove_file(name).with_context(|| name.display().to_string())?;
+    }
+    symlink(target, name).with_context(|| name.display().to_string())
+}

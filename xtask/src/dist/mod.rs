@@ -1,0 +1,109 @@
+//! `cargo xtask dist`: what people install, for each architecture a tarball and a Debian package, and
+//! `cargo xtask install`, which puts the same files below a prefix.
+//!
+//! The tools in them are static and need nothing of the system that they run on.
+
+mod architecture;
+mod debian;
+mod layout;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{project, shell};
+use architecture::Architecture;
+pub use layout::TOOLS;
+
+const USAGE: &str = "usage: cargo xtask dist [x86_64|aarch64]\n       cargo xtask install --prefix DIR";
+
+/// What tests want of the results.
+pub struct Shipped {
+    /// The Debian package for this machine.
+    pub package: PathBuf,
+    /// depmod for this machine.
+    pub depmod: PathBuf,
+    /// depmod for 64-bit ARM.
+    pub emulated_depmod: PathBuf,
+}
+
+/// Builds tarballs and packages for all architectures.
+pub fn all() -> Result<Shipped> {
+    let out = output_directory()?;
+    run(&[])?;
+    let depmod =
+        |architecture: Architecture| Ok::<_, anyhow::Error>(architecture.directory()?.join("depmod"));
+    Ok(Shipped {
+        package: out.join(debian::file_name(Architecture::X86_64)),
+        depmod: depmod(Architecture::X86_64)?,
+        emulated_depmod: depmod(Architecture::Aarch64)?,
+    })
+}
+
+/// Builds tarballs and packages, for all architectures or the one that is named.
+pub fn run(options: &[&str]) -> Result<()> {
+    let architectures = match options {
+        [] => Architecture::ALL.to_vec(),
+        [name] => {
+            vec![Architecture::named(name).with_context(|| format!("no architecture '{name}'\n{USAGE}"))?]
+        }
+        _ => bail!(USAGE),
+    };
+    let out = output_directory()?;
+    fs::create_dir_all(&out)?;
+    let time = source_time()?;
+    for architecture in architectures {
+        let tools = architecture.build()?;
+        for tool in &tools {
+            architecture::ensure_static(tool)?;
+        }
+        let tarball = tarball(&out, &tools, architecture, &time)?;
+        let package = debian::package(&out, &tools, architecture, &time)?;
+        for file in [tarball, package] {
+            println!("{} ({} KiB)", file.display(), fs::metadata(&file)?.len() / 1024);
+        }
+    }
+    Ok(())
+}
+
+/// Builds the tools for this machine and puts everything below a prefix.
+pub fn install(options: &[&str]) -> Result<()> {
+    let ["--prefix", prefix] = options else { bail!(USAGE) };
+    let tools = TOOLS.iter().map(|tool| Ok(project::build(tool)?.path)).collect::<Result<Vec<_>>>()?;
+    let prefix = std::path::absolute(prefix)?;
+    layout::below_prefix(&prefix, &tools)?;
+    println!("installed below {}", prefix.display());
+    Ok(())
+}
+
+/// The version that every package of the workspace has.
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// Where the results go.
+fn output_directory() -> Result<PathBuf> {
+    Ok(project::target_directory()?.join("dist"))
+}
+
+/// The time that all files bear, in seconds: that of the last commit, so that one commit makes one result.
+fn source_time() -> Result<String> {
+    let mut git = Command::new("git");
+    git.current_dir(project::root()).args(["log", "-1", "--format=%ct"]);
+    Ok(shell::output(&mut git)?.trim().to_owned())
+}
+
+fn tarball(out: &Path, tools: &[PathBuf], architecture: Architecture, time: &str) -> Result<PathBuf> {
+    let name = format!("modutils-rs-{}-{}", version(), architecture.name());
+    let work = tempfile::tempdir_in(out)?;
+    layout::below_prefix(&work.path().join(&name), tools)?;
+    let file = out.join(format!("{name}.tar.gz"));
+    let mut tar = Command::new("tar");
+    tar.arg("--create").arg("--file").arg(&file).arg("--directory").arg(work.path());
+    tar.args(["--use-compress-program=gzip -9n", "--sort=name", "--owner=0", "--group=0", "--numeric-owner"]);
+    tar.arg(format!("--mtime=@{time}")).arg(&name);
+    shell::run(&mut tar)?;
+    Ok(file)
+}
