@@ -96,6 +96,11 @@ pub(crate) fn not_visited(error: &walkdir::Error) -> Vec<u8> {
     join(&[b"could not read ", path, b": ", reason.as_bytes()])
 }
 
+pub(crate) fn visited_enough(path: &Path, limit: usize) -> Vec<u8> {
+    let why = format!(": {limit} other ways through links to that directory were followed already");
+    join(&[b"not following ", bytes(path), why.as_bytes()])
+}
+
 pub(crate) fn cannot_open_order(directory: &Path, error: &io::Error) -> Vec<u8> {
     cannot_open_input("modules.order", directory, error)
 }

@@ -22,6 +22,9 @@ use crate::messages::{self, Say};
 /// Names that lead to a kernel's sources.
 const NEVER_VISITED: [&str; 2] = ["build", "source"];
 
+/// How many ways through links to one directory are followed.
+const VISITS_LIMIT: usize = 8;
+
 /// A module file: where it is, and what the database calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -87,11 +90,13 @@ fn walk<'a>(
     config: &'a DepmodConfig,
     say: &'a dyn Say,
 ) -> impl Iterator<Item = DirEntry> + 'a {
-    let visited = |entry: &DirEntry| {
+    let mut visits = Visits::default();
+    let visited = move |entry: &DirEntry| {
         let name = entry.file_name();
         entry.depth() == 0
             || !(NEVER_VISITED.iter().any(|skipped| name == *skipped)
                 || config.excludes.iter().any(|excluded| name.as_bytes() == excluded))
+                && visits.allow(entry, say)
     };
     WalkDir::new(directory).follow_links(true).into_iter().filter_entry(visited).filter_map(move |entry| {
         match entry {
@@ -107,6 +112,36 @@ fn walk<'a>(
             }
         }
     })
+}
+
+/// How often each directory was visited, counted from the first link to a directory on: before, once.
+///
+/// Of directories that link to each other there are more paths than anybody can walk, though none leads back to
+/// where it came from.
+#[derive(Default)]
+struct Visits {
+    has_links: bool,
+    /// By device and inode.
+    counts: HashMap<(u64, u64), usize>,
+}
+
+impl Visits {
+    fn allow(&mut self, entry: &DirEntry, say: &dyn Say) -> bool {
+        if !entry.file_type().is_dir() {
+            return true;
+        }
+        self.has_links |= entry.path_is_symlink();
+        if !self.has_links {
+            return true;
+        }
+        let Ok(metadata) = entry.metadata() else { return true };
+        let count = self.counts.entry((metadata.dev(), metadata.ino())).or_default();
+        *count = count.saturating_add(1);
+        if *count == VISITS_LIMIT + 1 {
+            say.say(Severity::Error, messages::visited_enough(entry.path(), VISITS_LIMIT));
+        }
+        *count <= VISITS_LIMIT
+    }
 }
 
 /// One file for each module name.

@@ -12,6 +12,10 @@ use xz2::stream::{Action, CONCATENATED, Status, Stream};
 /// information, are below a tenth of it.
 pub const DECOMPRESSED_LIMIT: usize = 512 << 20;
 
+/// What does not begin as an ELF file is decompressed no further than this, in bytes: it is no module, however
+/// it goes on, and a file of zeros packs a thousandfold.
+const PROBE: usize = 16 << 20;
+
 /// The most memory that an xz file may demand for its dictionary, in bytes. `xz -9` asks for 65 MiB.
 const XZ_MEMORY_LIMIT: u64 = 256 << 20;
 
@@ -66,6 +70,12 @@ pub enum DecompressError {
         /// What the decompressor said.
         reason: String,
     },
+    /// The plain bytes begin as no module does; how they go on was not looked at.
+    #[error("{format}: what it holds is not an ELF file")]
+    NotElf {
+        /// The format in which the file begins.
+        format: Compression,
+    },
     /// The plain bytes would exceed the limit.
     #[error("{format}: decompresses to more than {limit} bytes")]
     TooLarge {
@@ -87,6 +97,10 @@ pub fn decompress(
     limit: usize,
     plain: &mut Vec<u8>,
 ) -> Result<(), DecompressError> {
+    // One giant does not keep its memory to the end of the run.
+    if plain.capacity() > PROBE {
+        *plain = Vec::new();
+    }
     plain.clear();
     match format {
         Compression::Gzip => read_bounded(format, flate2::read::MultiGzDecoder::new(packed), limit, plain),
@@ -121,6 +135,7 @@ fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Decompre
         if plain.len() < plain.capacity() {
             return Err(DecompressError::Damaged { format, reason: "Unexpected end of input".to_owned() });
         }
+        probe(format, plain)?;
         grow(format, limit, plain)?;
     }
 }
@@ -128,12 +143,13 @@ fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Decompre
 fn unzstd(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
     let format = Compression::Zstd;
     let damaged = |error: std::io::Error| DecompressError::Damaged { format, reason: error.to_string() };
+    let size = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
+    let size = size.map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+    if size.is_some_and(|size| size > limit) {
+        return Err(DecompressError::TooLarge { format, limit });
+    }
     // One frame of a known size, which is what module builds write, is decoded without a window.
-    if let Ok(Some(size)) = zstd::zstd_safe::get_frame_content_size(packed) {
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        if size > limit {
-            return Err(DecompressError::TooLarge { format, limit });
-        }
+    if let Some(size) = size.filter(|&size| size <= PROBE) {
         plain.reserve(size);
         match zstd::bulk::Decompressor::new().map_err(damaged)?.decompress_to_buffer(packed, plain) {
             Ok(_) => return Ok(()),
@@ -147,14 +163,23 @@ fn unzstd(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Decomp
 
 fn read_bounded(
     format: Compression,
-    decoder: impl Read,
+    mut decoder: impl Read,
     limit: usize,
     plain: &mut Vec<u8>,
 ) -> Result<(), DecompressError> {
-    let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let damaged = |error: std::io::Error| DecompressError::Damaged { format, reason: error.to_string() };
-    decoder.take(bound).read_to_end(plain).map_err(damaged)?;
+    let bound = limit.saturating_add(1);
+    let first = bound.min(PROBE);
+    decoder.by_ref().take(first as u64).read_to_end(plain).map_err(damaged)?;
+    probe(format, plain)?;
+    decoder.take((bound - first) as u64).read_to_end(plain).map_err(damaged)?;
     Ok(())
+}
+
+/// Whether it is worth going on with what begins so.
+fn probe(format: Compression, plain: &[u8]) -> Result<(), DecompressError> {
+    let is_module = plain.len() < PROBE || plain.starts_with(b"\x7FELF");
+    if is_module { Ok(()) } else { Err(DecompressError::NotElf { format }) }
 }
 
 /// Doubles the room in a full buffer, up to the limit.
@@ -236,6 +261,20 @@ mod tests {
             assert!(matches!(error, DecompressError::TooLarge { .. }), "{format}: {error}");
             decompress(format, &packed(format, &vec![0; LIMIT]), LIMIT, &mut out).unwrap();
             assert_eq!(out.len(), LIMIT, "{format}");
+        }
+    }
+
+    #[test]
+    fn a_large_file_that_does_not_begin_as_a_module_is_not_read_to_its_end() {
+        let mut out = Vec::new();
+        let zeros = vec![0; 2 * PROBE];
+        let module = [b"\x7FELF".as_slice(), &zeros].concat();
+        for format in FORMATS {
+            let error = decompress(format, &packed(format, &zeros), 4 * PROBE, &mut out).unwrap_err();
+            assert!(matches!(error, DecompressError::NotElf { .. }), "{format}: {error}");
+            assert!(out.len() < 2 * PROBE, "{format}: {}", out.len());
+            decompress(format, &packed(format, &module), 4 * PROBE, &mut out).unwrap();
+            assert!(out == module, "{format}");
         }
     }
 

@@ -18,6 +18,11 @@ const SMALL_FILE: usize = 32 << 10;
 /// Of a larger file this much is read first: the header of an ELF file, or the magic bytes of another.
 const START: usize = 64;
 
+/// The largest part of a module that is looked at, in bytes: the symbol table, its names, or one other section.
+/// Those of real modules with debugging information have a few megabytes. Sections may overlap and holes in a
+/// file cost nothing, so the size of the file is no bound.
+pub const PART_LIMIT: u64 = 64 << 20;
+
 /// kmod takes nothing shorter for a module, whatever it holds.
 const SHORTEST_FILE: u64 = 6;
 
@@ -142,6 +147,9 @@ impl<'a> Image<'a> {
         if !self.contains(offset, len) {
             return Err(OUTSIDE);
         }
+        if len > PART_LIMIT {
+            return Err(ReadError::Malformed("a part of it is larger than 64 MiB"));
+        }
         let size = usize::try_from(len).unwrap_or(usize::MAX);
         let at = usize::try_from(offset).unwrap_or(usize::MAX);
         let at_hand = match *self {
@@ -237,7 +245,10 @@ pub fn image<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers) -> Result<Ima
             file.read_exact_at(room(packed, size)?, 0)?;
         }
         let packed = packed.get(..size).unwrap_or_default();
-        compression::decompress(format, packed, DECOMPRESSED_LIMIT, image)?;
+        match compression::decompress(format, packed, DECOMPRESSED_LIMIT, image) {
+            Err(DecompressError::NotElf { .. }) => return Err(ReadError::NotElf),
+            result => result?,
+        }
         return Ok(Image::Decompressed { bytes: image, packed });
     }
     let start = packed.get(..start).unwrap_or_default();

@@ -8,6 +8,12 @@ use crate::symbols::table::{SHN_ABS, SHN_UNDEF, Symbol, SymbolTable, until_nul};
 /// A section of checksums larger than this is not kept: real ones have four bytes for each export.
 const CHECKSUMS_LIMIT: u64 = 1 << 20;
 
+/// How many sections of checksums are kept. The symbols of a hostile file name thousands.
+const KEPT_SECTIONS: usize = 4;
+
+/// The size of a checksum in bytes.
+const CHECKSUM_LEN: u64 = 4;
+
 /// Puts the exports of a module into an empty list.
 ///
 /// # Errors
@@ -65,10 +71,10 @@ fn with_checksums(
     })
 }
 
-/// The section that checksums are in, read once.
+/// Sections that checksums are in, each read once. Real modules have one or two.
 #[derive(Default)]
 struct Checksums {
-    known: Option<(u16, Vec<u8>)>,
+    known: Vec<(u16, Vec<u8>)>,
 }
 
 impl Checksums {
@@ -78,25 +84,35 @@ impl Checksums {
             return Ok(symbol.value);
         }
         let Some(range) = layout.section_at(symbol.section) else { return Ok(u64::MAX) };
-        let mut buffer = Vec::new();
-        let crc = if range.len > CHECKSUMS_LIMIT {
-            match range.offset.checked_add(symbol.value) {
-                Some(at) if symbol.value <= range.len - 4 => image.bytes(at, 4, &mut buffer)?.first_chunk(),
-                _ => None,
+        let crc = match self.section(image, symbol.section, range)? {
+            Some(section) => {
+                usize::try_from(symbol.value).ok().and_then(|at| section.get(at..)?.first_chunk()).copied()
             }
-        } else {
-            let section = self.section(image, symbol.section, range)?;
-            usize::try_from(symbol.value).ok().and_then(|at| section.get(at..)?.first_chunk::<4>())
+            None => {
+                let last = range.len.checked_sub(CHECKSUM_LEN);
+                match range.offset.checked_add(symbol.value) {
+                    Some(at) if last.is_some_and(|last| symbol.value <= last) => {
+                        image.bytes(at, CHECKSUM_LEN, &mut Vec::new())?.first_chunk().copied()
+                    }
+                    _ => None,
+                }
+            }
         };
-        Ok(crc.map_or(u64::MAX, |&crc| u64::from(layout.u32(crc))))
+        Ok(crc.map_or(u64::MAX, |crc| u64::from(layout.u32(crc))))
     }
 
-    fn section(&mut self, image: &Image<'_>, number: u16, range: Range) -> Result<&[u8], ReadError> {
-        if self.known.as_ref().is_none_or(|&(known, _)| known != number) {
+    /// The bytes of a section that is worth keeping.
+    fn section(&mut self, image: &Image<'_>, number: u16, range: Range) -> Result<Option<&[u8]>, ReadError> {
+        let place = self.known.iter().position(|&(known, _)| known == number);
+        if place.is_none() {
+            if range.len > CHECKSUMS_LIMIT || self.known.len() >= KEPT_SECTIONS {
+                return Ok(None);
+            }
             let mut buffer = Vec::new();
             let bytes = image.bytes(range.offset, range.len, &mut buffer)?.to_vec();
-            self.known = Some((number, bytes));
+            self.known.push((number, bytes));
         }
-        Ok(self.known.as_ref().map(|(_, bytes)| bytes.as_slice()).unwrap_or_default())
+        let known = place.map_or_else(|| self.known.last(), |place| self.known.get(place));
+        Ok(known.map(|(_, bytes)| bytes.as_slice()))
     }
 }

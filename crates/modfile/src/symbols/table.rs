@@ -6,7 +6,7 @@ use object::pod;
 use object::read::elf::{FileHeader, Sym};
 
 use crate::elf::{Class, Layout};
-use crate::file::{Image, ReadError};
+use crate::file::{Image, PART_LIMIT, ReadError};
 
 pub(super) const SHN_UNDEF: u16 = elf::SHN_UNDEF.0;
 pub(super) const SHN_ABS: u16 = elf::SHN_ABS.0;
@@ -51,6 +51,7 @@ impl<'b> SymbolTable<'b> {
         // Compilers put one right behind the other: one read gives both.
         if symbols.offset.checked_add(symbols.len) == Some(names.offset)
             && let Some(len) = symbols.len.checked_add(names.len)
+            && len <= PART_LIMIT
         {
             let both = image.bytes(symbols.offset, len, symbol_buffer)?;
             let at = usize::try_from(symbols.len).unwrap_or(usize::MAX);

@@ -1,0 +1,370 @@
+//! Trees that nobody would make by accident: depmod ends, says what is wrong, and builds the rest.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed expectation is how a test speaks")]
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use fixtures::{Compression, Module, Tree, compress};
+
+use crate::world::{
+    DEPMOD, OUTPUTS, VERSION, arguments, assert_clean, build, bytes, contains, database, depmod, directory,
+    has, skip, stderr, without_privileges,
+};
+
+mod world;
+
+/// A root with one good module, and its module directory.
+fn root() -> (tempfile::TempDir, PathBuf) {
+    let root = tempfile::tempdir().unwrap();
+    let tree = Tree::new(VERSION).directory("/etc/depmod.d").module("kernel/good.ko", Module::new("good"));
+    let directory = tree.with_build_files().write(root.path()).unwrap();
+    (root, directory)
+}
+
+fn run(root: &Path) -> Output {
+    depmod(root, &["-a"]).output().unwrap()
+}
+
+/// The run has ended by itself, the database is whole, and the good module is in it.
+fn assert_rest_is_built(root: &Path, output: &Output) {
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+    let database = database(root);
+    assert_eq!(database.len(), OUTPUTS.len());
+    assert!(contains(&database["modules.dep"], "kernel/good.ko:\n"));
+    assert_clean(root);
+}
+
+/// The lines that name a path.
+fn lines_about<'a>(said: &'a str, path: &Path) -> Vec<&'a str> {
+    said.lines().filter(|line| line.contains(&*path.to_string_lossy())).collect()
+}
+
+#[test]
+fn what_is_no_file_is_one_line_each_and_is_never_opened() {
+    let (root, directory) = root();
+    let [fifo, socket, dangling, itself, device] =
+        ["fifo.ko", "socket.ko", "dangling.ko", "itself.ko", "device.ko"].map(|name| directory.join(name));
+    Tree::new(VERSION).fifo("fifo.ko").write(root.path()).unwrap();
+    let _socket = UnixListener::bind(&socket).unwrap();
+    symlink("nowhere", &dangling).unwrap();
+    symlink("itself.ko", &itself).unwrap();
+    let mut wrong = vec![fifo, socket, dangling, itself];
+    if Command::new("mknod").arg(&device).args(["c", "1", "5"]).status().unwrap().success() {
+        wrong.push(device);
+    } else {
+        skip("devices cannot be made here");
+    }
+    let output = run(root.path());
+    assert_rest_is_built(root.path(), &output);
+    let said = stderr(&output);
+    for path in wrong {
+        assert_eq!(lines_about(&said, &path).len(), 1, "{}:\n{said}", path.display());
+    }
+    assert_eq!(String::from_utf8_lossy(&database(root.path())["modules.dep"]), "kernel/good.ko:\n");
+}
+
+#[test]
+fn a_fifo_or_device_as_an_operand_is_refused_without_waiting() {
+    let (root, directory) = root();
+    let fifo = directory.join("fifo.ko");
+    Tree::new(VERSION).fifo("fifo.ko").write(root.path()).unwrap();
+    for operand in [fifo.as_path(), Path::new("/dev/zero"), Path::new("/dev/null")] {
+        let output = depmod(root.path(), &["-n"]).arg(operand).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let said = stderr(&output);
+        assert!(said.contains(&*operand.to_string_lossy()), "{said}");
+    }
+}
+
+#[test]
+fn directories_that_link_to_each_other_end() {
+    const DIRECTORIES: usize = 9;
+    let (root, directory) = root();
+    for from in 0..DIRECTORIES {
+        fs::create_dir(directory.join(format!("d{from}"))).unwrap();
+    }
+    for from in 0..DIRECTORIES {
+        for to in (0..DIRECTORIES).filter(|&to| to != from) {
+            symlink(format!("../d{to}"), directory.join(format!("d{from}/to{to}"))).unwrap();
+        }
+        fs::copy(directory.join("kernel/good.ko"), directory.join(format!("d{from}/m{from}.ko"))).unwrap();
+    }
+    // Each path without a repetition would be a visit: a million.
+    let output = run(root.path());
+    assert_rest_is_built(root.path(), &output);
+    let said = stderr(&output);
+    assert!(said.lines().count() < 1000, "{} lines", said.lines().count());
+    assert!(said.contains("other ways through links to that directory"), "{said}");
+    let dep = String::from_utf8(database(root.path())["modules.dep"].clone()).unwrap();
+    for number in 0..DIRECTORIES {
+        assert_eq!(dep.lines().filter(|line| line.ends_with(&format!("/m{number}.ko:"))).count(), 1, "{dep}");
+    }
+}
+
+#[test]
+fn a_directory_that_several_links_lead_to_is_followed_through_each() {
+    let (root, directory) = root();
+    for number in 0..5 {
+        symlink("kernel", directory.join(format!("link{number}"))).unwrap();
+    }
+    let output = run(root.path());
+    assert_eq!(stderr(&output), "");
+    assert_eq!(output.status.code(), Some(0));
+    let dep = String::from_utf8(database(root.path())["modules.dep"].clone()).unwrap();
+    assert_eq!(dep.lines().count(), 1, "{dep}");
+}
+
+#[test]
+fn what_the_caller_may_not_read_is_one_line_each() {
+    let (root, directory) = root();
+    let setpriv = ["--reuid=65534", "--clear-groups", "true"];
+    if rustix::process::geteuid().is_root() && !has("setpriv", &setpriv) {
+        return;
+    }
+    let [hidden, closed] = ["kernel/hidden", "kernel/closed.ko"].map(|name| directory.join(name));
+    fs::create_dir(&hidden).unwrap();
+    fs::copy(directory.join("kernel/good.ko"), hidden.join("inside.ko")).unwrap();
+    fs::copy(directory.join("kernel/good.ko"), &closed).unwrap();
+    for (path, mode) in [(&hidden, 0o000), (&closed, 0o000), (&directory, 0o777)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let command = depmod(root.path(), &["-a"]);
+    let output = without_privileges(&command, &root.path().join("depmod")).output().unwrap();
+    assert_rest_is_built(root.path(), &output);
+    let said = stderr(&output);
+    for path in [&hidden, &closed] {
+        let lines = lines_about(&said, path);
+        assert!(lines.len() == 1 && lines.iter().all(|line| line.contains("Permission denied")), "{said}");
+    }
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn names_with_line_breaks_and_odd_bytes_harm_nobody_else() {
+    let (root, directory) = root();
+    let module = fs::read(directory.join("kernel/good.ko")).unwrap();
+    let names: [&[u8]; 5] =
+        [b"line\nbreak.ko", b"high\xff\xfe.ko", b"tab\t :.ko", b"\x1b[31mred.ko", b"\xc3\xa9.ko"];
+    for name in names {
+        fs::write(directory.join(OsStr::from_bytes(name)), &module).unwrap();
+    }
+    let output = run(root.path());
+    let database = database(root.path());
+    assert_eq!(database.len(), OUTPUTS.len());
+    for name in names {
+        assert!(contains(&database["modules.dep"], [name, b":\n"].concat()), "{}", name.escape_ascii());
+    }
+    // An index holds 7-bit characters only; what is left out is told, and is no success.
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("only 7-bit ASCII is supported"), "{said}");
+    let index = moddb::index::Index::open(&directory.join("modules.dep.bin")).unwrap();
+    let keys: Vec<Vec<u8>> = index.entries().unwrap().into_iter().map(|entry| entry.key).collect();
+    for key in [&b"good"[..], b"line\nbreak", b"tab\t :", b"\x1b[31mred"] {
+        assert!(keys.iter().any(|found| found == key), "{}", key.escape_ascii());
+    }
+    assert_clean(root.path());
+}
+
+#[test]
+fn each_module_that_cannot_be_read_is_one_clear_line() {
+    let (root, directory) = root();
+    let good = fs::read(directory.join("kernel/good.ko")).unwrap();
+    let short = good.get(..100).unwrap();
+    let packed = compress(&good, Compression::Zstd).unwrap();
+    let half = packed.get(..packed.len() / 2).unwrap();
+    let wrong: [(&str, &[u8]); 4] = [
+        ("empty.ko", b""),
+        ("text.ko", b"#!/bin/sh\nthis is no module\n"),
+        ("short.ko", short),
+        ("half.ko.zst", half),
+    ];
+    for (name, content) in wrong {
+        fs::write(directory.join(name), content).unwrap();
+    }
+    let output = run(root.path());
+    assert_rest_is_built(root.path(), &output);
+    let said = stderr(&output);
+    for (name, _) in wrong {
+        let lines = lines_about(&said, &directory.join(name));
+        assert!(
+            lines.len() == 1 && lines.iter().all(|line| line.contains("failed to load symbols from")),
+            "{name}:\n{said}"
+        );
+        assert!(contains(&database(root.path())["modules.dep"], format!("{name}:\n")), "{name}");
+    }
+}
+
+/// Runs depmod and gives its output and its maximum resident size in KiB.
+fn measured(root: &Path) -> (Output, u64) {
+    let report = root.join("time");
+    let mut command = Command::new("time");
+    command.args(["-f", "%M", "-o"]).arg(&report).arg(DEPMOD);
+    arguments(&mut command, root, &["-a"]);
+    let output = command.output().unwrap();
+    let text = fs::read_to_string(report).unwrap();
+    (output, text.lines().last().unwrap().parse().unwrap())
+}
+
+/// A file of a given number of MiB of zeros after some first bytes, packed in pieces of 16 MiB.
+fn bomb(start: &[u8], how: Compression, mebibytes: usize) -> Vec<u8> {
+    let mut piece = vec![0; 16 << 20];
+    let zeros = compress(&piece, how).unwrap();
+    piece.splice(..start.len(), start.iter().copied());
+    let mut packed = compress(&piece, how).unwrap();
+    packed.extend(zeros.repeat(mebibytes / 16 - 1));
+    packed
+}
+
+const PACKINGS: [Compression; 3] = [Compression::Gzip, Compression::Xz, Compression::Zstd];
+
+#[test]
+fn gigabytes_of_packed_zeros_are_refused_at_small_cost() {
+    if !has("time", &["true"]) {
+        return;
+    }
+    let (root, directory) = root();
+    for how in PACKINGS {
+        let name = format!("bomb{}.ko", how.suffix().replace('.', "_"));
+        fs::write(directory.join(name), bomb(b"", how, 8 << 10)).unwrap();
+    }
+    let (output, kibibytes) = measured(root.path());
+    assert_rest_is_built(root.path(), &output);
+    let said = stderr(&output);
+    assert_eq!(said.lines().filter(|line| line.contains("Exec format error")).count(), 3, "{said}");
+    assert!(kibibytes < 100 << 10, "{kibibytes} KiB");
+}
+
+#[test]
+fn a_module_of_more_than_512_mebibytes_is_refused_and_costs_no_more() {
+    if !has("time", &["true"]) {
+        return;
+    }
+    let (root, directory) = root();
+    let packed = bomb(b"\x7fELF\x02\x01\x01", Compression::Zstd, 2 << 10);
+    fs::write(directory.join("bomb.ko.zst"), packed).unwrap();
+    let (output, kibibytes) = measured(root.path());
+    assert_rest_is_built(root.path(), &output);
+    let said = stderr(&output);
+    assert!(said.contains("zstd: decompresses to more than 536870912 bytes"), "{said}");
+    assert!(said.contains("bomb.ko.zst: File too large"), "{said}");
+    assert!(kibibytes < 600 << 10, "{kibibytes} KiB");
+}
+
+#[test]
+fn large_sections_on_top_of_each_other_cost_a_bounded_amount_of_memory() {
+    if !has("time", &["true"]) {
+        return;
+    }
+    let (root, directory) = root();
+    for number in 0..2 {
+        overlapping(&directory.join(format!("overlapping{number}.ko")));
+    }
+    let (output, kibibytes) = measured(root.path());
+    assert_rest_is_built(root.path(), &output);
+    assert!(kibibytes < 200 << 10, "{kibibytes} KiB");
+}
+
+/// A file whose sections all claim the same 15 MiB.
+fn overlapping(path: &Path) {
+    const NAMES: [&str; 8] = [
+        ".symtab",
+        ".strtab",
+        ".modinfo",
+        "__versions",
+        "__ksymtab_strings",
+        "__version_ext_names",
+        "__version_ext_crcs",
+        ".shstrtab",
+    ];
+    const SHARED: u64 = 15 << 20;
+    let mut names = vec![0];
+    let mut table = vec![0; 64];
+    for name in NAMES {
+        let mut header = [0; 64];
+        let (offset, len) = if name == ".shstrtab" { (64 + SHARED, 128) } else { (64, SHARED / 192 * 192) };
+        header
+            .iter_mut()
+            .zip(u32::try_from(names.len()).unwrap().to_le_bytes())
+            .for_each(|(to, from)| *to = from);
+        header.iter_mut().skip(24).zip(offset.to_le_bytes()).for_each(|(to, from)| *to = from);
+        header.iter_mut().skip(32).zip(len.to_le_bytes()).for_each(|(to, from)| *to = from);
+        table.extend(header);
+        names.extend(name.bytes().chain([0]));
+    }
+    names.resize(128, 0);
+    let mut header = b"\x7fELF\x02\x01\x01".to_vec();
+    header.resize(40, 0);
+    header.extend((64 + SHARED + 128).to_le_bytes());
+    header.resize(58, 0);
+    header.extend(64_u16.to_le_bytes());
+    header.extend(9_u16.to_le_bytes());
+    header.extend(8_u16.to_le_bytes());
+    let file = File::create(path).unwrap();
+    file.write_all_at(&header, 0).unwrap();
+    file.write_all_at(&names, 64 + SHARED).unwrap();
+    file.write_all_at(&table, 64 + SHARED + 128).unwrap();
+}
+
+#[test]
+fn without_a_version_the_installed_ones_are_told() {
+    let root = tempfile::tempdir().unwrap();
+    for version in ["6.1.0-1-amd64", "5.10.0-x"] {
+        fs::create_dir_all(root.path().join("lib/modules").join(version)).unwrap();
+    }
+    let output =
+        Command::new(DEPMOD).arg("-b").arg(root.path()).arg("-a").env("LC_ALL", "C").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("5.10.0-x, 6.1.0-1-amd64"), "{said}");
+    assert!(said.contains(&*root.path().join("lib/modules").to_string_lossy()), "{said}");
+}
+
+#[test]
+fn a_directory_named_like_an_output_is_told_and_no_other_file_is_damaged() {
+    for name in OUTPUTS {
+        let (root, directory) = root();
+        build(root.path(), &["-a"]);
+        let old = database(root.path());
+        fs::remove_file(directory.join(name)).unwrap();
+        fs::create_dir_all(directory.join(name).join("kept")).unwrap();
+        fs::write(directory.join("kernel/new.ko"), fs::read(directory.join("kernel/good.ko")).unwrap())
+            .unwrap();
+        let output = run(root.path());
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{name}: {said}");
+        assert!(
+            contains(&output.stderr, bytes(&directory.join(name))) && said.contains("Is a directory"),
+            "{said}"
+        );
+        assert!(directory.join(name).join("kept").is_dir());
+        assert_clean(root.path());
+        for (other, content) in database(root.path()) {
+            let is_new = other != "modules.dep" || contains(&content, "kernel/new.ko:\n");
+            assert!(is_new || old.get(other) == Some(&content), "{name}: {other}");
+        }
+        fs::remove_dir_all(directory.join(name)).unwrap();
+        let repaired = depmod(root.path(), &["-A"]).output().unwrap();
+        assert!(repaired.status.success(), "{name}: {}", stderr(&repaired));
+        assert_eq!(database(root.path()).len(), OUTPUTS.len(), "{name}");
+        assert!(contains(&database(root.path())["modules.dep"], "kernel/new.ko:\n"), "{name}");
+    }
+}
+
+#[test]
+fn the_module_directory_may_be_a_file_or_missing() {
+    let root = tempfile::tempdir().unwrap();
+    let output = run(root.path());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    fs::create_dir_all(directory(root.path()).parent().unwrap()).unwrap();
+    fs::write(directory(root.path()), "a file").unwrap();
+    let output = run(root.path());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("Not a directory"), "{}", stderr(&output));
+}
