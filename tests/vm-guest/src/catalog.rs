@@ -123,6 +123,7 @@ pub const GROUPS: &[Group] = &[
     scenarios::storm::GROUP,
     scenarios::load::GROUP,
     scenarios::request::GROUP,
+    scenarios::demo::GROUP,
 ];
 
 /// The group of that name.

@@ -2,6 +2,7 @@
 
 pub mod autoload;
 pub mod damage;
+pub mod demo;
 pub mod early;
 pub mod load;
 pub mod request;
