@@ -2,7 +2,8 @@
 //! kmod 34 built, for every module name, every alias with its wildcards filled in, and every symbol of a real
 //! kernel's modules. It is a package of its own because the `kmod` crate needs libclang to be built.
 //!
-//! What that crate cannot say, error codes above all, is not compared here.
+//! And `moddb`, the reading half of our own library, must give the same answers on our database: names, paths, and
+//! dependencies in their order. What the `kmod` crate cannot say, error codes above all, is not compared here.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it reports to the person who runs it")]
 
 mod names;
@@ -14,6 +15,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use kmod::Context;
+use moddb::ModuleDb;
+use moddb::config::Config;
+use moddb::paths::{self, ModuleDir};
 use reference::{Cache, Ending, Kernel, Limits, Program, Release, run};
 
 /// A module as libkmod found it: its name, its path below the root, and its dependencies' paths in order.
@@ -49,6 +53,7 @@ fn compare(ours: &Path) -> Result<()> {
     build(&Program::reference(&cache, Release::Kmod34, "depmod")?, &kernel, &their_root)?;
 
     let ours = Context::new_with_dirname(&directory(&kernel, &our_root))?;
+    let moddb = our_reader(&directory(&kernel, &our_root));
     let theirs = Context::new_with_dirname(&directory(&kernel, &their_root))?;
     // What is asked comes from the reference's files, so that nothing that ours lacks goes unasked.
     let questions = questions(&directory(&kernel, &their_root))?;
@@ -58,11 +63,14 @@ fn compare(ours: &Path) -> Result<()> {
     for name in &questions {
         let expected = resolve(&theirs, name, &their_root)?;
         let got = resolve(&ours, name, &our_root)?;
+        let read = read_by_us(&moddb, name, &our_root)?;
         answers += expected.len();
-        if expected != got {
+        if expected != got || expected != read {
             differences += 1;
             if differences <= 20 {
-                println!("DIFFERENT: {name}:\n    ours   {got:?}\n    theirs {expected:?}");
+                println!(
+                    "DIFFERENT: {name}:\n    ours   {got:?}\n    moddb  {read:?}\n    theirs {expected:?}"
+                );
             }
         }
     }
@@ -108,6 +116,31 @@ fn questions(directory: &Path) -> Result<BTreeSet<String>> {
     questions.extend(names::of_builtin_aliases(&read("modules.builtin.modinfo")?));
     questions.insert("no_such_module_at_all".to_owned());
     Ok(questions)
+}
+
+/// Our reader of a database, with the configuration that libkmod reads: this machine's.
+fn our_reader(directory: &Path) -> ModuleDb {
+    let directory = ModuleDir::at(directory.to_owned());
+    let cmdline = Path::new(paths::KERNEL_COMMAND_LINE);
+    let (config, _) = Config::load(&paths::modprobe_d(), &directory.configuration(), Some(cmdline));
+    ModuleDb::new(directory, config)
+}
+
+/// All that `moddb` finds for a name, in its order.
+fn read_by_us(db: &ModuleDb, name: &str, root: &Path) -> Result<Vec<Found>> {
+    let below_root =
+        |path: &Path| -> Result<String> { Ok(path.strip_prefix(root)?.to_string_lossy().into_owned()) };
+    db.resolve(name.as_bytes())
+        .into_iter()
+        .map(|entry| {
+            let dependencies = entry.dependencies.iter().map(|dependency| below_root(&dependency.path));
+            Ok(Found {
+                name: entry.name.to_text().into_owned(),
+                path: entry.path.as_deref().map_or_else(|| Ok(String::new()), below_root)?,
+                dependencies: dependencies.collect::<Result<_>>()?,
+            })
+        })
+        .collect()
 }
 
 /// All that libkmod finds for a name, in its order. A name that it refuses finds nothing.
