@@ -153,6 +153,7 @@ impl World {
             native: Native::seen_through(Sysfs::new(self.places.sys_module())),
             refusal: None,
             late_user: None,
+            dies: false,
             shell: Vec::new(),
             shell_code: 0,
         }
@@ -215,6 +216,8 @@ pub(crate) struct Fake {
     refusal: Option<Errno>,
     /// A module that is in use though `/proc/modules` said a moment ago that it was not.
     late_user: Option<&'static str>,
+    /// The process ends in the middle of a removal.
+    dies: bool,
     shell: Vec<String>,
     shell_code: i32,
 }
@@ -241,6 +244,7 @@ impl KernelOps for Fake {
 
     fn remove(&mut self, module: &ModuleName, flags: RemoveFlags) -> io::Result<()> {
         assert!(!flags.force);
+        assert!(!self.dies, "killed");
         if let Some(errno) = self.refusal {
             return Err(errno.into());
         }
@@ -475,6 +479,20 @@ fn a_user_who_comes_at_the_last_instant_wins_without_an_error() {
         assert!(world.is_recorded("m"));
         assert_eq!(world.pass(201), ["m fs-m idle, found in this pass"]);
     }
+}
+
+#[test]
+fn a_pass_that_is_killed_in_a_removal_leaves_records_and_signs_of_use_that_hold() {
+    let world = world(&[]);
+    world.load("m", "fs-m", &[]);
+    world.load("used", "fs-used", &[]);
+    world.pass(100);
+    world.use_count("used", 1);
+    let mut kernel = Fake { dies: true, ..world.kernel() };
+    let pass = std::panic::AssertUnwindSafe(|| world.pass_with(200, &request(), &mut kernel));
+    assert!(std::panic::catch_unwind(pass).is_err());
+    world.use_count("used", 0);
+    assert_eq!(world.pass(300), ["m fs-m unloaded", "used fs-used idle, found in this pass"]);
 }
 
 #[test]
