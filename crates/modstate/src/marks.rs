@@ -159,7 +159,9 @@ mod tests {
         let mut marks = Marks::default();
         marks.set(&"a".into(), &load(1), idle(5));
         let mut text = marks.format();
-        text.extend(b"b x idle 3\nc 1 idle\nd 1 idle 3 \ne 1 gone 3\n\\x 1 idle 3\nf 1 idle 1 fs-a x\\x20y\\x5c");
+        text.extend(
+            b"b x idle 3\nc 1 idle\nd 1 idle 3 \ne 1 gone 3\n\\x 1 idle 3\nf 1 idle 1 fs-a x\\x20y\\x5c",
+        );
         let read = Marks::parse(&text);
         assert_eq!(read.of(&"a".into(), &load(1)), Some(&idle(5)));
         assert_eq!(read.of(&"f".into(), &load(1)), Some(&idle(1)));

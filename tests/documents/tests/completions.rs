@@ -1,6 +1,14 @@
 //! The completions in the shells themselves: each is started on a terminal of its own, gets keys, and shows what
 //! the tools would have been called with.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed expectation is how a test speaks"
+)]
+
 mod shells;
 
 use std::fs;

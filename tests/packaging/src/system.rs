@@ -22,16 +22,16 @@ pub struct System<'a> {
 const ENTER: &str = r#"
 set -e
 mount -t tmpfs scenario "$1"
-mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay scenario -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "$1/root"
-mount -t proc proc "$1/root/proc"
-mkdir "$1/root/packages"
-cp "$3"/*.deb "$1/root/packages"
-cp "$4" "$1/root/packages/ours.deb"
-cp "$5" "$1/root/scenario"
+mkdir "$1/upper" "$1/work" "$1/top"
+mount -t overlay scenario -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "$1/top"
+mount -t proc proc "$1/top/proc"
+mkdir "$1/top/packages"
+cp "$3"/*.deb "$1/top/packages"
+cp "$4" "$1/top/packages/ours.deb"
+cp "$5" "$1/top/scenario"
 exec strace --follow-forks --quiet=all --string-limit=200 --output="$6" \
     --trace=unlink,unlinkat,rename,renameat,renameat2 \
-    chroot "$1/root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive \
+    chroot "$1/top" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive \
     sh -eu /scenario
 "#;
 

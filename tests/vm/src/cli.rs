@@ -33,6 +33,8 @@ pub struct Options {
     pub jobs: usize,
     /// Whether to show the console of every boot.
     pub verbose: bool,
+    /// Whether to show of scenarios that pass nothing but their notes.
+    pub transcript: bool,
     /// Groups, full names, or parts of full names; all default groups if empty.
     pub selection: Vec<String>,
 }
@@ -74,6 +76,12 @@ fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Show the console of every boot, not only of those that failed"),
         )
+        .arg(
+            Arg::new("transcript")
+                .long("transcript")
+                .action(ArgAction::SetTrue)
+                .help("Of scenarios that pass, show nothing but what they note"),
+        )
         .arg(Arg::new("selection").value_name("SCENARIO|GROUP").num_args(0..))
 }
 
@@ -91,6 +99,7 @@ fn request(matches: &ArgMatches) -> Request {
         shell: path("busybox"),
         jobs: matches.get_one::<u8>("jobs").map_or(1, |jobs| usize::from(*jobs)),
         verbose: matches.get_flag("verbose"),
+        transcript: matches.get_flag("transcript"),
         selection,
     })
 }

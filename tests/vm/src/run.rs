@@ -89,6 +89,10 @@ fn run_selected(options: &Options) -> Result<bool> {
             // Printed under the lock, so that the lines of a group stay together.
             if let Ok(mut totals) = totals.lock() {
                 totals.add(&verdicts);
+                if options.transcript && is_story(&verdicts, heard.as_ref()) {
+                    print_notes(&mut io::stdout().lock(), &verdicts)?;
+                    continue;
+                }
                 print_group(&mut io::stdout().lock(), group, &verdicts, &heard, size, options.verbose)?;
             }
         }
@@ -100,7 +104,9 @@ fn run_selected(options: &Options) -> Result<bool> {
         })
     })?;
     let totals = totals.into_inner().unwrap_or_default();
-    totals.print(&mut io::stdout().lock())?;
+    if !options.transcript || totals.failed > 0 {
+        totals.print(&mut io::stdout().lock())?;
+    }
     Ok(totals.failed == 0 && totals.passed > 0)
 }
 
@@ -191,6 +197,16 @@ impl Totals {
         }
         writeln!(out)
     }
+}
+
+/// Whether there is nothing to say but what the scenarios note.
+fn is_story(verdicts: &[Verdict], heard: Option<&Heard>) -> bool {
+    heard.is_some_and(|heard| heard.ending == Ending::Finished)
+        && verdicts.iter().all(|verdict| matches!(verdict.outcome, Outcome::Passed(_)))
+}
+
+fn print_notes(out: &mut impl Write, verdicts: &[Verdict]) -> io::Result<()> {
+    verdicts.iter().flat_map(|verdict| &verdict.notes).try_for_each(|note| writeln!(out, "{note}"))
 }
 
 fn print_group(

@@ -3,6 +3,7 @@
 pub mod autoclean;
 pub mod autoload;
 pub mod damage;
+pub mod demo;
 pub mod early;
 pub mod load;
 pub mod request;
