@@ -119,7 +119,88 @@ fn is_builtin(places: &Places, module: &ModuleName) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use modkernel::{Event, Recording};
+
     use super::*;
+    use crate::autoclean::tests::{Voice, world};
+
+    fn request(operands: &[&str]) -> Remove {
+        Remove {
+            operands: operands.iter().map(Into::into).collect(),
+            force: false,
+            mode: Mode::Real,
+            settings: Settings::Save,
+        }
+    }
+
+    /// What was said, the status, and the names and force flags of what was asked of the kernel.
+    fn outcome(kernel: &mut Recording, request: &Remove) -> (String, Exit, Vec<(String, bool)>) {
+        let voice = Voice::default();
+        let session = voice.session();
+        let exit = run(&session, &world(&[]).places, request, kernel);
+        session.output.flush();
+        let asked = kernel.events().iter().map(|event| match event {
+            Event::Remove { module, flags } => (module.to_text().into_owned(), flags.force),
+            other => panic!("{other:?}"),
+        });
+        (voice.said(), exit, asked.collect())
+    }
+
+    #[test]
+    fn modules_go_in_the_order_in_which_they_are_named_and_a_failure_stops_nothing() {
+        let mut kernel = Recording::default()
+            .with_loaded("below", &[])
+            .with_loaded("top", &["below"])
+            .with_loaded("used", &[])
+            .with_users("used", 2);
+        let (said, exit, asked) = outcome(&mut kernel, &request(&["used", "below", "none", "top", "below"]));
+        assert_eq!(
+            said,
+            "rmmod: ERROR: Module used is in use\n\
+             rmmod: ERROR: Module below is in use by: top\n\
+             rmmod: ERROR: Module none is not currently loaded\n"
+        );
+        assert_eq!(exit, Exit::Failure);
+        assert_eq!(asked, [("top".into(), false), ("below".into(), false)]);
+    }
+
+    #[test]
+    fn with_force_the_kernel_is_asked_about_anything() {
+        let mut kernel = Recording::default().with_loaded("used", &[]).with_users("used", 2);
+        let force = Remove { force: true, ..request(&["used", "none"]) };
+        let (said, exit, asked) = outcome(&mut kernel, &force);
+        assert_eq!(asked, [("used".into(), true), ("none".into(), true)]);
+        assert_eq!(
+            said,
+            "rmmod: ERROR: could not remove 'none': No such file or directory\n\
+             rmmod: ERROR: could not remove module none: No such file or directory\n"
+        );
+        assert_eq!(exit, Exit::Failure);
+    }
+
+    #[test]
+    fn a_dry_run_shows_what_would_go_and_asks_the_kernel_for_nothing() {
+        let mut kernel = Recording::default().with_loaded("a_b", &[]);
+        let dry = Remove { mode: Mode::Dry, ..request(&["a-b"]) };
+        assert_eq!(outcome(&mut kernel, &dry), ("rmmod a_b\n".into(), Exit::Success, vec![]));
+    }
+
+    #[test]
+    fn settings_are_saved_before_a_module_goes_unless_told_otherwise() {
+        for (settings, saved) in [(Settings::Save, true), (Settings::Leave, false)] {
+            let world = world(&[("etc/modutils.d/a.conf", "persist m\n")]);
+            world.load("m", "fs-m", &[]);
+            world.write("sys/module/m/parameters/a", "1\n");
+            world.take_baseline("m");
+            world.write("sys/module/m/parameters/a", "2\n");
+            let request = Remove { settings, ..request(&["m"]) };
+            let voice = Voice::default();
+            assert_eq!(run(&voice.session(), &world.places, &request, &mut world.kernel()), Exit::Success);
+            assert_eq!(voice.said(), "");
+            assert!(!world.path("sys/module/m").exists());
+            assert_eq!(world.path("var/settings/m").exists(), saved);
+        }
+    }
 
     #[test]
     fn an_operand_is_a_name_unless_a_file_is_there() {

@@ -92,4 +92,4 @@ fn now() -> BootTime {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -69,18 +69,18 @@ pub(crate) fn world(files: &[(&str, &str)]) -> World {
 }
 
 impl World {
-    fn path(&self, path: &str) -> PathBuf {
+    pub fn path(&self, path: &str) -> PathBuf {
         self.root.path().join(path)
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub fn write(&self, path: &str, text: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     /// Loads a module as the kernel's request would have it; `aliases` stand in its file.
-    fn load(&self, name: &str, request: &str, aliases: &[&str]) {
+    pub fn load(&self, name: &str, request: &str, aliases: &[&str]) {
         self.appear(name);
         let module = aliases.iter().fold(Module::new(name).info("license=MIT"), |module, alias| {
             module.info(format!("alias={alias}"))
@@ -121,6 +121,24 @@ impl World {
         Identity::of_loaded(&self.places.sys_module(), &name.into(), &boot).unwrap().unwrap()
     }
 
+    /// What modprobe does after an insertion, for a module that `persist m` names.
+    pub fn take_baseline(&self, name: &str) {
+        let module = ModuleName::from(name);
+        let mut rules = Config::default();
+        rules.add(format!("persist {name}\n").as_bytes());
+        let rules: Vec<_> = rules.persist(&module).collect();
+        let restoring = modstate::settings::Restoring {
+            module: &module,
+            rules: &rules,
+            identity: &self.identity(name),
+            caller: modstate::settings::Caller::Person,
+            given: &|_| false,
+            owner: 0,
+        };
+        let notices = modstate::settings::restore_after_insertion(&self.places.settings, &restoring);
+        assert!(notices.is_empty(), "{notices:?}");
+    }
+
     fn memory(&self) -> Memory {
         Memory::new(&self.places.memory)
     }
@@ -129,12 +147,13 @@ impl World {
         self.memory().records().unwrap().iter().any(|(module, _)| *module == name.into())
     }
 
-    fn kernel(&self) -> Fake {
+    pub fn kernel(&self) -> Fake {
         Fake {
             places: self.places.clone(),
             native: Native::seen_through(Sysfs::new(self.places.sys_module())),
             refusal: None,
             late_user: None,
+            dies: false,
             shell: Vec::new(),
             shell_code: 0,
         }
@@ -190,13 +209,15 @@ fn list_modules(places: &Places) {
 }
 
 /// A kernel over the world's files.
-struct Fake {
+pub(crate) struct Fake {
     places: Places,
     native: Native,
     /// Every removal fails so.
     refusal: Option<Errno>,
     /// A module that is in use though `/proc/modules` said a moment ago that it was not.
     late_user: Option<&'static str>,
+    /// The process ends in the middle of a removal.
+    dies: bool,
     shell: Vec<String>,
     shell_code: i32,
 }
@@ -223,6 +244,7 @@ impl KernelOps for Fake {
 
     fn remove(&mut self, module: &ModuleName, flags: RemoveFlags) -> io::Result<()> {
         assert!(!flags.force);
+        assert!(!self.dies, "killed");
         if let Some(errno) = self.refusal {
             return Err(errno.into());
         }
@@ -246,7 +268,7 @@ impl KernelOps for Fake {
 
 /// Where a session of a test speaks.
 #[derive(Clone, Default)]
-struct Voice(Rc<RefCell<Vec<u8>>>);
+pub(crate) struct Voice(Rc<RefCell<Vec<u8>>>);
 
 impl Write for Voice {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -260,7 +282,7 @@ impl Write for Voice {
 }
 
 impl Voice {
-    fn session(&self) -> Session {
+    pub fn session(&self) -> Session {
         let nowhere = || Path::new("/nonexistent").into();
         let log = LogPlaces { unix_sockets: nowhere(), log_socket: nowhere(), kernel_log: nowhere() };
         Session {
@@ -272,7 +294,7 @@ impl Voice {
         }
     }
 
-    fn said(&self) -> String {
+    pub fn said(&self) -> String {
         String::from_utf8(self.0.borrow().clone()).unwrap()
     }
 }
@@ -460,6 +482,20 @@ fn a_user_who_comes_at_the_last_instant_wins_without_an_error() {
 }
 
 #[test]
+fn a_pass_that_is_killed_in_a_removal_leaves_records_and_signs_of_use_that_hold() {
+    let world = world(&[]);
+    world.load("m", "fs-m", &[]);
+    world.load("used", "fs-used", &[]);
+    world.pass(100);
+    world.use_count("used", 1);
+    let mut kernel = Fake { dies: true, ..world.kernel() };
+    let pass = std::panic::AssertUnwindSafe(|| world.pass_with(200, &request(), &mut kernel));
+    assert!(std::panic::catch_unwind(pass).is_err());
+    world.use_count("used", 0);
+    assert_eq!(world.pass(300), ["m fs-m unloaded", "used fs-used idle, found in this pass"]);
+}
+
+#[test]
 fn a_removal_that_is_not_allowed_fails_the_pass() {
     let world = world(&[]);
     world.load("m", "fs-m", &[]);
@@ -514,19 +550,7 @@ fn settings_are_saved_before_a_module_goes() {
     let world = world(&[("etc/modutils.d/a.conf", "persist m\n")]);
     world.load("m", "fs-m", &[]);
     world.write("sys/module/m/parameters/a", "1\n");
-    let module = ModuleName::from("m");
-    let mut rules = Config::default();
-    rules.add(b"persist m\n");
-    let rules: Vec<_> = rules.persist(&module).collect();
-    let restoring = modstate::settings::Restoring {
-        module: &module,
-        rules: &rules,
-        identity: &world.identity("m"),
-        caller: modstate::settings::Caller::Person,
-        given: &|_| false,
-        owner: 0,
-    };
-    assert!(modstate::settings::restore_after_insertion(&world.places.settings, &restoring).is_empty());
+    world.take_baseline("m");
     world.write("sys/module/m/parameters/a", "2\n");
     world.pass(100);
     let leave = Autoclean { settings: Settings::Leave, names: vec!["other".into()], ..request() };

@@ -156,6 +156,17 @@ mod tests {
     }
 
     #[test]
+    fn a_list_may_name_a_module_by_an_alias() {
+        let world = world(&[
+            ("etc/modules", "nick\n"),
+            ("etc/modprobe.d/a.conf", "alias nick m_n\n"),
+            ("lib/modules/modules.dep", "m_n.ko:\n"),
+        ]);
+        assert_eq!(wanted(&world, "", "m_n"), Some(Wanted::LoadedAtBoot));
+        assert_eq!(wanted(&world, "", "m"), None);
+    }
+
+    #[test]
     fn lists_that_cannot_be_read_keep_everything() {
         let world = world(&[("etc/modules-load.d", "a file")]);
         assert_eq!(wanted(&world, "", "m"), Some(Wanted::LoadedAtBoot));

@@ -20,6 +20,8 @@ pub const GROUP: Group = Group::new(
         Scenario::new("a-module-in-use-stays", &["fuse"], chains::in_use),
         Scenario::new("rmmod-removes-what-is-named-and-nothing-else", &["vfat"], chains::rmmod),
         Scenario::new("rmmod-refuses-a-module-with-holders", &["vfat"], chains::rmmod_holders),
+        Scenario::new("rmmod-names-who-uses-a-module", &["binfmt_misc", "fuse"], chains::rmmod_hints)
+            .ours_only(),
         Scenario::new("rmmod-by-force-removes", &["minix"], chains::rmmod_force),
         Scenario::new("loading-what-is-there-succeeds", &["minix"], chains::first_time),
         Scenario::new("options-of-the-command-line-come-last", &["dummy"], configuration::options),

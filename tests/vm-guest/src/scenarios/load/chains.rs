@@ -1,10 +1,12 @@
 //! What a module needs comes with it and goes with it, as far as nobody else uses it.
 
+use std::fs::File;
+
 use anyhow::{Context as _, Result, ensure};
 
 use crate::ask;
 use crate::program::{modprobe, rmmod as run_rmmod, run};
-use crate::world::{MODPROBE, World};
+use crate::world::{MODPROBE, WORK, World};
 
 /// btrfs with its soft dependencies.
 pub(super) const BTRFS: &[&str] = &["btrfs", "blake2b_generic", "xxhash_generic", "crc32c_generic"];
@@ -63,7 +65,8 @@ pub(super) fn remove_holders(world: &mut World) -> Result<()> {
 
 pub(super) fn in_use(world: &mut World) -> Result<()> {
     modprobe(&["fuse"])?;
-    let device = ask::character_device(10, 229).context("the device")?;
+    modprobe(&["fuse"])?;
+    let device = File::open("/dev/fuse").context("the device")?;
     run(MODPROBE, &["-r", "fuse"])?.expect_code(1)?;
     world.expect_loaded(&["fuse"])?;
     drop(device);
@@ -84,6 +87,22 @@ pub(super) fn rmmod_holders(world: &mut World) -> Result<()> {
     ended.expect_code(1)?;
     ensure!(ended.stderr.contains("in use") && ended.stderr.contains("vfat"), "{ended:?}");
     world.expect_loaded(&["vfat", "fat"])
+}
+
+pub(super) fn rmmod_hints(_: &mut World) -> Result<()> {
+    ask::file_system("binfmt_misc").context("the mount")?;
+    let mounted = run_rmmod(&["-v", "binfmt_misc"])?;
+    mounted.expect_code(1)?;
+    let hint = format!("hint: mounted: {WORK}/mount-binfmt_misc (binfmt_misc on none)");
+    ensure!(mounted.stderr.contains(&hint), "{mounted:?}");
+    modprobe(&["fuse"])?;
+    let device = File::open("/dev/fuse").context("the device")?;
+    let open = run_rmmod(&["-v", "fuse"])?;
+    open.expect_code(1)?;
+    let by = format!("({})", std::process::id());
+    ensure!(open.stderr.contains("hint: open: ") && open.stderr.contains(&by), "{open:?}");
+    drop(device);
+    Ok(())
 }
 
 pub(super) fn rmmod_force(world: &mut World) -> Result<()> {
