@@ -89,7 +89,8 @@ impl<'b> Layout<'b> {
         let (before_table, table) = tail.split_at_checked(at).ok_or(TABLE_OUTSIDE)?;
         let file_len = image.len();
         let mut layout = Self { class, endian, machine: header.machine, table, names: &[], file_len };
-        let range = layout.section_at(header.names_section).ok_or(NAMES_OUTSIDE)?;
+        let (own_name, range) = layout.entry(header.names_section).ok_or(NAMES_OUTSIDE)?;
+        let range = range.ok_or(NAMES_OUTSIDE)?;
         let in_tail = range
             .offset
             .checked_sub(tail_offset)
@@ -101,6 +102,10 @@ impl<'b> Layout<'b> {
         };
         if layout.names.last() != Some(&0) {
             return Err(ReadError::Malformed("the section names are not terminated"));
+        }
+        // compat: of all sections only this one's name has to be there.
+        if layout.names.get(own_name as usize).is_none() {
+            return Err(ReadError::Malformed("the section of names has none itself"));
         }
         Ok(layout)
     }

@@ -5,6 +5,7 @@
 mod case;
 mod cases;
 mod compare;
+mod damaged;
 mod index;
 mod neutral;
 mod observe;
@@ -100,6 +101,11 @@ fn compare_all(options: &Options) -> Result<bool> {
         if "random".contains(only.as_str()) {
             let tally = random::run(&subjects, options.seed)?;
             println!("random trees: {tally}");
+            total.join(&tally);
+        }
+        if "damaged".contains(only.as_str()) {
+            let tally = damaged::run(&subjects, options.seed)?;
+            println!("damaged modules: {tally}");
             total.join(&tally);
         }
         let tally = whole::run(&subjects, &cache, only)?;
