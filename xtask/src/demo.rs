@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: the main job on the modules of a real Debian kernel, with kmod 34 beside it; then, once
-//! modprobe and rmmod are in the workspace, that kernel itself with our tools in it.
+//! `cargo xtask demo`: the main job on the modules of a real Debian kernel, with kmod 34 beside it; then that
+//! kernel itself with our tools in it.
 //!
 //! Every command is shown in the form in which it can be repeated from the root of the source tree. Nothing of
 //! this machine is touched: the trees lie below the target directory.
@@ -47,8 +47,10 @@ pub fn run() -> Result<()> {
     );
 
     let commands = Commands::new(&cache, &kernel, &built.path, &scratch)?;
-    shell::run(&mut commands.ours(&["--stats"]))?;
-    println!("No symbol is missing: -e compared names and checksums with the kernel's Module.symvers.\n");
+    if shown(&mut commands.ours(&["--stats"]))? == Complaints::None {
+        println!("No symbol is missing: -e compared names and checksums with the kernel's Module.symvers.");
+    }
+    println!();
     let files = ours.database()?;
     for path in &files {
         println!("{:>12}  {}", grouped(fs::metadata(path)?.len()), name(path));
@@ -60,6 +62,23 @@ pub fn run() -> Result<()> {
     println!("{} files, compared byte by byte: identical\n", files.len());
     times(&commands)?;
     on_the_kernel(&cache, &missing)
+}
+
+/// Whether a program wrote anything to its standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Complaints {
+    None,
+    Some,
+}
+
+/// Shows the command, runs it, and shows what it prints.
+fn shown(command: &mut Command) -> Result<Complaints> {
+    println!("$ {}", shell::shown(command));
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("cannot start {}", shell::shown(command)))?;
+    print!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{}: {}", shell::shown(command), output.status);
+    Ok(if output.stderr.is_empty() { Complaints::None } else { Complaints::Some })
 }
 
 /// A root directory with a copy of the kernel's modules.
@@ -252,6 +271,14 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_program_says_on_standard_error_is_a_complaint() {
+        let run = |script: &str| shown(Command::new("sh").args(["-c", script]));
+        assert_eq!(run("echo fine").unwrap(), Complaints::None);
+        assert_eq!(run("echo trouble >&2").unwrap(), Complaints::Some);
+        assert!(run("exit 3").is_err());
+    }
 
     #[test]
     fn digits_are_grouped_from_the_right() {
