@@ -141,7 +141,8 @@ impl Run<'_> {
     /// Tells what was wrong with tables of the database up to now.
     pub fn report_tables(&self) {
         let problems = self.db.take_problems();
-        if self.caller == Caller::Kernel {
+        // The old kernels' form asks for quiet as well, by whomever it is given.
+        if matches!(self.origin, Origin::OnDemand(_)) {
             // Without the first of them all the others are of no use.
             if let Some(problem) = problems.first() {
                 self.log_once(problem);
