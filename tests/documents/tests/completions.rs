@@ -148,3 +148,28 @@ fn every_option_is_in_its_page_and_pages_render_without_warnings() {
     let findings = documents::page::check(&root.join("man"), &documents::tool::all()).unwrap();
     assert!(findings.is_empty(), "{findings:?}");
 }
+
+#[test]
+fn units_and_cron_entries_call_the_tools_with_options_that_they_have() {
+    let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging");
+    let mut calls = 0;
+    for directory in ["cron", "systemd"] {
+        for file in fs::read_dir(packaging.join(directory)).unwrap() {
+            let text = fs::read_to_string(file.unwrap().path()).unwrap();
+            for tool in documents::tool::all() {
+                let call = format!("/sbin/{} ", tool.name);
+                for options in text.lines().filter_map(|line| line.split(&call).nth(1)) {
+                    calls += 1;
+                    let known = |name: &str| {
+                        tool.options.iter().any(|option| option.spellings.iter().any(|s| s == name))
+                    };
+                    for word in options.split(' ').filter(|word| word.starts_with('-')) {
+                        let letters = || word.chars().skip(1).all(|letter| known(&format!("-{letter}")));
+                        assert!(known(word) || letters(), "{} {word}", tool.name);
+                    }
+                }
+            }
+        }
+    }
+    assert!(calls >= 2, "nothing is called");
+}
