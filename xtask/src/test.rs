@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{compliance, packaging, project, setup, shell, tidy, vm};
+use crate::{compliance, project, setup, shell, tidy, vm};
 
 /// All tiers; stops at the first that fails. How long each took is shown at the end.
 pub fn run() -> Result<()> {
@@ -13,7 +13,6 @@ pub fn run() -> Result<()> {
         ("setup: what the tests need", setup::run),
         ("tidy: rules of the source tree", tidy::run),
         ("unit and integration tests of every package", packages),
-        ("packaging: what is shipped, installed and removed", packaging::run),
         ("vm: the tools on a real kernel", || vm::run(&[])),
         ("compliance: depmod against kmod 30 and 34", || compliance::run(&["depmod"])),
         ("compliance: rmmod against kmod 30 and 34", || compliance::run(&["rmmod"])),
