@@ -16,7 +16,8 @@
 //! without modules.order                 otherwise the files of a kernel build are made up where missing
 //! version 6.1.0-test, moduledir lib/modules/6.1.0-test, env NAME=VALUE, cwd PATH
 //! descriptors 64                        the limit of open files
-//! inside                                run with the root directory as /
+//! inside                                run with the root directory as /, where nothing can be written below
+//!                                       /var/cache unless the case has a /var of its own
 //! silent                                the references are expected to print and change nothing
 //! free stdout: REASON                   standard output need only be there, its text is each program's own
 //! differs from kmod 30: REASON          files `ours` and `kmod-30` hold the exact results
@@ -133,6 +134,10 @@ fn parse(name: &str, directory: &Path, text: &str) -> Result<Case> {
     ensure!(!case.runs.is_empty(), "the case runs nothing");
     if !without.contains(&"build-files") {
         case.tree = case.tree.with_build_files();
+    }
+    // In the live system ours remembers what it read; that is shown by the case that has a /var of its own.
+    if case.inside && !case.tree.has("/var") {
+        case.tree = case.tree.file("/var/cache", "");
     }
     case.tree = without.iter().fold(case.tree, |tree, path| tree.without(path));
     Ok(case)
