@@ -5,10 +5,10 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 
 use crate::compression::{self, Compression, DECOMPRESSED_LIMIT, DecompressError};
 
@@ -202,9 +202,9 @@ impl ModuleFile {
 /// # Errors
 /// [`ReadError::Io`], [`ReadError::NotRegular`].
 pub fn open(path: &Path) -> Result<ModuleFile, ReadError> {
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
-    let file =
-        File::options().read(true).custom_flags(i32::try_from(flags).unwrap_or_default()).open(path)?;
+    // Not through the standard library: with musl that asks for the close-on-exec flag a second time.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?);
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(ReadError::Io(rustix::io::Errno::ISDIR.into()));
