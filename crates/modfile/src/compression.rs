@@ -86,28 +86,71 @@ pub enum DecompressError {
     },
 }
 
-/// Replaces the contents of `plain` by the plain bytes of `packed`, at most `limit` of them. The capacity of
-/// `plain` is kept from call to call, which is why it is handed in.
-///
-/// # Errors
-/// [`DecompressError`]; `plain` then holds no meaning.
-pub fn decompress(
-    format: Compression,
-    packed: &[u8],
-    limit: usize,
-    plain: &mut Vec<u8>,
-) -> Result<(), DecompressError> {
-    // One giant does not keep its memory to the end of the run.
-    if plain.capacity() > PROBE {
-        *plain = Vec::new();
+/// Decompresses one module after the other, and keeps what can be used again in between: a zstd decoder takes as
+/// long to make as a small module to decode.
+#[derive(Default)]
+pub struct Decompressor {
+    zstd: Option<zstd::bulk::Decompressor<'static>>,
+}
+
+impl fmt::Debug for Decompressor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Decompressor")
     }
-    plain.clear();
-    match format {
-        Compression::Gzip => read_bounded(format, flate2::read::MultiGzDecoder::new(packed), limit, plain),
-        Compression::Xz => unxz(packed, limit, plain),
-        Compression::Zstd => unzstd(packed, limit, plain),
-    }?;
-    if plain.len() > limit { Err(DecompressError::TooLarge { format, limit }) } else { Ok(()) }
+}
+
+impl Decompressor {
+    /// Replaces the contents of `plain` by the plain bytes of `packed`, at most `limit` of them. The capacity of
+    /// `plain` is kept from call to call, which is why it is handed in.
+    ///
+    /// # Errors
+    /// [`DecompressError`]; `plain` then holds no meaning.
+    pub fn decompress(
+        &mut self,
+        format: Compression,
+        packed: &[u8],
+        limit: usize,
+        plain: &mut Vec<u8>,
+    ) -> Result<(), DecompressError> {
+        // One giant does not keep its memory to the end of the run.
+        if plain.capacity() > PROBE {
+            *plain = Vec::new();
+        }
+        plain.clear();
+        match format {
+            Compression::Gzip => {
+                read_bounded(format, flate2::read::MultiGzDecoder::new(packed), limit, plain)
+            }
+            Compression::Xz => unxz(packed, limit, plain),
+            Compression::Zstd => self.unzstd(packed, limit, plain),
+        }?;
+        if plain.len() > limit { Err(DecompressError::TooLarge { format, limit }) } else { Ok(()) }
+    }
+
+    fn unzstd(&mut self, packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
+        let format = Compression::Zstd;
+        let damaged = |error: std::io::Error| DecompressError::Damaged { format, reason: error.to_string() };
+        let size = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
+        let size = size.map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+        if size.is_some_and(|size| size > limit) {
+            return Err(DecompressError::TooLarge { format, limit });
+        }
+        // One frame of a known size, which is what module builds write, is decoded without a window.
+        if let Some(size) = size.filter(|&size| size <= PROBE) {
+            plain.reserve(size);
+            let decoder = match &mut self.zstd {
+                Some(decoder) => decoder,
+                none => none.insert(zstd::bulk::Decompressor::new().map_err(damaged)?),
+            };
+            match decoder.decompress_to_buffer(packed, plain) {
+                Ok(_) => return Ok(()),
+                // More frames follow the first.
+                Err(error) if error.to_string() == "Destination buffer is too small" => plain.clear(),
+                Err(error) => return Err(damaged(error)),
+            }
+        }
+        read_bounded(format, zstd::stream::read::Decoder::with_buffer(packed).map_err(damaged)?, limit, plain)
+    }
 }
 
 fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
@@ -138,27 +181,6 @@ fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Decompre
         probe(format, plain)?;
         grow(format, limit, plain)?;
     }
-}
-
-fn unzstd(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
-    let format = Compression::Zstd;
-    let damaged = |error: std::io::Error| DecompressError::Damaged { format, reason: error.to_string() };
-    let size = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
-    let size = size.map(|size| usize::try_from(size).unwrap_or(usize::MAX));
-    if size.is_some_and(|size| size > limit) {
-        return Err(DecompressError::TooLarge { format, limit });
-    }
-    // One frame of a known size, which is what module builds write, is decoded without a window.
-    if let Some(size) = size.filter(|&size| size <= PROBE) {
-        plain.reserve(size);
-        match zstd::bulk::Decompressor::new().map_err(damaged)?.decompress_to_buffer(packed, plain) {
-            Ok(_) => return Ok(()),
-            // More frames follow the first.
-            Err(error) if error.to_string() == "Destination buffer is too small" => plain.clear(),
-            Err(error) => return Err(damaged(error)),
-        }
-    }
-    read_bounded(format, zstd::stream::read::Decoder::with_buffer(packed).map_err(damaged)?, limit, plain)
 }
 
 fn read_bounded(
@@ -214,6 +236,15 @@ mod tests {
             }
             Compression::Zstd => zstd::bulk::compress(plain, 1).unwrap(),
         }
+    }
+
+    fn decompress(
+        format: Compression,
+        packed: &[u8],
+        limit: usize,
+        plain: &mut Vec<u8>,
+    ) -> Result<(), DecompressError> {
+        Decompressor::default().decompress(format, packed, limit, plain)
     }
 
     const FORMATS: [Compression; 3] = [Compression::Gzip, Compression::Xz, Compression::Zstd];
@@ -275,6 +306,20 @@ mod tests {
             assert!(out.len() < 2 * PROBE, "{format}: {}", out.len());
             decompress(format, &packed(format, &module), 4 * PROBE, &mut out).unwrap();
             assert!(out == module, "{format}");
+        }
+    }
+
+    #[test]
+    fn a_decompressor_that_failed_or_saw_other_formats_is_as_good_as_a_new_one() {
+        let mut used = Decompressor::default();
+        let mut out = Vec::new();
+        for round in 0..3_u8 {
+            for format in FORMATS {
+                let packed = packed(format, &[round; 1000]);
+                assert!(used.decompress(format, &packed[..packed.len() - 2], LIMIT, &mut out).is_err());
+                used.decompress(format, &packed, LIMIT, &mut out).unwrap();
+                assert_eq!(out, [round; 1000], "{format}");
+            }
         }
     }
 

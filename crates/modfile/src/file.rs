@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::compression::{self, Compression, DECOMPRESSED_LIMIT, DecompressError};
+use crate::compression::{Compression, DECOMPRESSED_LIMIT, DecompressError, Decompressor};
 
 /// Files up to this size are read at once, which is cheaper than five positioned reads.
 const SMALL_FILE: usize = 32 << 10;
@@ -76,6 +76,7 @@ impl ReadError {
 pub struct Buffers {
     packed: Vec<u8>,
     image: Vec<u8>,
+    decompressor: Decompressor,
 }
 
 /// The plain bytes of a module.
@@ -237,7 +238,7 @@ pub fn image<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers) -> Result<Ima
     }
     let size = usize::try_from(len).unwrap_or(usize::MAX);
     let is_small = size <= SMALL_FILE;
-    let Buffers { packed, image } = buffers;
+    let Buffers { packed, image, decompressor } = buffers;
     let start = if is_small { size } else { START };
     file.read_exact_at(room(packed, start)?, 0)?;
     if let Some(format) = Compression::detect(packed.get(..start).unwrap_or_default()) {
@@ -245,7 +246,7 @@ pub fn image<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers) -> Result<Ima
             file.read_exact_at(room(packed, size)?, 0)?;
         }
         let packed = packed.get(..size).unwrap_or_default();
-        match compression::decompress(format, packed, DECOMPRESSED_LIMIT, image) {
+        match decompressor.decompress(format, packed, DECOMPRESSED_LIMIT, image) {
             Err(DecompressError::NotElf { .. }) => return Err(ReadError::NotElf),
             result => result?,
         }

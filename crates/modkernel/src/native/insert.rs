@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use modfile::ReadError;
-use modfile::compression::{self, Compression, DECOMPRESSED_LIMIT};
+use modfile::compression::{Compression, DECOMPRESSED_LIMIT, Decompressor};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -81,7 +81,7 @@ fn image(
     }
     if let Some(format) = format {
         let packed = std::mem::take(&mut bytes);
-        compression::decompress(format, &packed, DECOMPRESSED_LIMIT, &mut bytes)?;
+        Decompressor::default().decompress(format, &packed, DECOMPRESSED_LIMIT, &mut bytes)?;
     }
     if flags.ignore_modversions {
         force::hide_modversions(&mut bytes)?;
