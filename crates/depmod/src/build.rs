@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
+use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -78,7 +79,7 @@ pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyh
     let outputs: Vec<Output> = built.outputs.into_iter().map(|(output, _)| output).collect();
     match directory {
         None => outputs.iter().try_for_each(|output| session.output.print(&output.bytes))?,
-        Some(directory) => publish(&directory, &outputs, moment.began, reporter)?,
+        Some(directory) => publish(request, &directory, &outputs, moment.began, reporter)?,
     }
     summary.phase("publish");
     let release = request.release.to_string_lossy();
@@ -291,12 +292,15 @@ fn tell_notes(request: &Request, built: &Built, reporter: &Reporter) -> bool {
 }
 
 fn publish(
+    request: &Request,
     directory: &Directory,
     built: &[Output],
     began: SystemTime,
     reporter: &Reporter,
 ) -> Result<(), Ended> {
-    directory.publish(built, began).map_err(|failure| {
+    // Who waits for the disk needs no processor, so there may be more of them.
+    let at_once = request.jobs.filter(|jobs| jobs.get() == 1).unwrap_or(NonZero::<usize>::MAX);
+    directory.publish(built, began, at_once).map_err(|failure| {
         reporter.error(messages::cannot_publish(failure.attempt, &failure.file, &failure.error));
         let state = if failure.mixed { messages::DATABASE_MIXED } else { messages::DATABASE_UNCHANGED };
         reporter.message(Severity::Error, state);

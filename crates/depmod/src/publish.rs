@@ -1,7 +1,8 @@
 //! Puts the files of a database into their directory so that no reader ever sees half of one.
 //!
 //! 1. The directory is locked: a second depmod waits, but not for ever, because any user can hold such a lock.
-//! 2. Every file is written under a temporary name and synced before anything is renamed.
+//! 2. Every file is written under a temporary name and synced before anything is renamed. Waiting for the disk is
+//!    most of it, so all files wait at once.
 //! 3. The old `modules.dep` gets the oldest time there is. It is the reference of `depmod -A`, so from here on
 //!    an interrupted run is repaired by the next one.
 //! 4. All files are renamed, `modules.dep` last. It bears the moment at which the scan began: what changed
@@ -10,6 +11,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::num::NonZero;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -20,6 +22,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::messages::{self, Say};
+use crate::parallel::{self, Spread};
 
 /// The file whose time tells how old the database is.
 pub const REFERENCE: &str = "modules.dep";
@@ -99,11 +102,17 @@ fn lock_patiently(path: &Path, say: &dyn Say, patience: Patience) -> Result<Dire
 }
 
 impl Directory {
-    /// Replaces the database by `outputs`. `scan_began` becomes the time of `modules.dep`.
+    /// Replaces the database by `outputs`, `at_once` files of which are written at a time. `scan_began` becomes
+    /// the time of `modules.dep`.
     ///
     /// # Errors
     /// [`CannotPublish`]; unless it says so, no file was changed and no temporary file is left.
-    pub fn publish(&self, outputs: &[Output], scan_began: SystemTime) -> Result<(), CannotPublish> {
+    pub fn publish(
+        &self,
+        outputs: &[Output],
+        scan_began: SystemTime,
+        at_once: NonZero<usize>,
+    ) -> Result<(), CannotPublish> {
         if self.locked {
             self.remove_leftovers();
         }
@@ -111,12 +120,14 @@ impl Directory {
         for output in outputs {
             pending.0.push(Temporary::create(&self.path, output.name)?);
         }
-        for (temporary, output) in pending.0.iter_mut().zip(outputs) {
-            temporary.fill(&output.bytes, (output.name == REFERENCE).then_some(scan_began))?;
-        }
-        for temporary in &pending.0 {
-            temporary.file.sync_all().map_err(|error| failure("sync", &temporary.path, error))?;
-        }
+        let files: Vec<_> = pending.0.iter().zip(outputs).collect();
+        let spread = Spread { jobs: Some(at_once), batch: 1 };
+        let written = parallel::map(files.len(), spread, |number, ()| {
+            files.get(number).map_or(Ok(()), |(temporary, output)| {
+                temporary.fill(&output.bytes, (output.name == REFERENCE).then_some(scan_began))
+            })
+        });
+        written.into_iter().collect::<Result<(), _>>()?;
         self.age_reference();
         self.rename_all(pending)
     }
@@ -194,13 +205,15 @@ impl Temporary {
         Ok(Self { path, target: directory.join(name), file, renamed: false })
     }
 
-    fn fill(&mut self, bytes: &[u8], modified: Option<SystemTime>) -> Result<(), CannotPublish> {
+    /// Writes the file and waits until it is on the disk.
+    fn fill(&self, bytes: &[u8], modified: Option<SystemTime>) -> Result<(), CannotPublish> {
         // compat: readable for all, whatever the umask.
-        self.file
+        (&self.file)
             .write_all(bytes)
             .and_then(|()| self.file.set_permissions(fs::Permissions::from_mode(0o644)))
             .and_then(|()| modified.map_or(Ok(()), |time| self.file.set_modified(time)))
-            .map_err(|error| failure("write", &self.path, error))
+            .map_err(|error| failure("write", &self.path, error))?;
+        self.file.sync_all().map_err(|error| failure("sync", &self.path, error))
     }
 }
 
@@ -226,6 +239,8 @@ mod tests {
 
     use super::*;
     use crate::messages::Silent;
+
+    const ALL: NonZero<usize> = NonZero::<usize>::MAX;
 
     fn output(name: &'static str, text: &str) -> Output {
         Output { name, kind: Kind::Text, bytes: text.into() }
@@ -268,7 +283,7 @@ mod tests {
                 format!("Warning {path} is still locked after 0 seconds; going on without the lock"),
             ]
         );
-        directory.publish(&[output(REFERENCE, "a")], SystemTime::now()).unwrap();
+        directory.publish(&[output(REFERENCE, "a")], SystemTime::now(), ALL).unwrap();
         assert_eq!(names(root.path()), [".depmod-1-modules.dep", REFERENCE]);
     }
 
@@ -294,7 +309,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let began = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let directory = lock(root.path(), &Silent).unwrap();
-        directory.publish(&[output(REFERENCE, "a"), output("modules.alias", "b")], began).unwrap();
+        directory.publish(&[output(REFERENCE, "a"), output("modules.alias", "b")], began, ALL).unwrap();
         assert_eq!(names(root.path()), ["modules.alias", "modules.dep"]);
         let metadata = fs::metadata(root.path().join(REFERENCE)).unwrap();
         assert_eq!(metadata.modified().unwrap(), began);
@@ -308,7 +323,8 @@ mod tests {
         fs::write(root.path().join(REFERENCE), "old").unwrap();
         let directory = lock(root.path(), &Silent).unwrap();
         let unwritable = output("missing-directory/modules.alias", "b");
-        let error = directory.publish(&[output(REFERENCE, "a"), unwritable], SystemTime::now()).unwrap_err();
+        let error =
+            directory.publish(&[output(REFERENCE, "a"), unwritable], SystemTime::now(), ALL).unwrap_err();
         assert!(!error.mixed);
         assert_eq!(names(root.path()), [REFERENCE]);
         assert_eq!(fs::read(root.path().join(REFERENCE)).unwrap(), b"old");
@@ -321,7 +337,7 @@ mod tests {
         fs::create_dir(root.path().join("modules.softdep")).unwrap();
         let directory = lock(root.path(), &Silent).unwrap();
         let outputs = [output(REFERENCE, "a"), output("modules.alias", "b"), output("modules.softdep", "c")];
-        let error = directory.publish(&outputs, SystemTime::now()).unwrap_err();
+        let error = directory.publish(&outputs, SystemTime::now(), ALL).unwrap_err();
         assert!(error.mixed);
         assert_eq!(error.file, root.path().join("modules.softdep"));
         assert_eq!(names(root.path()), ["modules.alias", REFERENCE, "modules.softdep"]);
@@ -339,7 +355,7 @@ mod tests {
         let living = File::create(&alive).unwrap();
         flock(&living, FlockOperation::LockExclusive).unwrap();
         let directory = lock(root.path(), &Silent).unwrap();
-        directory.publish(&[output(REFERENCE, "a")], SystemTime::now()).unwrap();
+        directory.publish(&[output(REFERENCE, "a")], SystemTime::now(), ALL).unwrap();
         assert_eq!(names(root.path()), [".depmod-2-modules.dep", REFERENCE]);
     }
 }

@@ -9,7 +9,7 @@
     reason = "a failed expectation is how a test speaks"
 )]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -297,8 +297,11 @@ fn everything_is_on_disk_before_the_first_rename_and_modules_dep_comes_last_with
     assert_eq!((renames.len(), syncs.len()), (OUTPUTS.len(), OUTPUTS.len() + 1), "{log}");
     assert!(syncs[OUTPUTS.len() - 1] < renames[0], "{log}");
     assert!(syncs[OUTPUTS.len()] > renames[OUTPUTS.len() - 1], "the directory is not synced: {log}");
-    let writes = places(&|call| call.name == "write");
-    assert!(writes.iter().all(|&write| write < syncs[0]), "{log}");
+    let descriptor = |place: usize| calls[place].text.split(['(', ',', ')']).nth(1).map(str::to_owned);
+    for write in places(&|call| call.name == "write") {
+        let synced = syncs.iter().find(|&&sync| sync > write && descriptor(sync) == descriptor(write));
+        assert!(synced.is_some_and(|&sync| sync < renames[0]), "not synced: {}", calls[write].text);
+    }
     let last = &calls[renames[OUTPUTS.len() - 1]];
     assert!(last.text.contains("/modules.dep\""), "{}", last.text);
 
@@ -313,6 +316,45 @@ fn everything_is_on_disk_before_the_first_rename_and_modules_dep_comes_last_with
     let modified = metadata.modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
     let modified = i64::try_from(modified.as_micros()).unwrap();
     assert!((started..=scanned).contains(&modified), "{started} {modified} {scanned}");
+}
+
+#[test]
+fn also_files_that_are_written_at_the_same_time_are_on_disk_before_the_first_rename() {
+    if !has("strace", &["--version"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let root = stage.root();
+    let (output, log) = trace(&root, &[], &["-a", "-j4"]);
+    assert!(output.status.success());
+    let threads: BTreeSet<&str> = log.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(threads.len() > OUTPUTS.len(), "not at the same time: {log}");
+    let lines: Vec<&str> = log.lines().collect();
+    let first_rename = lines.iter().position(|line| line.contains("rename")).unwrap();
+    let ended = |line: &&&str| line.contains("fsync") && line.ends_with("= 0");
+    assert_eq!(lines[..first_rename].iter().filter(ended).count(), OUTPUTS.len(), "{log}");
+    stage.assert_complete(&root, "written at the same time");
+}
+
+#[test]
+fn a_file_that_cannot_be_synced_while_others_are_changes_nothing() {
+    if !has("strace", &["--version"]) {
+        return;
+    }
+    let stage = Stage::new();
+    // strace counts for each thread, so that the first call of every one fails.
+    for inject in ["fsync:error=EIO:when=1", "write:error=ENOSPC:when=1", "fsync:signal=KILL:when=1"] {
+        let root = stage.root();
+        let (output, log) = trace(&root, &["-e".into(), format!("inject={inject}")], &["-a", "-j4"]);
+        assert!(!output.status.success(), "{inject}: {log}");
+        assert_eq!(stage.state(&root, inject), State::Old, "{inject}");
+        if output.status.signal().is_none() {
+            assert!(stderr(&output).contains("no file of the database was changed"), "{}", stderr(&output));
+            assert_clean(&root);
+        }
+        build(&root, &["-A"]);
+        stage.assert_complete(&root, inject);
+    }
 }
 
 #[test]
