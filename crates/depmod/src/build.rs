@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use modcli::{Ended, Exit, Reporter, Session, Severity};
 use moddb::build::catalog::{Catalog, Module};
-use moddb::build::graph::{Check, Cycles, DependencyGraph, NeedNote};
+use moddb::build::graph::{self, Check, Cycles, DependencyGraph, NeedNote};
 use moddb::build::order::{self, CorruptedLine, Located};
 use moddb::build::outputs::{self, Kind, Note, Output, Recipe, Sources};
 use moddb::build::symbols::{KernelSymbols, SymbolTable};
@@ -224,20 +224,15 @@ fn build(
     };
     let symbols = SymbolTable::new(catalog, kernel, request.symbol_prefix);
     summary.count(catalog, &symbols);
-    let path = |index| file_of(request, catalog.module(index));
-    let graph = DependencyGraph::new(catalog, &symbols, check, |note| match note {
-        NeedNote::Dependency { module, symbol, provider } if reporter.is_verbose() => {
-            session.output.show_line(messages::needs(&path(module), symbol, &path(provider)));
-        }
-        NeedNote::Dependency { .. } => {}
-        NeedNote::Unknown { module, symbol } => {
-            reporter.warning(messages::unknown_symbol(&path(module), symbol));
-        }
-        NeedNote::VersionDisagrees { module, symbol } => {
-            reporter.warning(messages::version_disagrees(&path(module), symbol));
-        }
+    let spread = Spread { jobs: request.jobs, batch: 64 };
+    let resolved = parallel::map(catalog.modules().len(), spread, |module, ()| {
+        graph::resolve(catalog, &symbols, check, module)
     });
-    let graph = graph.map_err(|cycles| report_cycles(catalog, &cycles, reporter))?;
+    for note in resolved.iter().flat_map(|resolved| &resolved.notes) {
+        tell_need(session, request, catalog, note);
+    }
+    let graph = DependencyGraph::new(resolved.into_iter().map(|resolved| resolved.direct).collect())
+        .map_err(|cycles| report_cycles(catalog, &cycles, reporter))?;
     let mut missing = Vec::new();
     let mut read_input = |name, output| {
         let text = std::fs::read(request.input.join(name));
@@ -249,14 +244,40 @@ fn build(
     sources.builtin = builtin.as_deref();
     sources.builtin_modinfo = builtin_modinfo.as_deref();
     sources.note_duplicates = request.warn;
-    let recipes: Vec<Recipe> = outputs::recipes()
+    Ok(Built { outputs: write(request, &sources), missing })
+}
+
+/// Makes all files that are wanted, several at a time.
+fn write(request: &Request, sources: &Sources<'_>) -> Vec<(Output, Vec<Note>)> {
+    let mut recipes: Vec<(usize, Recipe)> = outputs::recipes()
         .filter(|recipe| request.destination == Destination::Files || recipe.kind == Kind::Text)
+        .enumerate()
         .collect();
+    // Indexes take longest. Begun last, one of them would keep all others waiting.
+    recipes.sort_by_key(|(_, recipe)| recipe.kind == Kind::Text);
     let spread = Spread { jobs: request.jobs, batch: 1 };
-    let built = parallel::map(recipes.len(), spread, |number, ()| {
-        recipes.get(number).map(|recipe| recipe.write(&sources))
+    let mut written = parallel::map(recipes.len(), spread, |number, ()| {
+        recipes.get(number).map(|(place, recipe)| (*place, recipe.write(sources)))
     });
-    Ok(Built { outputs: built.into_iter().flatten().collect(), missing })
+    written.sort_unstable_by_key(|written| written.as_ref().map(|&(place, _)| place));
+    written.into_iter().flatten().map(|(_, written)| written).collect()
+}
+
+fn tell_need(session: &Session, request: &Request, catalog: &Catalog, note: &NeedNote<'_>) {
+    let reporter = &session.reporter;
+    let path = |index| file_of(request, catalog.module(index));
+    match *note {
+        NeedNote::Dependency { module, symbol, provider } if reporter.is_verbose() => {
+            session.output.show_line(messages::needs(&path(module), symbol, &path(provider)));
+        }
+        NeedNote::Dependency { .. } => {}
+        NeedNote::Unknown { module, symbol } => {
+            reporter.warning(messages::unknown_symbol(&path(module), symbol));
+        }
+        NeedNote::VersionDisagrees { module, symbol } => {
+            reporter.warning(messages::version_disagrees(&path(module), symbol));
+        }
+    }
 }
 
 /// A module's file by its recorded path, which is relative to the module directory.

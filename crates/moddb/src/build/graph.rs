@@ -65,20 +65,11 @@ pub struct DependencyGraph {
 }
 
 impl DependencyGraph {
-    /// Finds out who depends on whom. `note` hears of each dependency and of each need that fails `check`, in
-    /// the order of the catalog.
+    /// Joins what each module depends on by itself, in the order of the catalog.
     ///
     /// # Errors
     /// [`Cycles`] if no order exists.
-    pub fn new<'a>(
-        catalog: &'a Catalog,
-        symbols: &SymbolTable<'_>,
-        check: Check,
-        mut note: impl FnMut(NeedNote<'a>),
-    ) -> Result<Self, Cycles> {
-        let direct: Vec<Vec<Index>> = (0..catalog.modules().len())
-            .map(|module| direct_dependencies(catalog, symbols, check, module, &mut note))
-            .collect();
+    pub fn new(direct: Vec<Vec<Index>>) -> Result<Self, Cycles> {
         let (number, users) = topological_numbers(&direct);
         if users.iter().any(|&count| count > 0) {
             return Err(find_cycles(&direct, &users));
@@ -116,32 +107,42 @@ impl DependencyGraph {
     }
 }
 
-fn direct_dependencies<'a>(
+/// Who provides what one module needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolved<'a> {
+    /// The modules that it depends on by itself, in the order of its needs.
+    pub direct: Vec<Index>,
+    /// Each dependency and each need that failed the check, in the order of its needs.
+    pub notes: Vec<NeedNote<'a>>,
+}
+
+/// Finds out who provides what a module needs. Modules do not depend on each other here.
+#[must_use]
+pub fn resolve<'a>(
     catalog: &'a Catalog,
     symbols: &SymbolTable<'_>,
     check: Check,
     module: Index,
-    note: &mut impl FnMut(NeedNote<'a>),
-) -> Vec<Index> {
-    let mut direct = Vec::new();
+) -> Resolved<'a> {
+    let Resolved { mut direct, mut notes } = Resolved::default();
     let needs = catalog.module(module).into_iter().flat_map(|module| module.info.needs.iter());
     for need in needs {
         let symbol = need.name;
         let Some((known_as, definition)) = symbols.lookup(symbol) else {
             if check != Check::Nothing && !need.weak {
-                note(NeedNote::Unknown { module, symbol });
+                notes.push(NeedNote::Unknown { module, symbol });
             }
             continue;
         };
         if check == Check::NamesAndVersions && !need.weak && definition.crc != need.crc {
-            note(NeedNote::VersionDisagrees { module, symbol });
+            notes.push(NeedNote::VersionDisagrees { module, symbol });
         }
         if let Some(provider) = definition.owner.filter(|provider| !direct.contains(provider)) {
             direct.push(provider);
-            note(NeedNote::Dependency { module, symbol: known_as, provider });
+            notes.push(NeedNote::Dependency { module, symbol: known_as, provider });
         }
     }
-    direct
+    Resolved { direct, notes }
 }
 
 /// Numbers modules so that each comes before what it depends on; gives also how many users each one has left,
@@ -281,7 +282,9 @@ mod tests {
     fn graph(modules: &[(&str, &[&str])]) -> Result<DependencyGraph, Cycles> {
         let catalog = catalog(modules);
         let symbols = SymbolTable::new(&catalog, None, None);
-        DependencyGraph::new(&catalog, &symbols, Check::Nothing, |_| ())
+        let resolved =
+            (0..modules.len()).map(|module| resolve(&catalog, &symbols, Check::Nothing, module).direct);
+        DependencyGraph::new(resolved.collect())
     }
 
     #[test]
@@ -338,10 +341,10 @@ mod tests {
         let located = |name| Located { name: ModuleName::from(name), path: Vec::new() };
         let catalog = Catalog::new([(located("user"), info), (located("provider"), provider)]).unwrap();
         let symbols = SymbolTable::new(&catalog, None, None);
-        let mut notes = Vec::new();
-        DependencyGraph::new(&catalog, &symbols, Check::NamesAndVersions, |note| notes.push(note)).unwrap();
+        let resolved = resolve(&catalog, &symbols, Check::NamesAndVersions, 0);
+        assert_eq!(resolved.direct, [1]);
         assert_eq!(
-            notes,
+            resolved.notes,
             [
                 NeedNote::VersionDisagrees { module: 0, symbol: b"p" },
                 NeedNote::Dependency { module: 0, symbol: b"p", provider: 1 },
