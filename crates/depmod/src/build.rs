@@ -67,10 +67,13 @@ pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyh
     {
         return Ok(Exit::Success);
     }
-    let mut found = find(request, moment, &config, reporter)?;
-    sort(request, &mut found, reporter);
-    summary.phase("scan");
-    let (catalog, reused) = catalog::read(request, &found, moment.began, reporter)?;
+    let mut gathered = catalog::gather(request, moment.began, reporter, |hand_out| {
+        let found = find(request, moment, &config, reporter, hand_out)?;
+        summary.phase("scan");
+        Ok(found)
+    })?;
+    sort(request, &mut gathered.found, reporter);
+    let (catalog, reused) = catalog::assemble(request, gathered, reporter)?;
     summary.reused = reused;
     summary.phase("read");
     let built = build(session, request, &catalog, kernel.as_ref(), check, &mut summary)?;
@@ -86,7 +89,7 @@ pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyh
     let (warnings, errors) = (reporter.warnings(), reporter.errors());
     session.output.show(summary.show(request.summary, &release, warnings, errors));
     // The process ends: giving back a hundred thousand pieces of memory one by one would only take time.
-    std::mem::forget((catalog, outputs, found));
+    std::mem::forget((catalog, outputs));
     Ok(Exit::failed_if(!complete))
 }
 
@@ -130,11 +133,14 @@ fn find(
     moment: &Moment,
     config: &DepmodConfig,
     reporter: &Reporter,
+    hand_out: &mut dyn FnMut(PathBuf),
 ) -> Result<Vec<Found>, Ended> {
     if let Selection::Files(files) = &request.selection {
-        return named_files(request, files, reporter);
+        let found = named_files(request, files, reporter)?;
+        found.iter().for_each(|module| hand_out(module.file.clone()));
+        return Ok(found);
     }
-    scan::find(&request.input, config, reporter)
+    scan::find(&request.input, config, reporter, hand_out)
         .map_err(|Unsearchable(error)| unsearchable(request, moment, &error, reporter))
 }
 
@@ -165,7 +171,7 @@ fn releases_in(directory: &Path) -> Vec<Vec<u8>> {
 fn named_files(request: &Request, files: &[PathBuf], reporter: &Reporter) -> Result<Vec<Found>, Ended> {
     let mut files_by_name = HashMap::new();
     let mut found = Vec::new();
-    for file in files {
+    for (number, file) in files.iter().enumerate() {
         if let Err(error) = std::fs::metadata(file) {
             reporter.fatal(messages::cannot_create_module(file, &error))?;
             return Err(Ended(Exit::Failure));
@@ -182,7 +188,7 @@ fn named_files(request: &Request, files: &[PathBuf], reporter: &Reporter) -> Res
             return Err(Ended(Exit::Failure));
         }
         let recorded = file.strip_prefix(&request.input).unwrap_or(file).as_os_str().as_bytes().to_vec();
-        found.push(Found { located: Located { name, path: recorded }, file: file.clone() });
+        found.push(Found { located: Located { name, path: recorded }, file: file.clone(), number });
     }
     Ok(found)
 }

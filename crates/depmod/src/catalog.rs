@@ -1,14 +1,15 @@
 //! Puts the catalog together: remembered modules as they were, all others read, and what went wrong told.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use modcli::{Ended, Exit, Reporter, Severity};
 use moddb::build::catalog::Catalog;
-use moddb::cache::{Cache, Entry, Stamp};
+use moddb::cache::{Cache, Entry, Remembered, Stamp};
 use modfile::info::{self, Workspace};
 use modfile::{ModuleInfo, ReadError};
-use std::os::unix::ffi::OsStrExt;
 
 use crate::memory::{self, FileSystems, Place};
 use crate::messages;
@@ -21,7 +22,7 @@ use crate::scan::Found;
 const BATCH: usize = 16;
 
 /// What is known of one module.
-struct Known {
+pub(crate) struct Known {
     info: ModuleInfo,
     error: Option<ReadError>,
     /// What a later run may go by, if it may.
@@ -31,17 +32,24 @@ struct Known {
     reused: bool,
 }
 
-/// Reads all modules, or remembers them; one that cannot be read stays, with as much as could be read. Gives also
-/// how many were remembered.
+/// The files of modules, and what each of them says, by the number of the file.
+pub(crate) struct Gathered {
+    pub(crate) found: Vec<Found>,
+    known: Vec<Known>,
+    /// How many modules were remembered before.
+    remembered: usize,
+}
+
+/// Reads or remembers every module that `find` hands out, while that goes on looking for more.
 ///
 /// # Errors
-/// The run is over if there are more modules than can be numbered.
-pub(crate) fn read(
+/// Those of `find`.
+pub(crate) fn gather(
     request: &Request,
-    found: &[Found],
     began: SystemTime,
     reporter: &Reporter,
-) -> Result<(Catalog, usize), Ended> {
+    find: impl FnOnce(&mut dyn FnMut(PathBuf)) -> Result<Vec<Found>, Ended>,
+) -> Result<Gathered, Ended> {
     let stored = memory::load(&request.memory);
     let cache = stored.as_ref().ok().map(|bytes| memory::decode(bytes));
     let refused = match (&stored, &cache) {
@@ -52,8 +60,59 @@ pub(crate) fn read(
         reporter.message(Severity::Info, messages::cache_ignored(&request.memory, refused));
     }
     let cache = cache.and_then(Result::ok).unwrap_or_default();
-    let known = know_all(request, found, &cache, began);
-    for (module, known) in found.iter().zip(&known) {
+    let progress = Progress::begin();
+    let done = AtomicUsize::new(0);
+    let know = |file: PathBuf, (workspace, systems): &mut (Workspace, FileSystems)| {
+        let known = know(&file, &cache, began, workspace, systems);
+        progress.reached(done.fetch_add(1, Ordering::Relaxed) + 1);
+        known
+    };
+    let find = |hand_out: &mut dyn FnMut(PathBuf)| {
+        let found = find(hand_out)?;
+        progress.expect(found.len());
+        Ok(found)
+    };
+    let (found, known) = parallel::stream(Spread { jobs: request.jobs, batch: BATCH }, find, know);
+    Ok(Gathered { found: found?, known, remembered: cache.len() })
+}
+
+fn know(
+    file: &Path,
+    cache: &Cache<'_>,
+    began: SystemTime,
+    workspace: &mut Workspace,
+    systems: &mut FileSystems,
+) -> Known {
+    if let Some(remembered) = memory::recall(file, cache, systems) {
+        let Remembered { info, stamp, tail } = remembered;
+        return Known { info, error: None, stamp: Some(stamp), tail, reused: true };
+    }
+    let reading = info::read(file, workspace);
+    let stamp = memory::stamp_of(&reading, began);
+    Known { info: reading.info, error: reading.error, stamp, tail: reading.tail, reused: false }
+}
+
+/// Puts together what is known of the modules that count; one that could not be read stays, with as much as could
+/// be read. Gives also how many were remembered.
+///
+/// # Errors
+/// The run is over if there are more modules than can be numbered.
+pub(crate) fn assemble(
+    request: &Request,
+    gathered: Gathered,
+    reporter: &Reporter,
+) -> Result<(Catalog, usize), Ended> {
+    let Gathered { found, known, remembered } = gathered;
+    // Files that were read in vain, because a better one of the same name was found, drop out here.
+    let mut known: Vec<Option<Known>> = known.into_iter().map(Some).collect();
+    let modules: Vec<(Found, Known)> = found
+        .into_iter()
+        .filter_map(|module| {
+            let known = known.get_mut(module.number)?.take()?;
+            Some((module, known))
+        })
+        .collect();
+    for (module, known) in &modules {
         let Some(error) = &known.error else { continue };
         if let Some(text) = messages::decompressor(error) {
             reporter.error(text);
@@ -63,12 +122,12 @@ pub(crate) fn read(
             reporter.hint(why);
         }
     }
-    let reused = known.iter().filter(|known| known.reused).count();
-    let is_current = reused == known.len() && reused == cache.len();
+    let reused = modules.iter().filter(|(_, known)| known.reused).count();
+    let is_current = reused == modules.len() && reused == remembered;
     if !is_current && request.destination == Destination::Files {
-        remember(request, found, &known, reporter);
+        remember(request, &modules, reporter);
     }
-    let modules = found.iter().zip(known).map(|(module, known)| (module.located.clone(), known.info));
+    let modules = modules.into_iter().map(|(module, known)| (module.located, known.info));
     match Catalog::new(modules) {
         Ok(catalog) => Ok((catalog, reused)),
         Err(too_many) => {
@@ -78,37 +137,11 @@ pub(crate) fn read(
     }
 }
 
-fn know_all(request: &Request, found: &[Found], cache: &Cache<'_>, began: SystemTime) -> Vec<Known> {
-    let spread = Spread { jobs: request.jobs, batch: BATCH };
-    let progress = Progress::new(found.len());
-    let done = AtomicUsize::new(0);
-    let know = |number: usize, (workspace, systems): &mut (Workspace, FileSystems)| {
-        let module = found.get(number)?;
-        let known = match memory::recall(&module.file, cache, systems) {
-            Some(remembered) => Known {
-                info: remembered.info,
-                error: None,
-                stamp: Some(remembered.stamp),
-                tail: remembered.tail,
-                reused: true,
-            },
-            None => {
-                let reading = info::read(&module.file, workspace);
-                let stamp = memory::stamp_of(&reading, began);
-                Known { info: reading.info, error: reading.error, stamp, tail: reading.tail, reused: false }
-            }
-        };
-        progress.reached(done.fetch_add(1, Ordering::Relaxed) + 1);
-        Some(known)
-    };
-    parallel::map(found.len(), spread, know).into_iter().flatten().collect()
-}
-
-fn remember(request: &Request, found: &[Found], known: &[Known], reporter: &Reporter) {
+fn remember(request: &Request, modules: &[(Found, Known)], reporter: &Reporter) {
     if request.memory == Place::Nowhere {
         return;
     }
-    let entries = found.iter().zip(known).filter_map(|(module, known)| {
+    let entries = modules.iter().filter_map(|(module, known)| {
         let path = module.file.as_os_str().as_bytes();
         Some(Entry { path, stamp: known.stamp?, tail: &known.tail, info: &known.info })
     });

@@ -1,8 +1,7 @@
 //! Does the same work on many items, several at a time; the result does not depend on how many.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 /// How the items of a run are spread over threads.
@@ -14,48 +13,75 @@ pub struct Spread {
     pub batch: usize,
 }
 
+impl Spread {
+    fn threads(self) -> usize {
+        let processors = || thread::available_parallelism().map_or(1, NonZero::get);
+        self.jobs.map_or_else(processors, NonZero::get)
+    }
+}
+
 /// Applies `work` to the numbers below `count`, in order of the numbers. Each thread has a workspace of its own.
 pub fn map<W: Default, T: Send>(
     count: usize,
     spread: Spread,
     work: impl Fn(usize, &mut W) -> T + Sync,
 ) -> Vec<T> {
-    let processors = || thread::available_parallelism().map_or(1, NonZero::get);
-    let batch = spread.batch.max(1);
-    let threads = spread.jobs.map_or_else(processors, NonZero::get).min(count.div_ceil(batch));
-    if threads <= 1 {
-        let mut workspace = W::default();
-        return (0..count).map(|number| work(number, &mut workspace)).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(count));
+    stream(spread, |hand_out| (0..count).for_each(hand_out), work).1
+}
+
+/// Applies `work` to each item that `find` hands out, while that still looks for more. The calling thread runs
+/// `find` and then helps, so that with one thread nothing happens at the same time. Gives what `find` gives, and
+/// the results in the order in which the items were handed out.
+pub fn stream<I: Send, W: Default, T: Send, F>(
+    spread: Spread,
+    find: impl FnOnce(&mut dyn FnMut(I)) -> F,
+    work: impl Fn(I, &mut W) -> T + Sync,
+) -> (F, Vec<T>) {
+    let threads = spread.threads();
+    let (sender, receiver) = mpsc::channel::<(usize, Vec<I>)>();
+    let receiver = Mutex::new(receiver);
+    let results = Mutex::new(Vec::new());
     let take_batches = || {
         let mut workspace = W::default();
         let mut own = Vec::new();
         loop {
-            let start = next.fetch_add(batch, Ordering::Relaxed);
-            if start >= count {
-                break;
-            }
-            let end = start.saturating_add(batch).min(count);
-            own.extend((start..end).map(|number| (number, work(number, &mut workspace))));
+            let batch = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((first, items)) = batch else { break };
+            let done: Vec<T> = items.into_iter().map(|item| work(item, &mut workspace)).collect();
+            own.push((first, done));
         }
         results.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
     };
-    thread::scope(|scope| {
-        // The calling thread is one of them.
-        for _ in 1..threads {
-            scope.spawn(take_batches);
-        }
+    let found = thread::scope(|scope| {
+        let mut helpers = 1..threads;
+        let mut handed_out = 0_usize;
+        let mut batch = Vec::new();
+        // The receiver outlives all threads, so sending never fails.
+        let send = |first, batch| drop(sender.send((first, batch)));
+        let found = find(&mut |item| {
+            batch.push(item);
+            if batch.len() >= spread.batch {
+                send(handed_out, std::mem::take(&mut batch));
+                handed_out = handed_out.saturating_add(spread.batch.max(1));
+                if helpers.next().is_some() {
+                    scope.spawn(take_batches);
+                }
+            }
+        });
+        send(handed_out, batch);
+        drop(sender);
         take_batches();
+        found
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_unstable_by_key(|&(number, _)| number);
-    results.into_iter().map(|(_, result)| result).collect()
+    results.sort_unstable_by_key(|&(first, _)| first);
+    (found, results.into_iter().flat_map(|(_, done)| done).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -70,5 +96,33 @@ mod tests {
                 assert_eq!(squares, (0..count).map(|number| number * number).collect::<Vec<_>>());
             }
         }
+    }
+
+    #[test]
+    fn work_begins_while_more_is_looked_for_unless_there_is_one_thread() {
+        let begun_before_the_end = |jobs| {
+            let begun = AtomicUsize::new(0);
+            let spread = Spread { jobs: NonZero::new(jobs), batch: 1 };
+            let (seen, results) = stream(
+                spread,
+                |hand_out| {
+                    hand_out("first");
+                    while jobs > 1 && begun.load(Ordering::Relaxed) == 0 {
+                        thread::yield_now();
+                    }
+                    let seen = begun.load(Ordering::Relaxed);
+                    hand_out("second");
+                    seen
+                },
+                |item, (): &mut ()| {
+                    begun.fetch_add(1, Ordering::Relaxed);
+                    item.len()
+                },
+            );
+            assert_eq!(results, [5, 6]);
+            seen
+        };
+        assert_eq!(begun_before_the_end(1), 0);
+        assert_eq!(begun_before_the_end(2), 1);
     }
 }

@@ -1,7 +1,8 @@
 //! Finds the module files of a kernel and decides which of two with one name counts.
 //!
 //! Directories are read in the order in which the system lists them, because for two files of equal rank that
-//! order decides. Nothing is opened here but directories.
+//! order decides. Nothing is opened here but directories; each file is handed out as soon as it seems to count, so
+//! that it can be read meanwhile.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -9,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use foldhash::fast::RandomState;
 use modcli::Severity;
 use moddb::build::order::Located;
 use moddb::build::search::SearchRules;
@@ -32,6 +34,8 @@ pub struct Found {
     pub located: Located,
     /// The file.
     pub file: PathBuf,
+    /// Its place among all files that were handed out to be read.
+    pub number: usize,
 }
 
 /// The module directory itself could not be read.
@@ -39,18 +43,24 @@ pub struct Found {
 pub struct Unsearchable(pub std::io::Error);
 
 /// Finds the modules of a kernel in its module directory and the external ones. `say` hears of what could not
-/// be visited.
+/// be visited, `hand_out` of each file that counts until a better one is found.
 ///
 /// # Errors
 /// [`Unsearchable`] if the module directory cannot be read.
-pub fn find(input: &Path, config: &DepmodConfig, say: &dyn Say) -> Result<Vec<Found>, Unsearchable> {
+pub fn find(
+    input: &Path,
+    config: &DepmodConfig,
+    say: &dyn Say,
+    hand_out: &mut dyn FnMut(PathBuf),
+) -> Result<Vec<Found>, Unsearchable> {
     // Opened apart from the walk: a directory that is missing is another matter than one inside it.
     if let Err(error) = std::fs::read_dir(input) {
         say.say(Severity::Error, messages::cannot_open_directory(input, &error));
         return Err(Unsearchable(error));
     }
     let rules = SearchRules::new(config);
-    let mut modules = Modules { rules, found: Vec::new(), places: HashMap::new() };
+    let mut modules =
+        Modules { rules, found: Vec::new(), places: HashMap::default(), hand_out, handed_out: 0 };
     for entry in walk(input, config, say) {
         let recorded =
             entry.path().strip_prefix(input).unwrap_or(entry.path()).as_os_str().as_bytes().to_vec();
@@ -145,18 +155,22 @@ impl Visits {
 }
 
 /// One file for each module name.
-struct Modules {
+struct Modules<'a> {
     rules: SearchRules,
     found: Vec<Found>,
-    places: HashMap<ModuleName, usize>,
+    places: HashMap<ModuleName, usize, RandomState>,
+    hand_out: &'a mut dyn FnMut(PathBuf),
+    handed_out: usize,
 }
 
-impl Modules {
+impl Modules<'_> {
     fn offer(&mut self, entry: &DirEntry, recorded: Vec<u8>) {
         let file_name = entry.file_name().as_bytes();
         let Some(suffix) = suffix_len(file_name) else { return };
         let name = ModuleName::new(file_name);
-        let newer = Found { located: Located { name, path: recorded }, file: entry.path().to_owned() };
+        let file = entry.path().to_owned();
+        let number = self.handed_out;
+        let newer = Found { located: Located { name, path: recorded }, file: file.clone(), number };
         let place = self.places.get(&newer.located.name);
         match place.and_then(|&place| self.found.get_mut(place)) {
             None => {
@@ -165,10 +179,13 @@ impl Modules {
             }
             Some(older) => {
                 let older_suffix = suffix_len(&older.located.path).unwrap_or_default();
-                if self.rules.replaces(&newer.located.path, suffix, &older.located.path, older_suffix) {
-                    *older = newer;
+                if !self.rules.replaces(&newer.located.path, suffix, &older.located.path, older_suffix) {
+                    return;
                 }
+                *older = newer;
             }
         }
+        self.handed_out += 1;
+        (self.hand_out)(file);
     }
 }

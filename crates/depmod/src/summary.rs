@@ -61,11 +61,20 @@ impl Summary {
         let Self { modules, reused, aliases, symbols, .. } = self;
         match form {
             Form::None => String::new(),
-            Form::Text => format!(
-                "depmod: {release}: {modules} modules ({read} read, {reused} unchanged), {aliases} aliases, \
-                 {symbols} symbols in {:.2} s\n",
-                (self.last - self.began).as_secs_f64()
-            ),
+            Form::Text => {
+                let phases: Vec<String> = self
+                    .phases
+                    .iter()
+                    .map(|(name, time)| format!("{name} {:.0} ms", time.as_secs_f64() * 1000.0))
+                    .collect();
+                format!(
+                    "depmod: {release}: {modules} modules ({read} read, {reused} unchanged), {aliases} aliases, \
+                     {symbols} symbols in {:.2} s ({})\n\
+                     depmod: {warnings} warnings, {errors} errors\n",
+                    (self.last - self.began).as_secs_f64(),
+                    phases.join(", ")
+                )
+            }
             Form::Json => {
                 let seconds: serde_json::Map<_, _> = self
                     .phases
