@@ -110,7 +110,7 @@ impl<'b> Layout<'b> {
         Ok(layout)
     }
 
-    /// The first section of a name that lies inside the file.
+    /// The first section of a name that lies inside the file. compat: one at its very beginning is none.
     #[must_use]
     pub fn section(&self, name: &[u8]) -> Option<Range> {
         let is_named = |offset: u32| {
@@ -118,7 +118,7 @@ impl<'b> Layout<'b> {
             rest.is_some_and(|rest| rest.first() == Some(&0))
         };
         let mut sections = (0..).map_while(|number| self.entry(number));
-        sections.find_map(|(offset, range)| range.filter(|_| is_named(offset)))
+        sections.find_map(|(name, range)| range.filter(|range| range.offset != 0 && is_named(name)))
     }
 
     /// A section by its number, if it lies inside the file.

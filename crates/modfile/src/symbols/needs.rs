@@ -30,7 +30,8 @@ enum Unusable {
 }
 
 /// Puts the needs of a module into an empty list: its undefined symbols, then the names in `__versions` that are
-/// none of them. None at all if the name of an undefined symbol lies outside of the table.
+/// none of them. None at all if the name of an undefined symbol lies outside of the table, or one in `__versions`
+/// does not end.
 ///
 /// # Errors
 /// What the file system said.
@@ -41,11 +42,14 @@ pub fn needs(
     scratch: &mut NeedsScratch,
     list: &mut Needs,
 ) -> Result<(), ReadError> {
-    if table.is_empty() {
+    if !table.is_there() {
         return Ok(());
     }
     let NeedsScratch { sections, places, hasher, accounted } = scratch;
     let versions = Versions::read(image, layout, sections)?;
+    if !versions.are_terminated(layout) {
+        return Ok(());
+    }
     let name_at = |place: usize| versions.at(layout, place).map_or(b"".as_slice(), |version| version.name);
     places.clear();
     accounted.clear();

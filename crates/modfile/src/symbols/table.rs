@@ -30,6 +30,7 @@ pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
 /// The bytes of `.symtab` and `.strtab`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SymbolTable<'b> {
+    is_there: bool,
     symbols: &'b [u8],
     names: &'b [u8],
 }
@@ -47,6 +48,14 @@ impl<'b> SymbolTable<'b> {
         let (Some(symbols), Some(names)) = (layout.section(b".symtab"), layout.section(b".strtab")) else {
             return Ok(Self::default());
         };
+        // compat: a table that ends within an entry is none.
+        let entry_len = match layout.class {
+            Class::Elf32 => size_of::<elf::Sym32<Endianness>>(),
+            Class::Elf64 => size_of::<elf::Sym64<Endianness>>(),
+        };
+        if !symbols.len.is_multiple_of(entry_len as u64) {
+            return Ok(Self::default());
+        }
         let [symbol_buffer, name_buffer] = buffers;
         // Compilers put one right behind the other: one read gives both.
         if symbols.offset.checked_add(symbols.len) == Some(names.offset)
@@ -56,18 +65,19 @@ impl<'b> SymbolTable<'b> {
             let both = image.bytes(symbols.offset, len, symbol_buffer)?;
             let at = usize::try_from(symbols.len).unwrap_or(usize::MAX);
             let (symbols, names) = both.split_at_checked(at).unwrap_or_default();
-            return Ok(Self { symbols, names });
+            return Ok(Self { is_there: true, symbols, names });
         }
         Ok(Self {
+            is_there: true,
             symbols: image.bytes(symbols.offset, symbols.len, symbol_buffer)?,
             names: image.bytes(names.offset, names.len, name_buffer)?,
         })
     }
 
-    /// Whether there is no symbol table.
+    /// Whether there is a symbol table; it may still be empty.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.symbols.is_empty()
+    pub fn is_there(&self) -> bool {
+        self.is_there
     }
 
     /// Shows every symbol to `visit`, in order, until that fails.
@@ -89,10 +99,7 @@ impl<'b> SymbolTable<'b> {
     where
         Elf::Sym: 'b,
     {
-        // compat: a table that ends within an entry has none.
-        let entry_len = size_of::<Elf::Sym>();
-        let whole = self.symbols.len().is_multiple_of(entry_len);
-        let count = if whole { self.symbols.len() / entry_len } else { 0 };
+        let count = self.symbols.len() / size_of::<Elf::Sym>();
         let symbols: &'b [Elf::Sym] =
             pod::slice_from_bytes(self.symbols, count).map(|(symbols, _)| symbols).unwrap_or_default();
         let names = self.names;

@@ -46,6 +46,15 @@ impl<'b> Versions<'b> {
         Ok(Self::Listed(versions.collect()))
     }
 
+    /// Whether each name ends within its record. compat: kmod 34 takes a module's versions, and with them its needs,
+    /// for unreadable if one does not; kmod 30 reads on.
+    #[must_use]
+    pub fn are_terminated(&self, layout: &Layout<'_>) -> bool {
+        let Self::Records(records) = self else { return true };
+        // The last byte of nearly all of them tells.
+        records.iter().all(|record| record.ends_with(&[0]) || padded_name(layout, record).contains(&0))
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -73,15 +82,17 @@ impl<'b> Versions<'b> {
 
 /// A checksum of the file's word size, then a name padded with NULs.
 fn basic<'b>(layout: &Layout<'_>, record: &'b [u8; 64]) -> Version<'b> {
-    let (crc, name) = match layout.class {
-        Class::Elf32 => {
-            let (crc, name) = record.split_at(4);
-            (crc.try_into().map_or(0, |crc| u64::from(layout.u32(crc))), name)
-        }
-        Class::Elf64 => {
-            let (crc, name) = record.split_at(8);
-            (crc.try_into().map_or(0, |crc| layout.u64(crc)), name)
-        }
+    let crc = match layout.class {
+        Class::Elf32 => record.first_chunk().map_or(0, |&crc| u64::from(layout.u32(crc))),
+        Class::Elf64 => record.first_chunk().map_or(0, |&crc| layout.u64(crc)),
     };
-    Version { name: until_nul(name), crc }
+    Version { name: until_nul(padded_name(layout, record)), crc }
+}
+
+fn padded_name<'b>(layout: &Layout<'_>, record: &'b [u8; 64]) -> &'b [u8] {
+    let start = match layout.class {
+        Class::Elf32 => size_of::<u32>(),
+        Class::Elf64 => size_of::<u64>(),
+    };
+    record.get(start..).unwrap_or_default()
 }
