@@ -117,7 +117,8 @@ impl<'b> Layout<'b> {
             let rest = self.names.get(offset as usize..).and_then(|rest| rest.strip_prefix(name));
             rest.is_some_and(|rest| rest.first() == Some(&0))
         };
-        let mut sections = (0..).map_while(|number| self.entry(number));
+        // Number 0 stands for no section, whatever it is called.
+        let mut sections = (1..).map_while(|number| self.entry(number));
         sections.find_map(|(name, range)| range.filter(|range| range.offset != 0 && is_named(name)))
     }
 
