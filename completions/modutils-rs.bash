@@ -8,10 +8,10 @@
 _modutils_rs_of_modprobe='
     -a --all -r --remove --remove-dependencies --remove-holders -w:OTHER --wait:OTHER --first-time -i
     --ignore-install --ignore-remove -b --use-blacklist -f --force --force-modversion --force-vermagic -k
-    --autoclean -R --resolve-alias --show-alias -D --show-depends -c --showconfig --show-config --show-modversions
-    --dump-modversions --show-exports -n --dry-run --show -l --list -t:OTHER --type:OTHER --explain:NAME --json
-    -C:FILE --config:FILE -d:ROOT --dirname:ROOT -S:VERSION --set-version:VERSION -s --syslog -q --quiet -v
-    --verbose -V --version -h --help'
+    --autoclean --no-persist --save-settings -R --resolve-alias --show-alias -D --show-depends -c --showconfig
+    --show-config --show-modversions --dump-modversions --show-exports -n --dry-run --show -l --list -t:OTHER
+    --type:OTHER --explain:NAME --json --show-settings -C:FILE --config:FILE -d:ROOT --dirname:ROOT -S:VERSION
+    --set-version:VERSION -s --syslog -q --quiet -v --verbose -V --version -h --help'
 _modutils_rs_of_rmmod='
     -f --force -a --autoclean --all -n --dry-run --json --no-persist -s --syslog -v --verbose -V --version -h
     --help'
@@ -25,7 +25,8 @@ _modutils_rs_of_depmod='
 # Takes the words before the cursor apart. Sets word (the one under the cursor), option (whose value it is, if
 # any), kind (of that value), given (options so far, each between spaces), value[kind], operands.
 _modutils_rs_parse() {
-    local table=" $1 " joined='' item name letters index
+    # The list is broken into lines wherever it fits.
+    local table=" ${1//$'\n'/ } " joined='' item name letters index
     local -a words=()
     for ((index = 1; index <= COMP_CWORD; index++)); do
         item=${COMP_WORDS[index]}
@@ -177,7 +178,7 @@ _modutils_rs_modprobe() {
     COMPREPLY=()
     _modutils_rs_parse "$_modutils_rs_of_modprobe" || only_operands=yes
     _modutils_rs_options "$_modutils_rs_of_modprobe" && return
-    if [[ $given == *" -r "* || $given == *" --remove"* ]]; then
+    if [[ $given =~ ' '(-r|--remove[a-z-]*|--save-settings|--show-settings)' ' ]]; then
         _modutils_rs_offer < <(_modutils_rs_loaded)
     elif [[ $given != *" -a "* && $given != *" --all "* ]] && ((${#operands[@]})); then
         compopt -o nospace 2>/dev/null

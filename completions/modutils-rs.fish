@@ -24,6 +24,8 @@ complete -c modprobe -s f -l force -d 'Load whatever it was built for; unload ev
 complete -c modprobe -l force-modversion -d 'Load with other symbol versions than the kernel’s'
 complete -c modprobe -l force-vermagic -d 'Load although built for another kernel'
 complete -c modprobe -s k -l autoclean -d 'Quietly load a module that rmmod -a may unload again'
+complete -c modprobe -l no-persist -d 'Neither save settings of modules before they go nor put them back after they came'
+complete -c modprobe -l save-settings -d 'Save the settings of loaded modules, or of those named, as modutils.d says'
 complete -c modprobe -s R -l resolve-alias -l show-alias -d 'Print the modules that a name means, load nothing'
 complete -c modprobe -s D -l show-depends -d 'Print what would be done if nothing were loaded, do nothing'
 complete -c modprobe -s c -l showconfig -l show-config -d 'Print the configuration and all aliases'
@@ -34,6 +36,7 @@ complete -c modprobe -s l -l list -d 'Print the files of all modules, or of thos
 complete -c modprobe -s t -l type -x -d 'With -l, only modules below a directory DIR'
 complete -c modprobe -l explain -x -a '(__modutils_rs_modules)' -d 'Print what NAME means, what loading it would do, and why'
 complete -c modprobe -l json -d 'With --explain, print JSON'
+complete -c modprobe -l show-settings -d 'Print the settings that modutils.d names: now, after the load, and saved'
 complete -c modprobe -s C -l config -r -F -d 'Read PATH, a file or directory, instead of the modprobe.d directories'
 complete -c modprobe -s d -l dirname -x -a '(__fish_complete_directories (commandline -ct))' -d 'Look for modules below DIR instead of /'
 complete -c modprobe -s S -l set-version -x -a '(__modutils_rs_releases modprobe)' -d 'Use the modules of kernel VERSION instead of the running one’s'
@@ -208,7 +211,7 @@ end
 # What an operand of modprobe is at this place: loaded, parameter, file or module.
 function __modutils_rs_is --argument-names what
     set -l here module
-    if __modutils_rs_given -r --remove
+    if __modutils_rs_given -r --remove --save-settings --show-settings
         set here loaded
     else if not __modutils_rs_given -a --all; and test -n "$(__modutils_rs_operands modprobe)"
         set here parameter

@@ -9,6 +9,7 @@ set -e
 package=modutils-rs
 tools='modprobe rmmod depmod'
 store=/usr/lib/modutils-rs
+keeper=modutils-settings.service
 docs='
 /usr/share/man/man5/depmod.d.5.gz
 /usr/share/man/man5/modprobe.d.5.gz
@@ -108,4 +109,17 @@ restore_docs() {
     for file in $docs; do
         dpkg-divert --quiet --package "$package" --rename --divert "$(aside "$file")" --remove "$file"
     done
+}
+
+# Settings outlive a reboot where persist lines of modutils.d ask for it; without one the unit has nothing to do, so
+# it is switched on. Whoever switches it off finds it off after an upgrade.
+switch_on_keeper() {
+    if deb-systemd-helper --quiet was-enabled "$keeper"; then
+        deb-systemd-helper enable "$keeper" >/dev/null || true
+    fi
+    if [ -d /run/systemd/system ]; then
+        systemctl daemon-reload || true
+        # Its work is done when it is stopped, so it must run until then.
+        deb-systemd-invoke start "$keeper" >/dev/null || true
+    fi
 }

@@ -6,10 +6,13 @@ tools='modprobe rmmod depmod'
 state() {
     find /etc/cron.d /etc/kernel /etc/modutils.d /etc/systemd /usr/sbin /usr/bin /usr/lib/modutils-rs /usr/lib/systemd \
         /usr/share/man /usr/share/bash-completion /usr/share/zsh /usr/share/fish /run /var/lib/modutils \
-        /var/cache/modutils ! -type d ! -path '*/modutils-rs.log' \
+        /var/cache/modutils /var/lib/systemd ! -type d ! -path '*/modutils-rs.log' \
         -printf '%M %u %g %s %p -> %l\n' 2>/dev/null | sort
     dpkg-divert --list | grep -v ' by dash$' || true
 }
+
+# The link by which the unit that saves settings at the end is started.
+keeper=/etc/systemd/system/multi-user.target.wants/modutils-settings.service
 
 # Our tools are in place, as files of their own.
 ours_in_place() {

@@ -31,6 +31,9 @@ pub(crate) const LIST: &str = "list";
 pub(crate) const TYPE: &str = "type";
 pub(crate) const EXPLAIN: &str = "explain";
 pub(crate) const JSON: &str = "json";
+pub(crate) const NO_PERSIST: &str = "no-persist";
+pub(crate) const SAVE_SETTINGS: &str = "save-settings";
+pub(crate) const SHOW_SETTINGS: &str = "show-settings";
 /// Another name of [`RESOLVE_ALIAS`] in later versions of kmod.
 const SHOW_ALIAS: &str = "show-alias";
 
@@ -38,7 +41,7 @@ const SHOW_ALIAS: &str = "show-alias";
 pub(crate) const DEFINITION: Definition = Definition {
     command,
     threshold: Threshold::WARNINGS,
-    added: &[SHOW_ALIAS, AUTOCLEAN, LIST, TYPE, EXPLAIN, JSON],
+    added: &[SHOW_ALIAS, AUTOCLEAN, LIST, TYPE, EXPLAIN, JSON, NO_PERSIST, SAVE_SETTINGS, SHOW_SETTINGS],
 };
 
 /// The definition from which parser, help, manual checks and completions come.
@@ -50,14 +53,15 @@ pub fn command() -> Command {
             "modprobe [OPTION]... MODULE [PARAMETER=VALUE]...\n       \
              modprobe [OPTION]... -a MODULE...\n       \
              modprobe [OPTION]... -r MODULE...\n       \
-             modprobe -c | -l [PATTERN] | --explain NAME",
+             modprobe -c | -l [PATTERN] | --explain NAME\n       \
+             modprobe --show-settings | --save-settings [MODULE]...",
         )
         .args(actions())
         .args(queries())
         .args(general())
 }
 
-fn actions() -> [Arg; 11] {
+fn actions() -> [Arg; 13] {
     [
         common::flag(ALL).short('a').help("Every operand is a module, none a parameter"),
         common::flag(REMOVE).short('r').help("Unload instead of loading"),
@@ -78,10 +82,14 @@ fn actions() -> [Arg; 11] {
         common::flag(FORCE_MODVERSION).help("Load with other symbol versions than the kernel's"),
         common::flag(FORCE_VERMAGIC).help("Load although built for another kernel"),
         common::flag(AUTOCLEAN).short('k').help("Quietly load a module that rmmod -a may unload again"),
+        common::flag(NO_PERSIST)
+            .help("Neither save settings of modules before they go nor put them back after they came"),
+        common::flag(SAVE_SETTINGS)
+            .help("Save the settings of loaded modules, or of those named, as modutils.d says"),
     ]
 }
 
-fn queries() -> [Arg; 11] {
+fn queries() -> [Arg; 12] {
     [
         common::flag(RESOLVE_ALIAS)
             .short('R')
@@ -105,6 +113,8 @@ fn queries() -> [Arg; 11] {
             .action(ArgAction::Set)
             .help("Print what NAME means, what loading it would do, and why"),
         common::flag(JSON).help("With --explain, print JSON"),
+        common::flag(SHOW_SETTINGS)
+            .help("Print the settings that modutils.d names: now, after the load, and saved"),
         common::valued(CONFIG, "PATH")
             .short('C')
             .help("Read PATH, a file or directory, instead of the modprobe.d directories"),

@@ -102,7 +102,7 @@ pub struct CommandEnvironment {
 
 impl CommandEnvironment {
     /// The environment for commands of a run with these options.
-    // compat: of all options only these four are handed on, and those that came from the variable twice.
+    // compat: of kmod's options only these four are handed on, and those that came from the variable twice.
     #[must_use]
     pub fn new(environment: &Environment, parsed: &Parsed, origin: &Origin) -> Self {
         let mut options = environment.options.clone().unwrap_or_default();
@@ -113,6 +113,7 @@ impl CommandEnvironment {
                 QUIET => "-q",
                 SYSLOG => "-s",
                 VERBOSE => "-v",
+                cli::NO_PERSIST => "--no-persist",
                 _ => continue,
             };
             if was_set {

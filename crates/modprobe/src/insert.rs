@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use modcli::{Ended, Exit};
 use moddb::{FoundIn, ModuleEntry};
 use modfile::ModuleName;
-use modkernel::{DryRun, KernelOps, Native};
+use modkernel::Native;
 
 use crate::caller::{self, Caller};
 use crate::diagnose::blacklist;
 use crate::execute::{Cause, Execution, InsertFailure, Loaded};
+use crate::kernel::Terms;
 use crate::messages;
 use crate::plan::{self, Target};
 use crate::remember;
@@ -23,31 +24,21 @@ use crate::tool::Run;
 /// # Errors
 /// A FATAL message was told.
 pub(crate) fn run(run: &Run<'_>, request: &Insert) -> Result<Exit, Ended> {
-    let mut native = Native::of_system();
-    let mut dry;
-    let kernel: &mut dyn KernelOps = if request.mode.is_real() {
-        &mut native
-    } else {
-        dry = DryRun(native);
-        &mut dry
-    };
-    let mut execution = Execution {
-        kernel,
+    let terms = Terms {
         mode: request.mode,
         after_failure: request.after_failure,
         first_time: request.first_time,
-        reporter: &run.session.reporter,
-        output: &run.session.output,
-        commands: &run.commands,
-        pause: &std::thread::sleep,
+        persist: request.persist,
     };
-    let mut exit = Exit::Success;
-    for wanted in &request.modules {
-        if one(run, request, wanted, &mut execution)? == Exit::Failure {
-            exit = Exit::Failure;
+    run.carry_out(terms, |execution| {
+        let mut exit = Exit::Success;
+        for wanted in &request.modules {
+            if one(run, request, wanted, execution)? == Exit::Failure {
+                exit = Exit::Failure;
+            }
         }
-    }
-    Ok(exit)
+        Ok(exit)
+    })
 }
 
 /// Loads what one operand means. Of several modules the last one decides.

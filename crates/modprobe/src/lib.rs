@@ -11,6 +11,7 @@ mod env;
 pub mod execute;
 mod hints;
 mod insert;
+mod kernel;
 mod messages;
 mod once;
 pub mod paths;
@@ -20,6 +21,7 @@ pub mod remember;
 mod remove;
 pub mod request;
 mod requester;
+pub mod settings;
 mod show;
 mod tool;
 

@@ -11,6 +11,7 @@ use moddb::TableProblem;
 use moddb::config::ConfigProblem;
 use moddb::paths::Table;
 use modfile::ModuleName;
+use modstate::settings::Notice;
 use rustix::io::Errno;
 
 use crate::plan::Note;
@@ -23,6 +24,9 @@ pub(crate) fn problem(problem: &Problem) -> Vec<u8> {
         Problem::BadWait(text) => join(&[b"unexpected wait value '", text.as_bytes(), b"'."]),
         Problem::TypeWithoutList => b"-t limits the list of -l; give both".to_vec(),
         Problem::JsonWithoutExplain => b"--json is for --explain; give both".to_vec(),
+        Problem::SaveDry => {
+            b"--save-settings cannot be tried; --show-settings prints what there is to save".to_vec()
+        }
     }
 }
 
@@ -164,6 +168,46 @@ pub(crate) fn note(note: &Note) -> Vec<u8> {
             join(&[b"softdeps around ", module.as_bytes(), b" are nested without end; the rest is left out"])
         }
     }
+}
+
+pub(crate) fn modutils(file: &Path, problem: &modstate::config::Problem) -> Vec<u8> {
+    join(&[bytes(file), format!(" {problem}").as_bytes()])
+}
+
+pub(crate) fn setting(module: &ModuleName, notice: &Notice) -> Vec<u8> {
+    notice.sentence(module, |error| errno::reason(error).into_owned()).into()
+}
+
+pub(crate) fn saved(module: &ModuleName, file: &Path) -> Vec<u8> {
+    join(&[b"settings of ", module.as_bytes(), b": saved in ", bytes(file)])
+}
+
+pub(crate) fn not_persistent(module: &ModuleName) -> Vec<u8> {
+    let name = module.as_bytes();
+    join(&[
+        b"no persist line in modutils.d names ",
+        name,
+        b"; one such as 'persist ",
+        name,
+        b"' has its settings saved and put back",
+    ])
+}
+
+pub(crate) fn neither_loaded_nor_saved(module: &ModuleName) -> Vec<u8> {
+    join(&[b"Module ", module.as_bytes(), b" is not in kernel, and no settings of it are saved."])
+}
+
+pub(crate) fn no_baselines(modules: &[&ModuleName]) -> Vec<u8> {
+    let names: Vec<&[u8]> = modules.iter().map(|module| module.as_bytes()).collect();
+    join(&[
+        b"settings are not saved of modules whose values right after the load are not known: ",
+        &names.join(&b", "[..]),
+        b"; they are noted if modprobe loads a module while a persist line names it",
+    ])
+}
+
+pub(crate) fn cannot_list(directory: &Path, error: &io::Error) -> Vec<u8> {
+    join(&[b"could not list ", bytes(directory), b": ", errno::reason(error).as_bytes()])
 }
 
 fn severity(severity: moddb::config::Severity) -> Severity {

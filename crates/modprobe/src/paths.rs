@@ -1,7 +1,10 @@
 //! Where the system shows and keeps what modprobe needs beside modules and their configuration: the one place
 //! of this tool with absolute paths.
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use modstate::settings;
 
 /// Where a command looks for programs if nobody has set a path.
 pub const COMMANDS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -15,10 +18,30 @@ pub struct Places {
     pub memory: PathBuf,
     /// Where the kernel shows how locked it is.
     pub security: PathBuf,
+    /// Where settings of modules outlive a boot.
+    pub settings: Cow<'static, Path>,
+}
+
+impl Places {
+    /// Where settings live, if this directory has an entry for each module.
+    #[must_use]
+    pub fn of_settings(&self, sys_module: &Path) -> settings::Places {
+        settings::Places {
+            baselines: self.memory.join("baseline"),
+            settings: self.settings.to_path_buf(),
+            sys_module: sys_module.to_owned(),
+            proc_sys: self.proc.join("sys"),
+        }
+    }
 }
 
 impl Default for Places {
     fn default() -> Self {
-        Self { proc: "/proc".into(), memory: "/run/modutils".into(), security: "/sys/kernel/security".into() }
+        Self {
+            proc: "/proc".into(),
+            memory: "/run/modutils".into(),
+            security: "/sys/kernel/security".into(),
+            settings: Path::new("/var/lib/modutils/settings").into(),
+        }
     }
 }

@@ -4,10 +4,11 @@ use std::os::unix::ffi::OsStrExt;
 
 use modcli::{Ended, Exit};
 use modfile::ModuleName;
-use modkernel::{DryRun, KernelOps, Native, Sysfs};
+use modkernel::{Native, Sysfs};
 
 use crate::diagnose::in_use::{self, Users};
 use crate::execute::{Execution, Manner, Outcome};
+use crate::kernel::Terms;
 use crate::messages;
 use crate::plan::{self, RemoveOptions};
 use crate::request::Remove;
@@ -18,25 +19,18 @@ use crate::tool::Run;
 /// # Errors
 /// A FATAL message was told.
 pub(crate) fn run(run: &Run<'_>, request: &Remove) -> Result<Exit, Ended> {
-    let mut native = Native::of_system();
-    let sysfs = native.sysfs().clone();
-    let mut dry;
-    let kernel: &mut dyn KernelOps = if request.mode.is_real() {
-        &mut native
-    } else {
-        dry = DryRun(native);
-        &mut dry
-    };
-    let mut execution = Execution {
-        kernel,
+    let terms = Terms {
         mode: request.mode,
         after_failure: request.after_failure,
         first_time: request.first_time,
-        reporter: &run.session.reporter,
-        output: &run.session.output,
-        commands: &run.commands,
-        pause: &std::thread::sleep,
+        persist: request.persist,
     };
+    run.carry_out(terms, |execution| all(run, request, execution))
+}
+
+fn all(run: &Run<'_>, request: &Remove, execution: &mut Execution<'_>) -> Result<Exit, Ended> {
+    let native = Native::of_system();
+    let sysfs = native.sysfs();
     // A module that is not there has no holders.
     let holders = |module: &ModuleName| sysfs.holders(module).unwrap_or_default();
     let options = RemoveOptions {
@@ -60,7 +54,7 @@ pub(crate) fn run(run: &Run<'_>, request: &Remove) -> Result<Exit, Ended> {
             }
             let outcome = execution.remove(&removal, manner);
             if !matches!(outcome, Ok(Outcome::Gone)) && run.session.reporter.wants_hints() {
-                hint_about_users(run, &entry.name, &sysfs);
+                hint_about_users(run, &entry.name, sysfs);
             }
             if outcome? == Outcome::Stays {
                 exit = Exit::Failure;

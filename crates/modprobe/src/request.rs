@@ -66,6 +66,10 @@ pub enum Action {
         /// How it is printed.
         format: Format,
     },
+    /// Save settings of loaded modules.
+    SaveSettings(Vec<OsString>),
+    /// Print settings of modules.
+    ShowSettings(Vec<OsString>),
     /// Load modules.
     Insert(Insert),
     /// Unload modules.
@@ -139,6 +143,15 @@ impl Mode {
     }
 }
 
+/// Whether settings are saved before a module goes and put back after it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persist {
+    /// As modutils.d says.
+    AsConfigured,
+    /// Neither.
+    NotThisTime,
+}
+
 /// A request to load modules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Insert {
@@ -150,6 +163,8 @@ pub struct Insert {
     pub mode: Mode,
     /// Whether a module that is there already is an error.
     pub first_time: bool,
+    /// Whether settings are put back.
+    pub persist: Persist,
     /// Whether install commands and softdeps of the named modules are left aside.
     pub ignore_commands: bool,
     /// Whether the blacklist holds for modules named directly.
@@ -178,6 +193,8 @@ pub struct Remove {
     pub mode: Mode,
     /// Whether a module that is gone already is an error.
     pub first_time: bool,
+    /// Whether settings are saved.
+    pub persist: Persist,
     /// Whether remove commands and softdeps of the named modules are left aside.
     pub ignore_commands: bool,
     /// Whether the modules that use it are unloaded first.
@@ -199,6 +216,8 @@ pub enum Problem {
     TypeWithoutList,
     /// `--json` without `--explain`.
     JsonWithoutExplain,
+    /// `--save-settings` with `-n` or `-D`.
+    SaveDry,
 }
 
 impl Request {
@@ -220,6 +239,13 @@ fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Action, Problem> {
     }
     if parsed.has(cli::JSON) {
         return Err(Problem::JsonWithoutExplain);
+    }
+    if parsed.has(cli::SHOW_SETTINGS) {
+        return Ok(Action::ShowSettings(parsed.operands.clone()));
+    }
+    if parsed.has(cli::SAVE_SETTINGS) {
+        let names = parsed.operands.clone();
+        return if mode(parsed).is_real() { Ok(Action::SaveSettings(names)) } else { Err(Problem::SaveDry) };
     }
     if parsed.has(cli::LIST) {
         let below = parsed.value(cli::TYPE).map(OsStr::to_owned);
@@ -259,6 +285,7 @@ fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Action, Problem> {
         after_failure,
         mode: mode(parsed),
         first_time: parsed.has(cli::FIRST_TIME),
+        persist: persist(parsed),
         ignore_commands: parsed.has(cli::IGNORE_COMMANDS),
         use_blacklist: parsed.has(cli::USE_BLACKLIST),
         flags: InsertFlags {
@@ -274,6 +301,7 @@ fn remove(parsed: &Parsed, after_failure: AfterFailure, wait: Option<Duration>) 
         after_failure,
         mode: mode(parsed),
         first_time: parsed.has(cli::FIRST_TIME),
+        persist: persist(parsed),
         ignore_commands: parsed.has(cli::IGNORE_COMMANDS),
         with_holders: parsed.has(cli::REMOVE_HOLDERS),
         wait,
@@ -290,6 +318,10 @@ fn mode(parsed: &Parsed) -> Mode {
     } else {
         Mode::Real { show }
     }
+}
+
+fn persist(parsed: &Parsed) -> Persist {
+    if parsed.has(cli::NO_PERSIST) { Persist::NotThisTime } else { Persist::AsConfigured }
 }
 
 fn place(parsed: &Parsed, current_dir: impl FnOnce() -> PathBuf) -> Place {
@@ -384,6 +416,29 @@ mod tests {
     }
 
     #[test]
+    fn settings_are_shown_or_saved_of_all_modules_or_those_named() {
+        assert_eq!(action(&["--save-settings"]), Action::SaveSettings(vec![]));
+        assert_eq!(action(&["--save-s", "a", "b"]), Action::SaveSettings(vec!["a".into(), "b".into()]));
+        assert_eq!(
+            action(&["--show-settings", "--save-settings", "a"]),
+            Action::ShowSettings(vec!["a".into()])
+        );
+    }
+
+    #[test]
+    fn settings_are_kept_unless_told_otherwise() {
+        for (arguments, expected) in
+            [(&["m"][..], Persist::AsConfigured), (&["--no-persist", "m"], Persist::NotThisTime)]
+        {
+            let Action::Insert(insert) = action(arguments) else { panic!("not an insertion") };
+            let Action::Remove(remove) = action(&[arguments, &["-r"]].concat()) else {
+                panic!("not a removal")
+            };
+            assert_eq!((insert.persist, remove.persist), (expected, expected));
+        }
+    }
+
+    #[test]
     fn operands_after_the_first_are_parameters_without_all() {
         let Action::Insert(one) = action(&["m", "x=a b", "y=\"c d\"", "z='1 2'", "plain word", "=a b", "k="])
         else {
@@ -442,6 +497,7 @@ mod tests {
         assert_eq!(request(&["--show-exports"]), Err(Problem::NoOperands));
         assert_eq!(request(&["-t", "net"]), Err(Problem::TypeWithoutList));
         assert_eq!(request(&["--json", "m"]), Err(Problem::JsonWithoutExplain));
+        assert_eq!(request(&["--save-settings", "-n"]), Err(Problem::SaveDry));
         assert!(request(&["-c"]).is_ok() && request(&["-l"]).is_ok());
     }
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use modcli::getopt::Parsed;
 use modcli::{Ended, Exit, Session, Severity};
-use moddb::config::files;
 use moddb::paths::{self, ModuleDir};
 use moddb::{ModuleDb, TableProblem};
 use modfile::ReadError;
@@ -27,6 +26,7 @@ use crate::remember::Origin;
 use crate::remove;
 use crate::request::{Action, AfterFailure, Format, Place, Request, Symbols};
 use crate::requester::{self, Requester};
+use crate::settings::{self, Modutils};
 
 /// What the parts of a run share.
 pub(crate) struct Run<'a> {
@@ -37,6 +37,7 @@ pub(crate) struct Run<'a> {
     pub release: OsString,
     pub db: ModuleDb,
     pub commands: CommandEnvironment,
+    pub modutils: Modutils,
 }
 
 /// Runs modprobe with the arguments of a session.
@@ -67,7 +68,7 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
     }
     let origin = origin(caller, &environment, &parsed);
     let commands = CommandEnvironment::new(&environment, &parsed, &origin);
-    let run = Run { session, places, caller, origin, release, db, commands };
+    let run = Run { session, places, caller, origin, release, db, commands, modutils: Modutils::default() };
     let requester = run.requester();
     let exit = run.act(&request.action);
     run.report_tables();
@@ -118,6 +119,8 @@ impl Run<'_> {
             Action::ShowNames { names, after_failure } => self.show_names(names, *after_failure)?,
             Action::List { pattern, below } => self.list(pattern.as_deref(), below.as_deref())?,
             Action::Explain { name, format } => self.explain(name, *format)?,
+            Action::SaveSettings(names) => settings::save(self, names),
+            Action::ShowSettings(names) => settings::show(self, names)?,
             Action::Insert(request) => insert::run(self, request)?,
             Action::Remove(request) => remove::run(self, request)?,
         })
@@ -129,13 +132,8 @@ impl Run<'_> {
         if self.caller != Caller::Kernel {
             return None;
         }
-        let mut config = modstate::config::Config::default();
-        // What is wrong with those files is told by rmmod, to which most of them belongs.
-        let (found, _) = files::list(&paths::modutils_d(), &[]);
-        for text in found.iter().filter_map(|file| files::read(file).ok().flatten()) {
-            config.add(&text);
-        }
-        config.logs_requests().then(|| requester::find(&self.places.proc))
+        let is_wanted = self.modutils.config(&self.session.reporter).logs_requests();
+        is_wanted.then(|| requester::find(&self.places.proc))
     }
 
     /// Tells what was wrong with tables of the database up to now.

@@ -17,7 +17,7 @@ use crate::identity::Identity;
 use crate::marks::Marks;
 use crate::pin;
 use crate::record::Record;
-use crate::small_file::{self, Durability};
+use crate::small_file::{self, Durability, FOR_ALL};
 
 const RECORDS: &str = "autoloaded";
 const PINS: &str = "pinned";
@@ -140,7 +140,7 @@ impl Memory {
             });
         }
         or_no_place(self.make(&self.directory).and_then(|()| {
-            small_file::replace(&self.directory.join(MARKS), &marks.format(), Durability::Volatile)
+            small_file::replace(&self.directory.join(MARKS), &marks.format(), FOR_ALL, Durability::Volatile)
         }))
     }
 
@@ -170,11 +170,11 @@ impl Memory {
 
     fn write(&self, kind: &str, module: &ModuleName, text: &[u8]) -> io::Result<Written> {
         let Some(path) = self.file(kind, module) else { return Err(io::ErrorKind::InvalidInput.into()) };
-        let written = match small_file::replace(&path, text, Durability::Volatile) {
+        let written = match small_file::replace(&path, text, FOR_ALL, Durability::Volatile) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self
                 .make(&self.directory)
                 .and_then(|()| self.make(&self.directory.join(kind)))
-                .and_then(|()| small_file::replace(&path, text, Durability::Volatile)),
+                .and_then(|()| small_file::replace(&path, text, FOR_ALL, Durability::Volatile)),
             written => written,
         };
         or_no_place(written)

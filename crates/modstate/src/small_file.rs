@@ -50,8 +50,13 @@ pub(crate) fn read_open(file: &File) -> io::Result<Vec<u8>> {
     if fits { Ok(text) } else { Err(io::ErrorKind::FileTooLarge.into()) }
 }
 
-/// Puts `text` in the place of the file at `path`. The directory must exist.
-pub(crate) fn replace(path: &Path, text: &[u8], durability: Durability) -> io::Result<()> {
+/// Permissions of a file that everybody may read.
+pub(crate) const FOR_ALL: u32 = 0o644;
+/// Permissions of a file with values that not everybody may be able to read where they come from.
+pub(crate) const FOR_OWNER: u32 = 0o600;
+
+/// Puts `text` in the place of the file at `path`, with these permissions. The directory must exist.
+pub(crate) fn replace(path: &Path, text: &[u8], mode: u32, durability: Durability) -> io::Result<()> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
@@ -59,7 +64,7 @@ pub(crate) fn replace(path: &Path, text: &[u8], durability: Durability) -> io::R
     hidden.push(name);
     hidden.push(format!(".{}", std::process::id()));
     let temporary = directory.join(hidden);
-    let written = write_new(&temporary, text, durability).and_then(|()| fs::rename(&temporary, path));
+    let written = write_new(&temporary, text, mode, durability).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // It may not be ours to remove, or not there: what counts is why it could not be written.
         let _ = fs::remove_file(&temporary);
@@ -68,8 +73,10 @@ pub(crate) fn replace(path: &Path, text: &[u8], durability: Durability) -> io::R
     if durability == Durability::Durable { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
-fn write_new(path: &Path, text: &[u8], durability: Durability) -> io::Result<()> {
-    let open = || OpenOptions::new().write(true).create_new(true).custom_flags(flags()).open(path);
+fn write_new(path: &Path, text: &[u8], mode: u32, durability: Durability) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(FOR_OWNER).custom_flags(flags());
+    let open = || options.open(path);
     let mut file = match open() {
         // It bears our process id: the process that left it is dead.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -79,7 +86,7 @@ fn write_new(path: &Path, text: &[u8], durability: Durability) -> io::Result<()>
         opened => opened?,
     };
     file.write_all(text)?;
-    file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
     if durability == Durability::Durable { file.sync_all() } else { Ok(()) }
 }
 
@@ -99,7 +106,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a");
         for text in ["one", "two"] {
-            replace(&path, text.as_bytes(), Durability::Durable).unwrap();
+            replace(&path, text.as_bytes(), FOR_ALL, Durability::Durable).unwrap();
             assert_eq!(read(&path).unwrap(), text.as_bytes());
         }
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
@@ -112,7 +119,7 @@ mod tests {
         // A directory that is not empty cannot be replaced by a file.
         let path = root.path().join("a");
         fs::create_dir_all(path.join("b")).unwrap();
-        assert!(replace(&path, b"text", Durability::Volatile).is_err());
+        assert!(replace(&path, b"text", FOR_ALL, Durability::Volatile).is_err());
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     }
 
@@ -120,7 +127,7 @@ mod tests {
     fn what_a_dead_process_of_our_number_left_is_in_nobodys_way() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(format!(".a.{}", std::process::id())), "half").unwrap();
-        replace(&root.path().join("a"), b"whole", Durability::Volatile).unwrap();
+        replace(&root.path().join("a"), b"whole", FOR_ALL, Durability::Volatile).unwrap();
         assert_eq!(fs::read(root.path().join("a")).unwrap(), b"whole");
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     }

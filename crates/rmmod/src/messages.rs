@@ -77,11 +77,7 @@ pub(crate) fn would_remove(module: &ModuleName) -> Vec<u8> {
 }
 
 pub(crate) fn setting(module: &ModuleName, notice: &Notice) -> Vec<u8> {
-    let mut text = join(&[b"settings of ", module.as_bytes(), format!(": {notice}").as_bytes()]);
-    if let Some(error) = notice.error() {
-        text.extend(join(&[b": ", errno::reason(error).as_bytes()]));
-    }
-    text
+    notice.sentence(module, |error| errno::reason(error).into_owned()).into()
 }
 
 pub(crate) fn removed(module: &ModuleName, request: &[u8]) -> Vec<u8> {

@@ -7,7 +7,6 @@ use moddb::config::files;
 use modfile::ModuleName;
 use modstate::config::Config;
 use modstate::settings::{Header, Saving, save_before_removal};
-use modstate::{BootId, Identity};
 
 use crate::messages;
 use crate::places::Places;
@@ -41,14 +40,13 @@ pub(crate) fn save(places: &Places, config: &Config, module: &ModuleName, report
     if rules.is_empty() {
         return;
     }
-    let Ok(boot) = BootId::read(&places.proc.join("sys/kernel/random/boot_id")) else { return };
-    let Ok(Some(identity)) = Identity::of_loaded(&places.sys_module(), module, &boot) else { return };
+    let Some(identity) = places.settings.load_of(module) else { return };
     let header = Header {
         release: rustix::system::uname().release().to_bytes().to_vec(),
         time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
     let saving = Saving { module, rules: &rules, identity: &identity, header: &header, owner: OWNER };
-    for notice in save_before_removal(&places.settings, &saving) {
+    for notice in save_before_removal(&places.settings, &saving).notices {
         // rmmod tells nothing below an error; that a setting is lost is one.
         reporter.error(messages::setting(module, &notice));
     }

@@ -77,11 +77,13 @@ fn modules_of_the_database_are_offered_for_dashes_and_underscores_alike() {
 }
 
 #[test]
-fn only_loaded_modules_are_offered_for_unloading() {
+fn only_loaded_modules_are_offered_for_unloading_and_for_their_settings() {
     check("rmmod s", &["snd_hda_core", "sr_mod"]);
     check("rmmod -f sr_mod snd-", &["snd-hda-core"]);
     check("modprobe -r s", &["snd_hda_core", "sr_mod"]);
     check("modprobe -vr sr_mod snd_", &["snd_hda_core"]);
+    check("modprobe --save-settings sr_mod snd_", &["snd_hda_core"]);
+    check("modprobe --show-settings s", &["snd_hda_core", "sr_mod"]);
 }
 
 #[test]

@@ -6,7 +6,11 @@ ours_in_place
 [ "$(readlink -f /sbin/modprobe.kmod)" = /usr/bin/kmod ]
 [ -f /usr/share/man/man8/modprobe.kmod.8.gz ]
 zcat /usr/share/man/man8/modprobe.8.gz | grep -q modutils-rs
-# Nothing runs by itself.
+# Nothing runs by itself but what saves settings where modutils.d asks for that.
+[ "$(readlink "$keeper")" = /lib/systemd/system/modutils-settings.service ] ||
+    [ "$(readlink "$keeper")" = /usr/lib/systemd/system/modutils-settings.service ]
+/sbin/modprobe --save-settings
+[ ! -e /var/lib/modutils ]
 ! grep -q '^[^#S]' /etc/cron.d/modutils-rs
 [ ! -e /etc/systemd/system/timers.target.wants/modutils-autoclean.timer ]
 mkdir -p /run/modutils/autoloaded /var/lib/modutils/settings /var/cache/modutils/depmod

@@ -124,6 +124,7 @@ pub const GROUPS: &[Group] = &[
     scenarios::load::GROUP,
     scenarios::request::GROUP,
     scenarios::autoclean::GROUP,
+    scenarios::persist::GROUP,
     scenarios::demo::GROUP,
 ];
 

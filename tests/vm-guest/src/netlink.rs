@@ -94,6 +94,18 @@ pub fn generic_family(name: &str) -> io::Result<()> {
     if kind(&answer) == Some(GENERIC_CONTROL) { Ok(()) } else { acknowledged(&answer) }
 }
 
+/// Sends a message to a subsystem of netfilter: `net-pf-16-proto-12`, then `nfnetlink-subsys-NUMBER`. What the
+/// subsystem answers is of no interest.
+///
+/// # Errors
+/// The socket's; there is none if that protocol is missing.
+pub fn netfilter(subsystem: u8) -> io::Result<()> {
+    const GET: u8 = 1;
+    // Family, version, and the number of a resource.
+    let kind = u16::from_be_bytes([subsystem, GET]);
+    talk(Some(rustix::net::netlink::NETFILTER), kind, 0, &[0, 0, 0, 0]).map(drop)
+}
+
 /// Sends one message of rtnetlink, which is acknowledged.
 fn tell(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     // No protocol means number 0, which is NETLINK_ROUTE.

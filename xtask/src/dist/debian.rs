@@ -17,11 +17,12 @@ const STORE: &str = "usr/lib/modutils-rs";
 const SCRIPTS: [&str; 4] = ["preinst", "postinst", "prerm", "postrm"];
 
 /// Files of the source tree and where they are on a Debian system.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("packaging/modutils.d/local.conf", "etc/modutils.d/local.conf"),
     ("packaging/cron/modutils-rs", "etc/cron.d/modutils-rs"),
     ("packaging/systemd/modutils-autoclean.service", "usr/lib/systemd/system/modutils-autoclean.service"),
     ("packaging/systemd/modutils-autoclean.timer", "usr/lib/systemd/system/modutils-autoclean.timer"),
+    ("packaging/systemd/modutils-settings.service", "usr/lib/systemd/system/modutils-settings.service"),
     ("packaging/debian/copyright", "usr/share/doc/modutils-rs/copyright"),
     ("LICENSE-MIT", "usr/share/doc/modutils-rs/LICENSE-MIT"),
     ("LICENSE-APACHE", "usr/share/doc/modutils-rs/LICENSE-APACHE"),

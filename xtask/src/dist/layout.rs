@@ -25,6 +25,7 @@ pub fn below_prefix(prefix: &Path, tools: &[PathBuf]) -> Result<()> {
         ("packaging/cron/modutils-rs", "share/doc/modutils-rs/examples/cron"),
         ("packaging/systemd/modutils-autoclean.service", "lib/systemd/system/modutils-autoclean.service"),
         ("packaging/systemd/modutils-autoclean.timer", "lib/systemd/system/modutils-autoclean.timer"),
+        ("packaging/systemd/modutils-settings.service", "lib/systemd/system/modutils-settings.service"),
         ("LICENSE-MIT", "share/doc/modutils-rs/LICENSE-MIT"),
         ("LICENSE-APACHE", "share/doc/modutils-rs/LICENSE-APACHE"),
     ] {

@@ -1,5 +1,8 @@
 //! The values right after a load, `/run/modutils/baseline/NAME`: what was changed since then is what somebody set.
 //! It counts for one load only.
+//!
+//! Beside the values it says which saved ones have been in effect since that load. Only of these can a value that
+//! is as it was at the load mean that somebody set it back; one that was never put back stays saved.
 
 use std::fs;
 use std::io;
@@ -11,30 +14,55 @@ use super::Places;
 use super::key::Key;
 use crate::fields;
 use crate::identity::Identity;
-use crate::small_file::{self, Durability};
+use crate::small_file::{self, Durability, FOR_OWNER};
 
-/// Writes the baseline of a load. Without a place for it nothing is written.
-pub(super) fn write(
-    places: &Places,
-    module: &ModuleName,
-    identity: &Identity,
-    values: &[(Key, Vec<u8>)],
-) -> io::Result<()> {
-    let mut text = identity.format();
-    for (key, value) in values {
-        text.extend(fields::line(&key.to_string(), value));
-    }
-    let path = small_file::of_module(&places.baselines, module).ok_or(io::ErrorKind::InvalidInput)?;
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(&places.baselines)?;
-    small_file::replace(&path, &text, Durability::Volatile)
+/// The key of the lines that name saved settings in effect.
+const IN_EFFECT: &str = "in-effect";
+
+/// What is known of one load of a module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Baseline {
+    /// The values right after it.
+    pub values: Vec<(Key, Vec<u8>)>,
+    /// Saved settings that the kernel has had since then.
+    pub in_effect: Vec<Key>,
 }
 
-/// The baseline of a load; `None` if it has none.
-pub(super) fn read(places: &Places, module: &ModuleName, identity: &Identity) -> Option<Vec<(Key, Vec<u8>)>> {
-    let text = small_file::read(&small_file::of_module(&places.baselines, module)?).ok()?;
-    let pairs = fields::parse(&text).ok()?;
-    if Identity::of_pairs(&pairs).as_ref() != Some(identity) {
-        return None;
+impl Baseline {
+    /// The value of a setting right after the load.
+    pub fn value(&self, key: &Key) -> Option<&[u8]> {
+        self.values.iter().find(|(other, _)| other == key).map(|(_, value)| value.as_slice())
     }
-    Some(pairs.into_iter().filter_map(|(key, value)| Some((Key::parse(key)?, value))).collect())
+
+    /// Writes it for a load.
+    pub fn write(&self, places: &Places, module: &ModuleName, identity: &Identity) -> io::Result<()> {
+        let mut text = identity.format();
+        for (key, value) in &self.values {
+            text.extend(fields::line(&key.to_string(), value));
+        }
+        for key in &self.in_effect {
+            text.extend(fields::line(IN_EFFECT, &key.format()));
+        }
+        let path = small_file::of_module(&places.baselines, module).ok_or(io::ErrorKind::InvalidInput)?;
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(&places.baselines)?;
+        small_file::replace(&path, &text, FOR_OWNER, Durability::Volatile)
+    }
+
+    /// That of a load; `None` if it has none.
+    pub fn read(places: &Places, module: &ModuleName, identity: &Identity) -> Option<Self> {
+        let text = small_file::read(&small_file::of_module(&places.baselines, module)?).ok()?;
+        let pairs = fields::parse(&text).ok()?;
+        if Identity::of_pairs(&pairs).as_ref() != Some(identity) {
+            return None;
+        }
+        let mut baseline = Self::default();
+        for (key, value) in pairs {
+            if key == IN_EFFECT.as_bytes() {
+                baseline.in_effect.extend(Key::parse(&value));
+            } else if let Some(key) = Key::parse(key) {
+                baseline.values.push((key, value));
+            }
+        }
+        Some(baseline)
+    }
 }

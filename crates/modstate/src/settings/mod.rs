@@ -15,15 +15,21 @@ mod key;
 mod notice;
 mod restore;
 mod save;
+mod show;
 mod values;
 
 use std::path::PathBuf;
 
+use modfile::ModuleName;
+
+use crate::identity::{BootId, Identity};
+
 pub use document::{Document, Header};
 pub use key::Key;
 pub use notice::Notice;
-pub use restore::{Caller, Restoring, restore_after_insertion};
-pub use save::{Saving, current, save_before_removal};
+pub use restore::{PutBack, Restoring, restore_after_insertion};
+pub use save::{Saved, Saving, save_before_removal};
+pub use show::{Setting, Shown, show, with_saved};
 
 /// Where settings live.
 #[derive(Clone, Debug)]
@@ -36,6 +42,15 @@ pub struct Places {
     pub sys_module: PathBuf,
     /// `/proc/sys`.
     pub proc_sys: PathBuf,
+}
+
+impl Places {
+    /// The present load of a module; `None` if it is not loaded, or if that cannot be told.
+    #[must_use]
+    pub fn load_of(&self, module: &ModuleName) -> Option<Identity> {
+        let boot = BootId::read(&self.proc_sys.join("kernel/random/boot_id")).ok()?;
+        Identity::of_loaded(&self.sys_module, module, &boot).ok()?
+    }
 }
 
 #[cfg(test)]
@@ -96,9 +111,9 @@ pub(crate) mod tests {
             self.config.persist(self.module()).collect()
         }
 
-        pub fn module(&self) -> &modfile::ModuleName {
-            static MODULE: std::sync::LazyLock<modfile::ModuleName> =
-                std::sync::LazyLock::new(|| modfile::ModuleName::from("m"));
+        pub fn module(&self) -> &ModuleName {
+            static MODULE: std::sync::LazyLock<ModuleName> =
+                std::sync::LazyLock::new(|| ModuleName::from("m"));
             &MODULE
         }
 
@@ -107,14 +122,14 @@ pub(crate) mod tests {
         }
 
         /// The texts of what was noticed by the module's insertion.
-        pub fn inserted(&self, inode: u64, caller: Caller, given: &[&str]) -> Vec<String> {
-            let is_given = |name: &[u8]| given.iter().any(|given| given.as_bytes() == name);
+        pub fn inserted(&self, inode: u64, put_back: PutBack, given: &[&str]) -> Vec<String> {
+            let given: Vec<Vec<u8>> = given.iter().map(|&name| name.into()).collect();
             let restoring = Restoring {
                 module: self.module(),
                 rules: &self.rules(),
                 identity: &self.load(inode),
-                caller,
-                given: &is_given,
+                put_back,
+                given: &given,
                 owner: rustix::process::geteuid().as_raw(),
             };
             restore_after_insertion(&self.places, &restoring).iter().map(Notice::to_string).collect()
@@ -129,7 +144,7 @@ pub(crate) mod tests {
                 header: &header,
                 owner: rustix::process::geteuid().as_raw(),
             };
-            save_before_removal(&self.places, &saving).iter().map(Notice::to_string).collect()
+            save_before_removal(&self.places, &saving).notices.iter().map(Notice::to_string).collect()
         }
     }
 
@@ -139,7 +154,7 @@ pub(crate) mod tests {
             "persist m\npersist m sysctl net/m_*\n",
             &[("sys/m/parameters/a", "1\n"), ("sys/m/parameters/b", "1\n"), ("proc/net/m_max", "10\n")],
         );
-        assert_eq!(system.inserted(1, Caller::Person, &[]), [""; 0]);
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
         system.write("sys/m/parameters/a", "5\n");
         system.write("proc/net/m_max", "99\n");
         assert_eq!(system.removed(1), [""; 0]);
@@ -153,7 +168,7 @@ pub(crate) mod tests {
         {
             system.write(path, value);
         }
-        assert_eq!(system.inserted(2, Caller::Kernel, &[]), [""; 0]);
+        assert_eq!(system.inserted(2, PutBack::WhatLoadsNothing, &[]), [""; 0]);
         assert_eq!(system.read("sys/m/parameters/a"), "5\n");
         assert_eq!(system.read("sys/m/parameters/b"), "2");
         assert_eq!(system.read("proc/net/m_max"), "99\n");
@@ -166,7 +181,7 @@ pub(crate) mod tests {
     #[test]
     fn without_a_persist_line_nothing_is_read_or_written() {
         let system = system("keep m\n", &[("sys/m/parameters/a", "1\n")]);
-        assert_eq!(system.inserted(1, Caller::Person, &[]), [""; 0]);
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
         assert_eq!(system.removed(1), [""; 0]);
         assert_eq!(fs::read_dir(system.path("run")).unwrap().count(), 0);
         assert_eq!(fs::read_dir(system.path("var")).unwrap().count(), 0);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use modfile::ModuleName;
+
 use super::key::Key;
 
 /// Something that went otherwise than one may think.
@@ -15,6 +17,8 @@ pub enum Notice {
     Unreadable(Key, io::Error),
     /// The kernel does not take a saved value.
     Refused {
+        /// The settings file.
+        path: PathBuf,
         /// Which.
         key: Key,
         /// The value.
@@ -28,17 +32,35 @@ pub enum Notice {
     BadLine(PathBuf, usize),
     /// Somebody other than root could have written the settings file; it is ignored.
     NotTrusted(PathBuf),
+    /// A link, a directory or a device is in the place of the settings file.
+    NotAFile(PathBuf),
     /// The value would make the kernel load another module while it waits for this one.
     LoadsModules(Key),
     /// A file of ours cannot be read.
     CannotRead(PathBuf, io::Error),
     /// A file of ours cannot be written; the old one is as it was.
     CannotWrite(PathBuf, io::Error),
+    /// Somebody made the settings file read-only, so it is as it was.
+    ReadOnly(PathBuf),
     /// Nothing is known of the values right after the load, so nothing can be told from them.
     NoBaseline,
 }
 
 impl Notice {
+    /// The whole of it in one line: whose setting, what, the system's reason as `reason` words it, what to do.
+    #[must_use]
+    pub fn sentence(&self, module: &ModuleName, reason: impl FnOnce(&io::Error) -> String) -> String {
+        let mut sentence = format!("settings of {module}: {self}");
+        if let Some(error) = self.error() {
+            sentence.push_str(&format!(": {}", reason(error)));
+        }
+        if let Some(remedy) = self.remedy() {
+            sentence.push_str("; ");
+            sentence.push_str(remedy);
+        }
+        sentence
+    }
+
     /// The system's reason, if there is one.
     #[must_use]
     pub fn error(&self) -> Option<&io::Error> {
@@ -50,6 +72,24 @@ impl Notice {
             _ => None,
         }
     }
+
+    fn remedy(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NotPlain(_) | Self::Unreadable(..) | Self::CannotRead(..) | Self::CannotWrite(..) => {
+                return None;
+            }
+            Self::Refused { .. } => "correct the line, or remove it",
+            Self::NotAllowed(..) => "add one to modutils.d, or remove the line",
+            Self::BadLine(..) => "see modutils.d(5)",
+            Self::NotTrusted(_) => "look at what it says, then chown it to root and chmod go-w",
+            Self::NotAFile(_) => "put a file there, or nothing",
+            Self::LoadsModules(_) => {
+                "load the module by its name to have it put back, as from modules-load.d"
+            }
+            Self::ReadOnly(_) => "chmod u+w it to have changes saved",
+            Self::NoBaseline => "they are noted if modprobe loads it while a persist line names it",
+        })
+    }
 }
 
 /// Without the system's reason, whose wording is the caller's.
@@ -58,8 +98,9 @@ impl fmt::Display for Notice {
         match self {
             Self::NotPlain(key) => write!(formatter, "{key} is not one line of text and is not saved"),
             Self::Unreadable(key, _) => write!(formatter, "{key} cannot be read and is not saved"),
-            Self::Refused { key, value, .. } => {
-                write!(formatter, "the saved value '{}' of {key} was refused", String::from_utf8_lossy(value))
+            Self::Refused { path, key, value, .. } => {
+                let value = String::from_utf8_lossy(value);
+                write!(formatter, "{}: the kernel refused {key} = {value}", path.display())
             }
             Self::NotAllowed(path, key) => {
                 write!(formatter, "{}: no persist line names {key}, ignored", path.display())
@@ -67,21 +108,27 @@ impl fmt::Display for Notice {
             Self::BadLine(path, line) => {
                 write!(formatter, "{} line {line}: not understood, ignored", path.display())
             }
-            Self::NotTrusted(path) => write!(
-                formatter,
-                "{}: ignored, as others than root can write it: chown root and chmod go-w",
-                path.display()
-            ),
+            Self::NotTrusted(path) => {
+                write!(formatter, "{}: ignored, as others than root can have written it", path.display())
+            }
+            Self::NotAFile(path) => {
+                write!(formatter, "{}: ignored, as it is a link or no file", path.display())
+            }
             Self::LoadsModules(key) => {
                 write!(
                     formatter,
-                    "{key} is not restored in a request of the kernel, as it may need another module"
+                    "{key} is not put back in a request of the kernel, as it may need another module"
                 )
             }
             Self::CannotRead(path, _) => write!(formatter, "{} cannot be read", path.display()),
-            Self::CannotWrite(path, _) => write!(formatter, "{} cannot be written", path.display()),
+            Self::CannotWrite(path, _) => {
+                write!(formatter, "{} cannot be written and is as it was", path.display())
+            }
+            Self::ReadOnly(path) => {
+                write!(formatter, "{}: left as it is, as it is read-only", path.display())
+            }
             Self::NoBaseline => {
-                write!(formatter, "its values right after the load are not known, so none is saved")
+                write!(formatter, "none is saved, as its values right after the load are not known")
             }
         }
     }

@@ -2,25 +2,29 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use modfile::ModuleName;
+use rustix::io::Errno;
 
+use super::baseline::Baseline;
 use super::document::Document;
 use super::key::Key;
 use super::notice::Notice;
-use super::{Places, baseline, values};
+use super::{Places, values};
 use crate::config::What;
 use crate::identity::Identity;
 use crate::small_file;
 
-/// On whose behalf a module was loaded.
+/// Which saved values are put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// Somebody, by name or through a program.
-    Person,
-    /// The kernel, which waits for the module. What would make it ask for another one is left alone.
-    Kernel,
+pub enum PutBack {
+    /// All.
+    Everything,
+    /// All but those that could make the kernel ask for another module while it waits for this one.
+    WhatLoadsNothing,
+    /// None; what was saved stays saved.
+    Nothing,
 }
 
 /// A module that was just inserted.
@@ -31,10 +35,10 @@ pub struct Restoring<'a> {
     pub rules: &'a [&'a What],
     /// Which load it is.
     pub identity: &'a Identity,
-    /// On whose behalf it was loaded.
-    pub caller: Caller,
-    /// Whether a parameter was given for this load: on the command line, in modprobe.d or to the kernel.
-    pub given: &'a dyn Fn(&[u8]) -> bool,
+    /// Which saved values are put back.
+    pub put_back: PutBack,
+    /// The parameters that were given for this load: on the command line, in modprobe.d or to the kernel.
+    pub given: &'a [Vec<u8>],
     /// The only user whose settings files are believed: 0.
     pub owner: u32,
 }
@@ -42,63 +46,101 @@ pub struct Restoring<'a> {
 /// Takes the baseline of a load and writes back what is saved. Does nothing without rules.
 #[must_use]
 pub fn restore_after_insertion(places: &Places, restoring: &Restoring<'_>) -> Vec<Notice> {
-    let &Restoring { module, rules, identity, .. } = restoring;
     let mut notices = Vec::new();
-    if rules.is_empty() {
+    if restoring.rules.is_empty() {
         return notices;
     }
-    let present = values::read_all(places, module, rules, &mut notices);
+    let values = values::read_all(places, restoring.module, restoring.rules, &mut notices);
+    let mut baseline = Baseline { values, in_effect: Vec::new() };
+    if restoring.put_back != PutBack::Nothing {
+        put_back(places, restoring, &mut baseline, &mut notices);
+    }
     // Without a place for it nothing will be saved later, which the save tells.
-    if let Err(error) = baseline::write(places, module, identity, &present)
+    if let Err(error) = baseline.write(places, restoring.module, restoring.identity)
         && !matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotFound)
     {
         notices.push(Notice::CannotWrite(places.baselines.clone(), error));
     }
-    let Some(path) = small_file::of_module(&places.settings, module) else { return notices };
-    let Some(document) = trusted(&path, restoring.owner, &mut notices) else { return notices };
-    notices.extend(document.bad_lines().map(|line| Notice::BadLine(path.clone(), line)));
-    for (key, value) in document.settings() {
-        if !key.is_allowed(rules) {
-            notices.push(Notice::NotAllowed(path.clone(), key.clone()));
-        } else if restoring.caller == Caller::Kernel && key.loads_modules() {
-            notices.push(Notice::LoadsModules(key.clone()));
-        } else if !is_given(restoring, key)
-            && let Err(error) = values::write(places, module, key, value)
-        {
-            notices.push(Notice::Refused { key: key.clone(), value: value.to_vec(), error });
-        }
-    }
     notices
 }
 
+fn put_back(places: &Places, restoring: &Restoring<'_>, baseline: &mut Baseline, notices: &mut Vec<Notice>) {
+    let &Restoring { module, rules, given, .. } = restoring;
+    let Some(path) = small_file::of_module(&places.settings, module) else { return };
+    let Some(Trusted { document, .. }) = trusted(&path, restoring.owner, notices) else { return };
+    notices.extend(document.bad_lines().map(|line| Notice::BadLine(path.clone(), line)));
+    let shown = || given.iter().map(|name| read(places, module, name)).collect::<Vec<_>>();
+    let before = shown();
+    for (key, value) in document.settings().filter(|(key, _)| !is_given(given, key)) {
+        if !key.is_allowed(rules) {
+            notices.push(Notice::NotAllowed(path.clone(), key.clone()));
+        } else if restoring.put_back == PutBack::WhatLoadsNothing && key.loads_modules() {
+            notices.push(Notice::LoadsModules(key.clone()));
+        } else if let Err(error) = values::write(places, module, key, value) {
+            let (path, key, value) = (path.clone(), key.clone(), value.to_vec());
+            notices.push(Notice::Refused { path, key, value, error });
+        } else if shown() == before {
+            baseline.in_effect.push(key.clone());
+        } else if let Some(at_load) = baseline.value(key) {
+            // It is another view of a parameter that was given, as nf_conntrack_buckets is of hashsize. What fails
+            // here cannot be put right.
+            let _ = values::write(places, module, key, at_load);
+        }
+    }
+}
+
 /// A parameter given with `-` in its name is the same one with `_`.
-fn is_given(restoring: &Restoring<'_>, key: &Key) -> bool {
-    matches!(key, Key::Parameter(name) if (restoring.given)(name))
+fn is_given(given: &[Vec<u8>], key: &Key) -> bool {
+    let Key::Parameter(name) = key else { return false };
+    let plain =
+        |name: &[u8]| name.iter().map(|&byte| if byte == b'-' { b'_' } else { byte }).collect::<Vec<u8>>();
+    given.iter().any(|given| plain(given) == plain(name))
+}
+
+/// The present value of a parameter, if it can be seen.
+fn read(places: &Places, module: &ModuleName, parameter: &[u8]) -> Option<Vec<u8>> {
+    let key = Key::parse(&[b"parameters/", parameter].concat())?;
+    values::read(places, module, &key).ok().flatten()
+}
+
+/// A settings file that is believed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Trusted {
+    /// What it says.
+    pub document: Document,
+    /// Its permissions.
+    pub mode: u32,
 }
 
 /// The settings file, if there is one and nobody but its owner can have written it.
-pub(super) fn trusted(path: &Path, owner: u32, notices: &mut Vec<Notice>) -> Option<Document> {
-    const WRITABLE_BY_OTHERS: u32 = 0o022;
-    let opened = small_file::open(path).and_then(|file| Ok((file.metadata()?, file)));
-    let (metadata, file) = match opened {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => {
-            notices.push(Notice::CannotRead(path.to_owned(), error));
-            return None;
-        }
-    };
-    if metadata.uid() != owner || metadata.mode() & WRITABLE_BY_OTHERS != 0 {
-        notices.push(Notice::NotTrusted(path.to_owned()));
-        return None;
-    }
-    match small_file::read_open(&file) {
-        Ok(text) => Some(Document::parse(&text)),
-        Err(error) => {
-            notices.push(Notice::CannotRead(path.to_owned(), error));
+pub(super) fn trusted(path: &Path, owner: u32, notices: &mut Vec<Notice>) -> Option<Trusted> {
+    match open_trusted(path, owner) {
+        Ok(trusted) => trusted,
+        Err(notice) => {
+            notices.push(notice);
             None
         }
     }
+}
+
+fn open_trusted(path: &Path, owner: u32) -> Result<Option<Trusted>, Notice> {
+    const WRITABLE_BY_OTHERS: u32 = 0o022;
+    let here = || -> PathBuf { path.to_owned() };
+    let is_no_file = |error: &io::Error| {
+        error.kind() == io::ErrorKind::InvalidInput || Errno::from_io_error(error) == Some(Errno::LOOP)
+    };
+    let opened = small_file::open(path).and_then(|file| Ok((file.metadata()?, file)));
+    let (metadata, file) = match opened {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if is_no_file(&error) => return Err(Notice::NotAFile(here())),
+        Err(error) => return Err(Notice::CannotRead(here(), error)),
+    };
+    if metadata.uid() != owner || metadata.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err(Notice::NotTrusted(here()));
+    }
+    let text = small_file::read_open(&file).map_err(|error| Notice::CannotRead(here(), error))?;
+    Ok(Some(Trusted { document: Document::parse(&text), mode: metadata.mode() & 0o7777 }))
 }
 
 #[cfg(test)]
@@ -120,7 +162,7 @@ mod tests {
                 (FILE, "parameters/a = 1\nparameters/b = 1\n"),
             ],
         );
-        assert_eq!(system.inserted(1, Caller::Person, &["a"]), [""; 0]);
+        assert_eq!(system.inserted(1, PutBack::Everything, &["a"]), [""; 0]);
         assert_eq!(system.read("sys/m/parameters/a"), "7");
         assert_eq!(system.read("sys/m/parameters/b"), "1\n");
     }
@@ -139,7 +181,7 @@ mod tests {
                 ),
             ],
         );
-        let notices = system.inserted(1, Caller::Person, &[]);
+        let notices = system.inserted(1, PutBack::Everything, &[]);
         let file = system.path(FILE).display().to_string();
         assert_eq!(
             notices,
@@ -161,8 +203,8 @@ mod tests {
             &[("sys/m/parameters/b", "7"), (FILE, "parameters/a = 1\nparameters/b = 1\n")],
         );
         assert_eq!(
-            system.inserted(1, Caller::Person, &[]),
-            ["the saved value '1' of parameters/a was refused"]
+            system.inserted(1, PutBack::Everything, &[]),
+            [format!("{}: the kernel refused parameters/a = 1", system.path(FILE).display())]
         );
         assert_eq!(system.read("sys/m/parameters/b"), "1\n");
     }
@@ -172,7 +214,7 @@ mod tests {
         for mode in [0o664, 0o646, 0o622] {
             let system = system("persist m\n", &[("sys/m/parameters/a", "7"), (FILE, "parameters/a = 1\n")]);
             std::fs::set_permissions(system.path(FILE), std::fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(system.inserted(1, Caller::Person, &[]).len(), 1, "{mode:o}");
+            assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1, "{mode:o}");
             assert_eq!(system.read("sys/m/parameters/a"), "7");
         }
     }
@@ -191,7 +233,7 @@ mod tests {
         let system = system("persist m\n", &[("sys/m/parameters/a", "7"), ("else", "parameters/a = 1\n")]);
         std::fs::create_dir_all(system.path("var/lib/modutils/settings")).unwrap();
         symlink(system.path("else"), system.path(FILE)).unwrap();
-        assert_eq!(system.inserted(1, Caller::Person, &[]).len(), 1);
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1);
         assert_eq!(system.read("sys/m/parameters/a"), "7");
     }
 
@@ -202,9 +244,9 @@ mod tests {
             "persist m sysctl net/core/*\n",
             &[(path, "fifo"), (FILE, "sysctl/net/core/default_qdisc = fq\n")],
         );
-        assert_eq!(system.inserted(1, Caller::Kernel, &[]).len(), 1);
+        assert_eq!(system.inserted(1, PutBack::WhatLoadsNothing, &[]).len(), 1);
         assert_eq!(system.read(path), "fifo");
-        assert_eq!(system.inserted(1, Caller::Person, &[]), [""; 0]);
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
         assert_eq!(system.read(path), "fq\n");
     }
 
@@ -214,7 +256,51 @@ mod tests {
             "persist m\n",
             &[("sys/m/parameters/a", "7"), (FILE, "parameters/a = 1\n"), ("run/modutils", "a file")],
         );
-        assert_eq!(system.inserted(1, Caller::Person, &[]).len(), 1);
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1);
         assert_eq!(system.read("sys/m/parameters/a"), "1\n");
+    }
+
+    #[test]
+    fn a_sysctl_that_is_another_view_of_a_given_parameter_is_left_alone() {
+        let system = system(
+            "persist m sysctl net/*\n",
+            &[
+                ("sys/m/parameters/hashsize", "7\n"),
+                ("proc/net/max", "7\n"),
+                (FILE, "sysctl/net/buckets = 1\nsysctl/net/max = 1\n"),
+            ],
+        );
+        // One file under two names, as the kernel has one variable.
+        let (parameter, sysctl) = (system.path("sys/m/parameters/hashsize"), system.path("proc/net/buckets"));
+        std::fs::hard_link(parameter, sysctl).unwrap();
+        assert_eq!(system.inserted(1, PutBack::Everything, &["hashsize"]), [""; 0]);
+        assert_eq!(system.read("sys/m/parameters/hashsize"), "7\n");
+        assert_eq!(system.read("proc/net/max"), "1\n");
+        assert_eq!(system.inserted(2, PutBack::Everything, &[]), [""; 0]);
+        assert_eq!(system.read("sys/m/parameters/hashsize"), "1\n");
+    }
+
+    #[test]
+    fn a_sentence_names_file_attempt_reason_and_what_to_do() {
+        let system = system("persist m\n", &[(FILE, "parameters/a = 1\n")]);
+        let mut notices = Vec::new();
+        let restoring = Restoring {
+            module: system.module(),
+            rules: &system.rules(),
+            identity: &system.load(1),
+            put_back: PutBack::Everything,
+            given: &[],
+            owner: rustix::process::geteuid().as_raw(),
+        };
+        notices.extend(restore_after_insertion(&system.places, &restoring));
+        let sentences: Vec<_> =
+            notices.iter().map(|notice| notice.sentence(system.module(), |_| "the reason".into())).collect();
+        let file = system.path(FILE).display().to_string();
+        assert_eq!(
+            sentences,
+            [format!(
+                "settings of m: {file}: the kernel refused parameters/a = 1: the reason; correct the line, or remove it"
+            )]
+        );
     }
 }

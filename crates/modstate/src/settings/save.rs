@@ -1,18 +1,21 @@
 //! Before a removal: saves what differs from the baseline.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 
 use modfile::ModuleName;
 
+use super::baseline::Baseline;
 use super::document::{self, Document, Header};
 use super::key::Key;
 use super::notice::Notice;
-use super::restore::trusted;
-use super::{Places, baseline, values};
+use super::restore::{Trusted, trusted};
+use super::{Places, values};
 use crate::config::What;
 use crate::identity::Identity;
-use crate::small_file::{self, Durability};
+use crate::small_file::{self, Durability, FOR_OWNER};
 
 /// A module that is about to go, or whose settings are to be saved without that.
 pub struct Saving<'a> {
@@ -28,65 +31,94 @@ pub struct Saving<'a> {
     pub owner: u32,
 }
 
-/// The present settings of a module that the rules name, sorted by name.
-#[must_use]
-pub fn current(places: &Places, module: &ModuleName, rules: &[&What]) -> (Vec<(Key, Vec<u8>)>, Vec<Notice>) {
-    let mut notices = Vec::new();
-    (values::read_all(places, module, rules, &mut notices), notices)
+/// What a saving did.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// The settings file, if it was written: it is not if it would say the same.
+    pub written: Option<PathBuf>,
+    /// What is worth telling.
+    pub notices: Vec<Notice>,
 }
 
 /// Saves what differs from the baseline of this load, atomically and on disk before it returns. If the removal
 /// then fails nothing is lost. Does nothing without rules, and writes nothing if the file would say the same.
 #[must_use]
-pub fn save_before_removal(places: &Places, saving: &Saving<'_>) -> Vec<Notice> {
-    let &Saving { module, rules, identity, header, owner } = saving;
-    let mut notices = Vec::new();
-    if rules.is_empty() {
-        return notices;
+pub fn save_before_removal(places: &Places, saving: &Saving<'_>) -> Saved {
+    let mut saved = Saved::default();
+    if !saving.rules.is_empty() {
+        saved.written = save(places, saving, &mut saved.notices);
     }
-    let present = values::read_all(places, module, rules, &mut notices);
-    if present.is_empty() {
-        return notices;
-    }
-    let Some(baseline) = baseline::read(places, module, identity) else {
-        notices.push(Notice::NoBaseline);
-        return notices;
-    };
-    let Some(path) = small_file::of_module(&places.settings, module) else { return notices };
-    let before = notices.len();
-    let old = trusted(&path, owner, &mut notices);
-    if notices.len() > before {
-        // A file that is not believed is not written either: it is for a person to look at.
-        return notices;
-    }
-    let old = old.unwrap_or_default();
-    let new = changed(&old, &present, &baseline, &mut notices);
-    if new != old {
-        let written = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(&places.settings)
-            .and_then(|()| small_file::replace(&path, &new.format(header), Durability::Durable));
-        if let Err(error) = written {
-            notices.push(Notice::CannotWrite(path, error));
-        }
-    }
-    notices
+    saved
 }
 
-/// The file as it should be: what differs from the baseline is in it, what does not is not.
+fn save(places: &Places, saving: &Saving<'_>, notices: &mut Vec<Notice>) -> Option<PathBuf> {
+    let &Saving { module, rules, identity, header, owner } = saving;
+    let present = values::read_all(places, module, rules, notices);
+    if present.is_empty() {
+        return None;
+    }
+    let Some(mut baseline) = Baseline::read(places, module, identity) else {
+        notices.push(Notice::NoBaseline);
+        return None;
+    };
+    let path = small_file::of_module(&places.settings, module)?;
+    let before = notices.len();
+    let old = trusted(&path, owner, notices);
+    if notices.len() > before {
+        // A file that is not believed is not written either: it is for a person to look at.
+        return None;
+    }
+    let old = old.unwrap_or_else(|| Trusted { document: Document::default(), mode: FOR_OWNER });
+    let in_effect = baseline.in_effect.clone();
+    let new = changed(&old.document, &present, &mut baseline, notices);
+    let is_new = new != old.document;
+    if is_new && let Err(notice) = write(&path, &new.format(header), old.mode) {
+        notices.push(notice);
+        return None;
+    }
+    if in_effect != baseline.in_effect {
+        // What cannot be noted only means that a value set back to what it was stays saved.
+        let _ = baseline.write(places, module, identity);
+    }
+    is_new.then_some(path)
+}
+
+fn write(path: &Path, text: &[u8], mode: u32) -> Result<(), Notice> {
+    const WRITABLE: u32 = 0o200;
+    if mode & WRITABLE == 0 {
+        return Err(Notice::ReadOnly(path.to_owned()));
+    }
+    let directory = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput));
+    directory
+        .and_then(|directory| fs::DirBuilder::new().recursive(true).mode(0o755).create(directory))
+        .and_then(|()| small_file::replace(path, text, mode, Durability::Durable))
+        .map_err(|error| Notice::CannotWrite(path.to_owned(), error))
+}
+
+/// The file as it should be: what differs from the baseline is in it; what was set back to it is not. A saved
+/// value that was not in effect in this load says nothing by being absent, and stays.
 fn changed(
     old: &Document,
     present: &[(Key, Vec<u8>)],
-    baseline: &[(Key, Vec<u8>)],
+    baseline: &mut Baseline,
     notices: &mut Vec<Notice>,
 ) -> Document {
     let mut new = old.clone();
     for (key, value) in present {
-        match baseline.iter().find(|(other, _)| other == key) {
-            Some((_, at_load)) if at_load == value => new.remove(key),
+        match baseline.value(key) {
+            Some(at_load) if at_load == value => {
+                if let Some(at) = baseline.in_effect.iter().position(|other| other == key) {
+                    baseline.in_effect.remove(at);
+                    new.remove(key);
+                }
+            }
             _ if !document::is_plain(value) => notices.push(Notice::NotPlain(key.clone())),
-            Some(_) => new.set(key, value),
+            Some(_) => {
+                new.set(key, value);
+                if !baseline.in_effect.contains(key) {
+                    baseline.in_effect.push(key.clone());
+                }
+            }
             // It was not there at the load, so nobody knows what it was then.
             None => {}
         }
@@ -96,17 +128,20 @@ fn changed(
 
 #[cfg(test)]
 mod tests {
-    use super::super::restore::Caller;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::restore::PutBack;
     use super::super::tests::system;
+    use super::*;
 
     const FILE: &str = "var/lib/modutils/settings/m";
 
     #[test]
     fn without_the_baseline_of_this_load_nothing_is_saved() {
         let system = system("persist m\n", &[("sys/m/parameters/a", "1\n")]);
-        let sentence = "its values right after the load are not known, so none is saved";
+        let sentence = "none is saved, as its values right after the load are not known";
         assert_eq!(system.removed(1), [sentence]);
-        assert_eq!(system.inserted(1, Caller::Person, &[]), [""; 0]);
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
         system.write("sys/m/parameters/a", "2\n");
         assert_eq!(system.removed(2), [sentence]);
         assert!(!system.path(FILE).exists());
@@ -115,7 +150,7 @@ mod tests {
     #[test]
     fn nothing_is_written_where_nothing_was_changed() {
         let system = system("persist m\n", &[("sys/m/parameters/a", "1\n")]);
-        assert_eq!(system.inserted(1, Caller::Person, &[]), [""; 0]);
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
         assert_eq!(system.removed(1), [""; 0]);
         assert!(!system.path("var/lib").exists());
     }
@@ -127,7 +162,7 @@ mod tests {
             &[("sys/m/parameters/a", "1\n"), (FILE, "# why\nparameters/a = 5\nparameters/gone = 1\n")],
         );
         // The kernel refuses what is gone; that it was saved stays.
-        assert_eq!(system.inserted(1, Caller::Person, &[]).len(), 1);
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1);
         system.write("sys/m/parameters/a", "1\n");
         assert_eq!(system.removed(1), [""; 0]);
         let text = system.read(FILE);
@@ -137,7 +172,7 @@ mod tests {
     #[test]
     fn values_that_are_no_line_of_text_are_refused_with_a_notice() {
         let system = system("persist m\n", &[("sys/m/parameters/a", "1\n"), ("sys/m/parameters/b", "1\n")]);
-        assert_eq!(system.inserted(1, Caller::Person, &[]), [""; 0]);
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
         system.write("sys/m/parameters/a", "two\nlines\n");
         system.write("sys/m/parameters/b", "2\n");
         assert_eq!(system.removed(1), ["parameters/a is not one line of text and is not saved"]);
@@ -148,8 +183,80 @@ mod tests {
     fn a_place_that_cannot_be_written_is_one_notice() {
         let system = system("persist m\n", &[("sys/m/parameters/a", "1\n"), ("var/lib", "a file")]);
         // Settings cannot even be looked for.
-        assert_eq!(system.inserted(1, Caller::Person, &[]).len(), 1);
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1);
         system.write("sys/m/parameters/a", "2\n");
         assert_eq!(system.removed(1).len(), 1);
+    }
+
+    #[test]
+    fn a_saved_value_that_was_not_put_back_stays_saved() {
+        let text = "parameters/a = 5\nsysctl/net/core/default_qdisc = fq\n";
+        for (put_back, given) in
+            [(PutBack::Nothing, &[][..]), (PutBack::Everything, &["a"]), (PutBack::WhatLoadsNothing, &["a"])]
+        {
+            let system = system(
+                "persist m\npersist m sysctl net/core/*\n",
+                &[("sys/m/parameters/a", "1\n"), ("sys/m/parameters/b", "1\n"), (FILE, text)],
+            );
+            let _ = system.inserted(1, put_back, given);
+            assert_eq!(system.read("sys/m/parameters/a"), "1\n", "{put_back:?}");
+            assert_eq!(system.removed(1), [""; 0]);
+            assert_eq!(system.read(FILE), text, "{put_back:?}");
+            // What is changed in such a load is saved all the same.
+            system.write("sys/m/parameters/b", "2\n");
+            assert_eq!(system.removed(1), [""; 0]);
+            assert!(system.read(FILE).ends_with(&format!("{text}parameters/b = 2\n")), "{put_back:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_written_by_hand_after_the_load_waits_for_the_next_one() {
+        let system = system("persist m\n", &[("sys/m/parameters/a", "1\n")]);
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
+        system.write(FILE, "parameters/a = 5\n");
+        assert_eq!(system.removed(1), [""; 0]);
+        assert_eq!(system.inserted(2, PutBack::Everything, &[]), [""; 0]);
+        assert_eq!(system.read("sys/m/parameters/a"), "5\n");
+    }
+
+    #[test]
+    fn a_value_saved_in_between_and_then_set_back_is_forgotten() {
+        let system = system("persist m\n", &[("sys/m/parameters/a", "1\n")]);
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
+        system.write("sys/m/parameters/a", "5\n");
+        assert_eq!(system.removed(1), [""; 0]);
+        assert!(system.read(FILE).ends_with("parameters/a = 5\n"));
+        system.write("sys/m/parameters/a", "1\n");
+        assert_eq!(system.removed(1), [""; 0]);
+        assert_eq!(system.read(FILE).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_read_only_file_is_put_back_and_never_changed() {
+        let text = "parameters/a = 5\n";
+        let system = system("persist m\n", &[("sys/m/parameters/a", "1\n"), (FILE, text)]);
+        fs::set_permissions(system.path(FILE), fs::Permissions::from_mode(0o444)).unwrap();
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
+        assert_eq!(system.read("sys/m/parameters/a"), "5\n");
+        assert_eq!(system.removed(1), [""; 0]);
+        system.write("sys/m/parameters/a", "6\n");
+        let file = system.path(FILE).display().to_string();
+        assert_eq!(system.removed(1), [format!("{file}: left as it is, as it is read-only")]);
+        assert_eq!(system.read(FILE), text);
+    }
+
+    #[test]
+    fn only_the_owner_may_read_what_is_saved_unless_somebody_allowed_it() {
+        let system = system("persist m\n", &[("sys/m/parameters/a", "1\n")]);
+        let mode = |path: &str| fs::metadata(system.path(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
+        assert_eq!(mode("run/modutils/baseline/m"), 0o600);
+        system.write("sys/m/parameters/a", "2\n");
+        assert_eq!(system.removed(1), [""; 0]);
+        assert_eq!(mode(FILE), 0o600);
+        fs::set_permissions(system.path(FILE), fs::Permissions::from_mode(0o644)).unwrap();
+        system.write("sys/m/parameters/a", "3\n");
+        assert_eq!(system.removed(1), [""; 0]);
+        assert_eq!(mode(FILE), 0o644);
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn read_all(
 }
 
 /// A value without the newline at its end; `None` if it is not there, or not both readable and writable.
-fn read(places: &Places, module: &ModuleName, key: &Key) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn read(places: &Places, module: &ModuleName, key: &Key) -> io::Result<Option<Vec<u8>>> {
     let Some((directory, name)) = directory_of(places, module, key)? else { return Ok(None) };
     let stat = match statat(&directory, OsStr::from_bytes(&name), AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => stat,

@@ -131,8 +131,8 @@ impl World {
             module: &module,
             rules: &rules,
             identity: &self.identity(name),
-            caller: modstate::settings::Caller::Person,
-            given: &|_| false,
+            put_back: modstate::settings::PutBack::Everything,
+            given: &[],
             owner: 0,
         };
         let notices = modstate::settings::restore_after_insertion(&self.places.settings, &restoring);

@@ -6,6 +6,7 @@ pub mod damage;
 pub mod demo;
 pub mod early;
 pub mod load;
+pub mod persist;
 pub mod request;
 pub mod storm;
 pub mod syslog;

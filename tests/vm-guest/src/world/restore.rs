@@ -59,7 +59,7 @@ impl Baseline {
         end_processes()?;
         // A file may still be open for writing in a process that is just ending; the next line tells.
         remount_root(MountFlags::empty()).context("cannot make the root writable")?;
-        unmount_work()?;
+        unmount_scratch()?;
         provide(world.mounts)?;
         if world.mounts == Mounts::System && !Path::new("/dev/null").exists() {
             let mode = Mode::from_raw_mode(0o666);
@@ -176,12 +176,14 @@ fn end_processes() -> Result<()> {
     Ok(())
 }
 
-/// Unmounts whatever a scenario mounted below the work directory, innermost first.
-fn unmount_work() -> Result<()> {
+/// Unmounts whatever a scenario mounted in its directories, innermost first.
+fn unmount_scratch() -> Result<()> {
     let mounts = fs::read_to_string(Path::new(PROC).join("self/mounts"))?;
-    let inside = format!("{WORK}/");
+    let is_scratch = |place: &Path| {
+        SCRATCH.iter().any(|directory| place.starts_with(directory)) && place != Path::new(WORK)
+    };
     for place in mounts.lines().rev().filter_map(|line| line.split(' ').nth(1)) {
-        if place.starts_with(&inside) {
+        if is_scratch(Path::new(place)) {
             unmount(place, UnmountFlags::DETACH).with_context(|| format!("cannot unmount {place}"))?;
         }
     }

@@ -1,0 +1,62 @@
+//! Which kernel stands behind a plan: the running one, whose modules keep their settings, or one that is looked at
+//! and never changed.
+
+use std::path::Path;
+
+use modkernel::{DryRun, KernelOps, Native};
+
+use crate::execute::Execution;
+use crate::request::{AfterFailure, Mode, Persist};
+use crate::settings::{Keeping, ROOT, Settings};
+use crate::tool::Run;
+
+/// On which terms plans are carried out.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    pub mode: Mode,
+    pub after_failure: AfterFailure,
+    pub first_time: bool,
+    pub persist: Persist,
+}
+
+impl Run<'_> {
+    /// Has plans carried out. Settings are put back when all of it is done, or as much as could be.
+    pub fn carry_out<T>(&self, terms: Terms, deed: impl FnOnce(&mut Execution<'_>) -> T) -> T {
+        let native = Native::of_system();
+        if !terms.mode.is_real() {
+            return deed(&mut self.execution(&mut DryRun(native), terms));
+        }
+        let sys_module = native.sysfs().modules().to_owned();
+        let settings = self.settings(&sys_module, terms.persist);
+        let mut kernel = Keeping::new(native, &settings);
+        let done = deed(&mut self.execution(&mut kernel, terms));
+        kernel.restore();
+        done
+    }
+
+    fn execution<'a>(&'a self, kernel: &'a mut dyn KernelOps, terms: Terms) -> Execution<'a> {
+        Execution {
+            kernel,
+            mode: terms.mode,
+            after_failure: terms.after_failure,
+            first_time: terms.first_time,
+            reporter: &self.session.reporter,
+            output: &self.session.output,
+            commands: &self.commands,
+            pause: &std::thread::sleep,
+        }
+    }
+
+    /// The settings of the modules that have their entries in this directory.
+    pub fn settings<'a>(&'a self, sys_module: &'a Path, persist: Persist) -> Settings<'a> {
+        Settings {
+            places: &self.places,
+            sys_module,
+            modutils: &self.modutils,
+            origin: &self.origin,
+            persist,
+            reporter: &self.session.reporter,
+            owner: ROOT,
+        }
+    }
+}

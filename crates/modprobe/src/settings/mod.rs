@@ -1,0 +1,113 @@
+//! Settings that survive an unload, as far as modutils.d asks for it: taken and put back when a module came in,
+//! saved before one goes, and on request.
+//!
+//! What may be saved and put back, and how, is decided in [`modstate::settings`]. Nothing that goes wrong here
+//! keeps a module from coming or going.
+
+mod keeping;
+mod modutils;
+mod on_request;
+mod params;
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use modcli::{Reporter, Severity};
+use modfile::ModuleName;
+use modstate::config::What;
+use modstate::settings::{self, Header, Notice, PutBack, Restoring, Saved, Saving};
+
+use crate::messages;
+use crate::paths::Places;
+use crate::remember::Origin;
+use crate::request::Persist;
+
+pub use keeping::{Inserted, Keeping};
+pub use modutils::Modutils;
+pub(crate) use on_request::{save, show};
+
+/// Root: the only user whose settings files are believed.
+pub const ROOT: u32 = 0;
+
+/// What settings are kept by.
+pub struct Settings<'a> {
+    /// Where they are.
+    pub places: &'a Places,
+    /// The directory that has an entry for each module.
+    pub sys_module: &'a Path,
+    /// What modutils.d says.
+    pub modutils: &'a Modutils,
+    /// On whose behalf modules come in.
+    pub origin: &'a Origin,
+    /// Whether this run saves them and puts them back.
+    pub persist: Persist,
+    /// Messages.
+    pub reporter: &'a Reporter,
+    /// The only user whose settings files are believed: [`ROOT`].
+    pub owner: u32,
+}
+
+impl Settings<'_> {
+    /// The `persist` lines that name a module.
+    fn rules<'m>(&'m self, module: &'m ModuleName) -> impl Iterator<Item = &'m What> {
+        self.modutils.config(self.reporter).persist(module)
+    }
+
+    /// Takes the baselines of modules that came in, and puts back what was saved of them.
+    fn restore(&self, inserted: &[Inserted]) {
+        let places = self.places.of_settings(self.sys_module);
+        for Inserted { module, params } in inserted {
+            let rules: Vec<_> = self.rules(module).collect();
+            if rules.is_empty() {
+                continue;
+            }
+            // It may be gone again.
+            let Some(identity) = places.load_of(module) else { continue };
+            let restoring = Restoring {
+                module,
+                rules: &rules,
+                identity: &identity,
+                put_back: self.put_back(),
+                given: &params::names(params),
+                owner: self.owner,
+            };
+            for notice in settings::restore_after_insertion(&places, &restoring) {
+                self.tell(module, &notice);
+            }
+        }
+    }
+
+    fn put_back(&self) -> PutBack {
+        match (self.persist, self.origin) {
+            (Persist::NotThisTime, _) => PutBack::Nothing,
+            (Persist::AsConfigured, Origin::OnDemand(_)) => PutBack::WhatLoadsNothing,
+            (Persist::AsConfigured, Origin::Wanted) => PutBack::Everything,
+        }
+    }
+
+    /// Saves what was changed since a module came in; `None` if no line names it, or it is not there.
+    fn save(&self, module: &ModuleName) -> Option<Saved> {
+        let rules: Vec<_> = self.rules(module).collect();
+        if rules.is_empty() {
+            return None;
+        }
+        let places = self.places.of_settings(self.sys_module);
+        let identity = places.load_of(module)?;
+        let header = Header {
+            release: rustix::system::uname().release().to_bytes().to_vec(),
+            time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        };
+        let saving =
+            Saving { module, rules: &rules, identity: &identity, header: &header, owner: self.owner };
+        Some(settings::save_before_removal(&places, &saving))
+    }
+
+    fn tell(&self, module: &ModuleName, notice: &Notice) {
+        let text = messages::setting(module, notice);
+        match self.origin {
+            Origin::Wanted => self.reporter.warning(text),
+            // The kernel calls quietly and has nobody to tell.
+            Origin::OnDemand(_) => self.reporter.insist(Severity::Warning, text),
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Settings of modules that come and go on a kernel made of data, with a prepared tree in the place of its files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+
+mod common;
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use common::world;
+use modcli::sink::Sink;
+use modcli::{Output, Reporter};
+use modkernel::{InsertFlags, KernelOps, Recording};
+use modprobe::execute::{Execution, InsertFailure, Loaded, Manner, Outcome};
+use modprobe::paths::Places;
+use modprobe::plan::{self, RemoveOptions};
+use modprobe::remember::Origin;
+use modprobe::request::{AfterFailure, Mode, Persist};
+use modprobe::settings::{Keeping, Modutils, Settings};
+use modprobe::{CommandEnvironment, Environment};
+use rustix::io::Errno;
+
+#[derive(Clone, Default)]
+struct Shared(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+const FILE: &str = "var/settings/top";
+
+/// `top` depends on `low`; both have parameters, and their values right after a load.
+struct System {
+    root: tempfile::TempDir,
+    modules: common::World,
+    kernel: Recording,
+}
+
+fn system(modutils: &str, modprobe: &str) -> System {
+    let root = tempfile::tempdir().unwrap();
+    let system = System {
+        root,
+        modules: world(&["top: low", "low:"], "alias fs-top top\n", &[], modprobe),
+        kernel: Recording::default().with_needs("top", &["low"]),
+    };
+    system.write("proc/sys/kernel/random/boot_id", "5bd21c3c-0a4d-4f0e-9e2b-7c7f6f1f2a3b\n");
+    system.write("etc/modutils.d/a.conf", modutils);
+    system.loaded();
+    system
+}
+
+/// A run of modprobe.
+struct Run {
+    persist: Persist,
+    origin: Origin,
+    params: &'static str,
+}
+
+const BY_HAND: Run = Run { persist: Persist::AsConfigured, origin: Origin::Wanted, params: "" };
+
+impl System {
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_else(|error| format!("({error})"))
+    }
+
+    fn top(&self, parameter: &str) -> String {
+        self.read(&format!("sys/top/parameters/{parameter}"))
+    }
+
+    /// The files of a new load: other directories, with the values that the modules begin with.
+    fn loaded(&self) {
+        for module in ["top", "low"] {
+            let directory = self.path(&format!("sys/{module}"));
+            if directory.exists() {
+                fs::rename(&directory, self.path(&format!("old-{module}-{}", self.kernel.events().len())))
+                    .unwrap();
+            }
+            self.write(&format!("sys/{module}/parameters/a"), "1\n");
+            self.write(&format!("sys/{module}/parameters/b"), "1\n");
+        }
+        self.write("proc/sys/net/core/default_qdisc", "fifo\n");
+    }
+
+    /// What was said, and what came of it.
+    fn run<T>(
+        &mut self,
+        run: Run,
+        deed: impl FnOnce(&mut Execution<'_>, &common::World) -> T,
+    ) -> (String, T) {
+        let (stdout, stderr) = (Shared::default(), Shared::default());
+        let sink = Sink::new("modprobe", modcli::sink::Places::default(), Some(Box::new(stderr.clone())));
+        let reporter = Reporter::new(sink);
+        let output = Output::to(Box::new(stdout));
+        let commands =
+            CommandEnvironment::new(&Environment::default(), &modcli::getopt::Parsed::default(), &run.origin);
+        let places = Places {
+            proc: self.path("proc"),
+            memory: self.path("run"),
+            settings: self.path("var/settings").into(),
+            ..Places::default()
+        };
+        let modutils = Modutils::of(vec![self.path("etc/modutils.d")]);
+        let sys_module = self.path("sys");
+        let settings = Settings {
+            places: &places,
+            sys_module: &sys_module,
+            modutils: &modutils,
+            origin: &run.origin,
+            persist: run.persist,
+            reporter: &reporter,
+            owner: rustix::process::geteuid().as_raw(),
+        };
+        let mut kernel = Keeping::new(&mut self.kernel, &settings);
+        let result = deed(
+            &mut Execution {
+                kernel: &mut kernel,
+                mode: Mode::Real { show: false },
+                after_failure: AfterFailure::Stop,
+                first_time: false,
+                reporter: &reporter,
+                output: &output,
+                commands: &commands,
+                pause: &|_| {},
+            },
+            &self.modules,
+        );
+        kernel.restore();
+        let said = String::from_utf8(stderr.0.borrow().clone()).unwrap();
+        (said.replace(self.root.path().to_str().unwrap(), ""), result)
+    }
+
+    fn insert(&mut self, run: Run) -> (String, Result<Loaded, InsertFailure>) {
+        let params = run.params;
+        self.run(run, |execution, modules| {
+            execution.insert(&modules.plan("top", params), InsertFlags::default())
+        })
+    }
+
+    /// A load that goes well and says nothing.
+    fn load(&mut self) {
+        let (said, loaded) = self.insert(BY_HAND);
+        assert_eq!(said, "");
+        assert_eq!(loaded.unwrap().inserted.len(), 2);
+    }
+
+    fn remove(&mut self, run: Run, manner: Manner) -> (String, Option<Outcome>) {
+        let holders = |_: &_| Vec::new();
+        self.run(run, |execution, modules| {
+            let options = RemoveOptions { ignore_commands: false, holders: Some(&holders) };
+            let plan = plan::remove(&modules.db, &modules.entry("top"), &options, &mut Vec::new());
+            execution.remove(&plan, manner).ok()
+        })
+    }
+
+    /// A removal that goes well and says nothing.
+    fn unload(&mut self) {
+        assert_eq!(self.remove(BY_HAND, Manner::default()), (String::new(), Some(Outcome::Gone)));
+        self.loaded();
+    }
+
+    fn saved(&self, file: &str) -> Vec<String> {
+        self.read(file).lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn what_was_changed_comes_back_for_target_and_dependency() {
+    let mut system = system("persist top parameters a\npersist low\n", "");
+    system.load();
+    for path in ["sys/top/parameters/a", "sys/top/parameters/b", "sys/low/parameters/b"] {
+        system.write(path, "5\n");
+    }
+    system.unload();
+    assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
+    assert_eq!(system.saved("var/settings/low"), ["parameters/b = 5"]);
+    system.load();
+    assert_eq!((system.top("a"), system.top("b")), ("5\n".into(), "1\n".into()));
+    assert_eq!(system.read("sys/low/parameters/b"), "5\n");
+}
+
+#[test]
+fn a_parameter_given_here_or_in_the_configuration_is_not_overwritten() {
+    let mut system = system("persist top\n", "options top b=\"x y\"\n");
+    system.write(FILE, "parameters/a = 5\nparameters/b = 5\n");
+    let (said, loaded) = system.insert(Run { params: "a=3", ..BY_HAND });
+    assert_eq!(said, "");
+    assert!(loaded.is_ok());
+    assert_eq!((system.top("a"), system.top("b")), ("1\n".into(), "1\n".into()));
+    // What was not put back is not forgotten either.
+    system.unload();
+    assert_eq!(system.saved(FILE), ["parameters/a = 5", "parameters/b = 5"]);
+}
+
+#[test]
+fn a_dependency_that_came_in_keeps_its_settings_though_the_target_fails() {
+    let mut system = system("persist low\n", "");
+    system.write("var/settings/low", "parameters/a = 5\n");
+    let file = system.modules.path("top.ko");
+    system.kernel = std::mem::take(&mut system.kernel).refusing(&file, Errno::INVAL);
+    let (said, loaded) = system.insert(BY_HAND);
+    assert_eq!(said, "");
+    assert!(loaded.is_err());
+    assert_eq!(system.read("sys/low/parameters/a"), "5\n");
+}
+
+#[test]
+fn a_module_that_was_there_before_is_left_as_it_is() {
+    let mut system = system("persist low\n", "");
+    system.write("var/settings/low", "parameters/a = 5\n");
+    system.kernel = std::mem::take(&mut system.kernel).with_loaded("low", &[]);
+    let (said, loaded) = system.insert(BY_HAND);
+    assert_eq!(said, "");
+    assert_eq!(loaded.unwrap().present, ["low".into()]);
+    assert_eq!(system.read("sys/low/parameters/a"), "1\n");
+    assert!(!system.path("run").exists());
+}
+
+#[test]
+fn a_value_that_is_refused_is_one_warning_and_the_module_is_loaded() {
+    let mut system = system("persist top\n", "");
+    system.write(FILE, "parameters/gone = 1\nparameters/a = 5\n");
+    let (said, loaded) = system.insert(BY_HAND);
+    assert_eq!(
+        said,
+        "modprobe: WARNING: settings of top: /var/settings/top: the kernel refused parameters/gone = 1: No such file \
+         or directory; correct the line, or remove it\n"
+    );
+    assert!(loaded.is_ok());
+    assert_eq!(system.top("a"), "5\n");
+}
+
+#[test]
+fn in_a_request_of_the_kernel_what_may_need_another_module_is_one_line_in_the_log() {
+    let mut system = system("persist top\npersist top sysctl net/core/default_qdisc\n", "");
+    system.write(FILE, "sysctl/net/core/default_qdisc = fq\nparameters/a = 5\n");
+    let (said, loaded) = system.insert(Run { origin: Origin::OnDemand("fs-top".into()), ..BY_HAND });
+    assert!(loaded.is_ok());
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("sysctl/net/core/default_qdisc is not put back in a request of the kernel"),
+        "{said}"
+    );
+    assert_eq!(system.read("proc/sys/net/core/default_qdisc"), "fifo\n");
+    assert_eq!(system.top("a"), "5\n");
+    system.unload();
+    assert_eq!(system.saved(FILE), ["sysctl/net/core/default_qdisc = fq", "parameters/a = 5"]);
+}
+
+#[test]
+fn without_a_line_for_the_module_nothing_is_touched() {
+    let mut system = system("persist other\nkeep top\n", "");
+    system.write("var/settings/top", "parameters/a = 5\n");
+    system.load();
+    assert_eq!(system.top("a"), "1\n");
+    system.write("sys/top/parameters/a", "7\n");
+    system.unload();
+    assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
+    assert!(!system.path("run").exists());
+}
+
+#[test]
+fn no_persist_skips_both_directions_once() {
+    let not_now = || Run { persist: Persist::NotThisTime, ..BY_HAND };
+    let mut system = system("persist top\n", "");
+    system.write(FILE, "parameters/a = 5\n");
+    assert_eq!(system.insert(not_now()).0, "");
+    assert_eq!(system.top("a"), "1\n");
+    system.write("sys/top/parameters/b", "6\n");
+    assert_eq!(system.remove(not_now(), Manner::default()), (String::new(), Some(Outcome::Gone)));
+    assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
+    system.loaded();
+    assert_eq!(system.insert(not_now()).0, "");
+    system.write("sys/top/parameters/b", "6\n");
+    // Skipped when it came in, not when it goes.
+    system.unload();
+    assert_eq!(system.saved(FILE), ["parameters/a = 5", "parameters/b = 6"]);
+    system.load();
+    assert_eq!((system.top("a"), system.top("b")), ("5\n".into(), "6\n".into()));
+}
+
+#[test]
+fn a_removal_that_fails_loses_nothing() {
+    let mut system = system("persist top\n", "");
+    system.load();
+    system.write("sys/top/parameters/a", "5\n");
+    let kernel = std::mem::take(&mut system.kernel);
+    system.kernel = kernel.refusing_removal("top", Errno::BUSY);
+    let (said, outcome) = system.remove(BY_HAND, Manner::default());
+    assert_eq!(said, "modprobe: ERROR: could not remove 'top': Device or resource busy\n");
+    assert_eq!(outcome, Some(Outcome::Stays));
+    assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
+    assert_eq!(system.top("a"), "5\n");
+}
+
+#[test]
+fn a_removal_that_is_tried_again_says_once_what_it_cannot_save() {
+    let mut system = system("persist top\n", "");
+    // Loaded by somebody else: there is no baseline.
+    system.kernel = Recording::default().with_loaded("low", &[]).with_loaded("top", &["low"]);
+    system.kernel = std::mem::take(&mut system.kernel).refusing_removal("top", Errno::AGAIN);
+    let manner = Manner { wait: Some(std::time::Duration::from_millis(100)), ..Manner::default() };
+    let (said, outcome) = system.remove(BY_HAND, manner);
+    assert_eq!(outcome, Some(Outcome::Stays));
+    let tries = system.kernel.events().len();
+    assert!(tries > 2, "{tries}");
+    assert_eq!(
+        said,
+        "modprobe: WARNING: settings of top: none is saved, as its values right after the load are not known; they are \
+         noted if modprobe loads it while a persist line names it\n\
+         modprobe: ERROR: could not remove 'top': Resource temporarily unavailable\n"
+    );
+}
+
+#[test]
+fn a_wrong_line_of_the_configuration_is_named_when_it_counts() {
+    let mut system = system("persist top\npersist\n", "");
+    let (said, loaded) = system.insert(BY_HAND);
+    let line = "/etc/modutils.d/a.conf line 2: 'persist' needs a pattern of module names";
+    assert_eq!(said, format!("modprobe: ERROR: {line}\n"));
+    assert!(loaded.is_ok());
+    let present: &dyn KernelOps = &system.kernel;
+    assert!(present.state(&"top".into()).is_ok());
+    // Nothing comes in, so nobody looks.
+    assert_eq!(system.insert(BY_HAND).0, "");
+    assert!(Path::new(&system.path("run/baseline/top")).exists());
+}

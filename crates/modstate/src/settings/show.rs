@@ -1,0 +1,133 @@
+//! What there is to know of a module's settings, for people. Changes nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+
+use modfile::ModuleName;
+
+use super::baseline::Baseline;
+use super::document::Document;
+use super::key::Key;
+use super::notice::Notice;
+use super::restore::trusted;
+use super::{Places, values};
+use crate::config::What;
+use crate::identity::Identity;
+use crate::small_file;
+
+/// One setting of a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name.
+    pub key: Key,
+    /// Its value now, if it is there.
+    pub now: Option<Vec<u8>>,
+    /// Its value right after the load, if that is known.
+    pub at_load: Option<Vec<u8>>,
+    /// Its saved value, if there is one that is believed.
+    pub saved: Option<Vec<u8>>,
+}
+
+/// The settings of a module that `persist` lines name.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// Sorted by name.
+    pub settings: Vec<Setting>,
+    /// What is worth telling.
+    pub notices: Vec<Notice>,
+}
+
+/// The settings of a module that the rules name, those of its present load and those that are saved. A module
+/// without a load has saved ones only.
+#[must_use]
+pub fn show(
+    places: &Places,
+    module: &ModuleName,
+    rules: &[&What],
+    load: Option<&Identity>,
+    owner: u32,
+) -> Shown {
+    let mut notices = Vec::new();
+    let (mut present, mut baseline) = (Vec::new(), Baseline::default());
+    if let Some(load) = load {
+        present = values::read_all(places, module, rules, &mut notices);
+        baseline = Baseline::read(places, module, load).unwrap_or_default();
+    }
+    let path = small_file::of_module(&places.settings, module);
+    let saved = path.and_then(|path| trusted(&path, owner, &mut notices)).map(|trusted| trusted.document);
+    let saved: Vec<_> = saved.iter().flat_map(Document::settings).collect();
+    let keys: BTreeSet<&Key> =
+        present.iter().map(|(key, _)| key).chain(saved.iter().map(|(key, _)| *key)).collect();
+    let settings = keys.into_iter().filter(|key| key.is_allowed(rules)).map(|key| Setting {
+        now: present.iter().find(|(other, _)| other == key).map(|(_, value)| value.clone()),
+        at_load: baseline.value(key).map(<[u8]>::to_vec),
+        saved: saved.iter().find(|(other, _)| *other == key).map(|(_, value)| value.to_vec()),
+        key: key.clone(),
+    });
+    Shown { settings: settings.collect(), notices }
+}
+
+/// The modules that have a settings file, sorted by name.
+///
+/// # Errors
+/// The directory is there and cannot be listed.
+pub fn with_saved(places: &Places) -> io::Result<Vec<ModuleName>> {
+    let entries = match fs::read_dir(&places.settings) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut modules = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        // Hidden ones are files that were not finished.
+        if !name.as_bytes().starts_with(b".") {
+            modules.push(ModuleName::new(name.as_bytes()));
+        }
+    }
+    modules.sort();
+    Ok(modules)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::restore::PutBack;
+    use super::super::tests::system;
+    use super::*;
+
+    const FILE: &str = "var/lib/modutils/settings/m";
+
+    #[test]
+    fn present_first_and_saved_values_stand_side_by_side() {
+        let system = system(
+            "persist m parameters a b gone\n",
+            &[
+                ("sys/m/parameters/a", "1\n"),
+                ("sys/m/parameters/b", "1\n"),
+                ("sys/m/parameters/c", "1\n"),
+                (FILE, "parameters/gone = 3\nparameters/a = 2\nparameters/other = 4\n"),
+            ],
+        );
+        let owner = rustix::process::geteuid().as_raw();
+        let show = |load| {
+            let shown = show(&system.places, system.module(), &system.rules(), load, owner);
+            assert!(shown.notices.is_empty(), "{:?}", shown.notices);
+            let text =
+                |value: Option<Vec<u8>>| value.map_or("-".into(), |value| String::from_utf8(value).unwrap());
+            let line = |shown: Setting| {
+                format!("{} {} {} {}", shown.key, text(shown.now), text(shown.at_load), text(shown.saved))
+            };
+            shown.settings.into_iter().map(line).collect::<Vec<_>>()
+        };
+        let load = system.load(1);
+        assert_eq!(show(None), ["parameters/a - - 2", "parameters/gone - - 3"]);
+        assert_eq!(show(Some(&load))[..2], ["parameters/a 1 - 2", "parameters/b 1 - -"]);
+        // What is saved and gone is refused.
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 2);
+        assert_eq!(show(Some(&load)), ["parameters/a 2 1 2", "parameters/b 1 1 -", "parameters/gone - - 3"]);
+        let names = with_saved(&system.places).unwrap();
+        assert_eq!(names, [system.module().clone()]);
+    }
+}
