@@ -102,6 +102,4 @@ fn now() -> BootTime {
 }
 
 #[cfg(test)]
-mod switched_off;
-#[cfg(test)]
 pub(crate) mod tests;

@@ -2,6 +2,8 @@
 
 // long: one kind of evidence after the other, each shown whole
 
+mod switched_off;
+
 use std::cell::RefCell;
 use std::ffi::{CStr, OsStr};
 use std::fs;
@@ -311,7 +313,7 @@ impl Voice {
     }
 }
 
-pub(crate) fn request() -> Autoclean {
+fn request() -> Autoclean {
     Autoclean {
         names: Vec::new(),
         mode: Mode::Real,

@@ -6,8 +6,8 @@ use std::os::unix::fs::symlink;
 
 use modcli::Exit;
 
-use super::evidence::{KINDS, Kind};
-use super::tests::{World, request, world};
+use super::super::evidence::{KINDS, Kind};
+use super::{World, request, world};
 
 /// What keeps a module: files of the system, the module's name, and what is said of it.
 struct Kept {
