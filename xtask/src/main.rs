@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
 mod bench;
+mod calls;
 mod compliance;
 mod demo;
 mod dist;
@@ -25,6 +26,7 @@ usage: cargo xtask TASK
   demo                  the main job on a real kernel's modules, beside kmod's
   test                  every test, as CI runs them
   compliance [depmod]   ours against kmod 30 and kmod 34
+  calls                 system calls of the builds: those that a kernel's request may make, and their number
   vm [SCENARIO|GROUP]   the tools on a real kernel in QEMU
   man                   manual pages against the tools' options
   completions [--check] renew what completions know of the tools' options, or only compare it
@@ -34,6 +36,7 @@ usage: cargo xtask TASK
   tidy                  rules of the source tree that no other tool checks
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
   bench request         a request of the kernel answered by ours and by kmod 30, in time
+  bench autoclean       a pass of rmmod -a that has nothing to do, in time
 ";
 
 fn main() -> ExitCode {
@@ -60,6 +63,8 @@ fn task(arguments: &[String]) -> Result<()> {
         ["install", options @ ..] => dist::install(options),
         ["demo"] => demo::run(),
         ["vm", options @ ..] => vm::run(options),
+        ["calls"] => calls::run(),
+        ["bench", "autoclean"] => calls::time_of_a_pass(),
         ["bench", "request"] => vm::time_of_a_request(),
         ["bench", options @ ..] => bench::run(options),
         ["measure", command @ ..] => bench::measure(command),

@@ -55,7 +55,7 @@ fn file(path: &str, text: &str) -> Vec<String> {
         if lines > LONG && !reason {
             findings.push(format!("{lines} lines, above {LONG}, without a line '// long: REASON'"));
         }
-        let is_test = path.ends_with("/tests.rs");
+        let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
         if path.starts_with("crates/") && path.contains("/src/") && !is_test && !holds_paths(path) {
             findings.extend(path_literals(text));
         }

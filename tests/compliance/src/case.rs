@@ -15,6 +15,7 @@
 //! link PATH -> TARGET, fifo PATH, directory PATH, time PATH SECONDS, mode PATH OCTAL
 //! without modules.order                 otherwise the files of a kernel build are made up where missing
 //! version 6.1.0-test, moduledir lib/modules/6.1.0-test, env NAME=VALUE, cwd PATH
+//! version running                       that of the kernel on which the programs run
 //! descriptors 64                        the limit of open files
 //! inside                                run with the root directory as /, where nothing can be written below
 //!                                       /var/cache unless the case has a /var of its own
@@ -110,6 +111,8 @@ fn parse(name: &str, directory: &Path, text: &str) -> Result<Case> {
     ensure!(text.starts_with("# "), "the first line must say what the case shows");
     let blocks = blocks(text)?;
     let version = blocks.iter().find(|block| block.keyword == "version").map_or("6.1.0-test", |b| b.rest);
+    let running = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let version = if version == "running" { running.trim() } else { version };
     let mut case = Case {
         name: name.to_owned(),
         directory: directory.to_owned(),

@@ -47,6 +47,8 @@ pub struct Group {
     pub processors: u8,
     /// More arguments for QEMU: devices that the scenarios need.
     pub devices: &'static [&'static str],
+    /// Mebibytes of an empty disk at the virtio bus; none if 0.
+    pub disk_mib: u32,
     /// Whether it runs without being asked for by name.
     pub by_default: bool,
     /// The scenarios, in the order in which they run.
@@ -102,6 +104,7 @@ impl Group {
             kernel_arguments: "",
             processors: 1,
             devices: &[],
+            disk_mib: 0,
             by_default: true,
             scenarios,
         }

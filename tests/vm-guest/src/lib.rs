@@ -4,6 +4,7 @@
 //! only these two. The rest is the guest: [`init`] is process 1 and starts each scenario as a process of its
 //! own in a [`world`] that it has put in order; [`scenarios`] hold what is to be shown, with [`ask`] to make
 //! the kernel request modules, [`trace`] to count what it started and [`program`] to call tools by hand.
+//! Networks are made by [`netlink`], [`traffic_control`] and [`wireguard`], with a [`neighbour`] at the other end.
 //!
 //! The guest observes through mounts of its own below `/vm`, so that `/proc`, `/sys`, `/dev` and `/run` can be
 //! whatever a scenario wants the tools to find.
@@ -12,12 +13,15 @@ pub mod ask;
 pub mod catalog;
 pub mod init;
 pub mod kernel_log;
+pub mod neighbour;
 pub mod netlink;
 pub mod program;
 pub mod report;
 pub mod scenarios;
 pub mod stand_in;
 pub mod trace;
+pub mod traffic_control;
+pub mod wireguard;
 pub mod world;
 
 use std::process::ExitCode;

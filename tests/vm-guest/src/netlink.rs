@@ -13,17 +13,22 @@ const DELETE_LINK: u16 = 17;
 const ERROR: u16 = 2;
 const GENERIC_CONTROL: u16 = 16;
 const GET_FAMILY: u8 = 3;
+const FAMILY_ID: u16 = 1;
 const FAMILY_NAME: u16 = 2;
 /// Request and acknowledge.
 const ASK: u16 = 0x1 | 0x4;
 /// Create, and only if it is not there.
-const CREATE: u16 = 0x400 | 0x200;
+pub(crate) const CREATE: u16 = 0x400 | 0x200;
 const INTERFACE_NAME: u16 = 3;
 const MASTER: u16 = 10;
 const LINK_INFO: u16 = 18;
 const INFO_KIND: u16 = 1;
+const INFO_DATA: u16 = 2;
+const PEER: u16 = 1;
 /// The flag of an interface that is up.
 const UP: u32 = 1;
+/// Set in the type of an attribute that holds attributes.
+const NESTED: u16 = 0x8000;
 
 /// Makes an interface of a kind: `rtnl-link-KIND`.
 ///
@@ -32,6 +37,17 @@ const UP: u32 = 1;
 pub fn create(kind: &str, name: &str) -> io::Result<()> {
     let kind = attribute(LINK_INFO, &attribute(INFO_KIND, kind.as_bytes()));
     tell(NEW_LINK, CREATE, &link(0, 0, 0, &[attribute(INTERFACE_NAME, &terminated(name)), kind]))
+}
+
+/// Makes a pair of interfaces, each the other end of the other: `rtnl-link-veth`.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn create_pair(name: &str, peer: &str) -> io::Result<()> {
+    let peer = attribute(PEER, &link(0, 0, 0, &[attribute(INTERFACE_NAME, &terminated(peer))]));
+    let info = [attribute(INFO_KIND, b"veth"), attribute(INFO_DATA, &peer)].concat();
+    let attributes = [attribute(INTERFACE_NAME, &terminated(name)), attribute(LINK_INFO, &info)];
+    tell(NEW_LINK, CREATE, &link(0, 0, 0, &attributes))
 }
 
 /// Removes an interface.
@@ -68,12 +84,13 @@ fn link(index: u32, flags: u32, change: u32, attributes: &[Vec<u8>]) -> Vec<u8> 
     bytes
 }
 
-fn terminated(name: &str) -> Vec<u8> {
+/// A name as the kernel reads it.
+pub(crate) fn terminated(name: &str) -> Vec<u8> {
     name.bytes().chain([0]).collect()
 }
 
 /// An attribute, filled up to a multiple of four bytes.
-fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
     let mut bytes = Vec::from(length.to_ne_bytes());
     bytes.extend(kind.to_ne_bytes());
@@ -82,16 +99,54 @@ fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// An attribute that says that it holds attributes, as younger protocols want it.
+pub(crate) fn nested(kind: u16, attributes: &[u8]) -> Vec<u8> {
+    attribute(kind | NESTED, attributes)
+}
+
 /// Asks generic netlink for a family by its name: `net-pf-16-proto-16-family-NAME`.
 ///
 /// # Errors
 /// What the kernel answers; that there is none is `NotFound`.
 pub fn generic_family(name: &str) -> io::Result<()> {
-    // Command, version, and two reserved bytes.
-    let body = [vec![GET_FAMILY, 1, 0, 0], attribute(FAMILY_NAME, &terminated(name))].concat();
+    family_number(name).map(drop)
+}
+
+/// The number under which generic netlink knows a family.
+fn family_number(name: &str) -> io::Result<u16> {
+    let body = [generic_head(GET_FAMILY), attribute(FAMILY_NAME, &terminated(name))].concat();
     let answer = talk(Some(rustix::net::netlink::GENERIC), GENERIC_CONTROL, 0, &body)?;
     // The family's description, or an error.
-    if kind(&answer) == Some(GENERIC_CONTROL) { Ok(()) } else { acknowledged(&answer) }
+    if kind(&answer) != Some(GENERIC_CONTROL) {
+        acknowledged(&answer)?;
+    }
+    let number = value(answer.get(20..).unwrap_or_default(), FAMILY_ID);
+    let number = number.and_then(|bytes| Some(u16::from_ne_bytes(bytes.get(..2)?.try_into().ok()?)));
+    number.ok_or_else(|| io::Error::other("the family's description has no number"))
+}
+
+/// Command, version, and two reserved bytes.
+fn generic_head(command: u8) -> Vec<u8> {
+    vec![command, 1, 0, 0]
+}
+
+/// The value of the first attribute of a type.
+fn value(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+    loop {
+        let [a, b, c, d, ..] = *attributes else { return None };
+        let (length, kind) = (usize::from(u16::from_ne_bytes([a, b])), u16::from_ne_bytes([c, d]));
+        if kind == wanted {
+            return attributes.get(4..length);
+        }
+        attributes = attributes.get(length.max(4).next_multiple_of(4)..)?;
+    }
+}
+
+/// Sends one command to a family of generic netlink, which is acknowledged.
+pub(crate) fn tell_family(name: &str, command: u8, attributes: &[u8]) -> io::Result<()> {
+    let family = family_number(name)?;
+    let body = [generic_head(command), attributes.to_vec()].concat();
+    acknowledged(&talk(Some(rustix::net::netlink::GENERIC), family, 0, &body)?)
 }
 
 /// Sends a message to a subsystem of netfilter: `net-pf-16-proto-12`, then `nfnetlink-subsys-NUMBER`. What the
@@ -107,7 +162,7 @@ pub fn netfilter(subsystem: u8) -> io::Result<()> {
 }
 
 /// Sends one message of rtnetlink, which is acknowledged.
-fn tell(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+pub(crate) fn tell(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     // No protocol means number 0, which is NETLINK_ROUTE.
     acknowledged(&talk(None, kind, flags, body)?)
 }
@@ -156,6 +211,16 @@ mod tests {
         assert_eq!(little.len(), 8);
         assert_eq!(little[..2], 7u16.to_ne_bytes());
         assert_eq!(little[4..], *b"lo\0\0");
+    }
+
+    #[test]
+    fn the_value_of_an_attribute_is_found_among_others() {
+        let attributes =
+            [attribute(2, b"wg\0"), attribute(1, &[7, 0]), nested(8, &attribute(1, b"x"))].concat();
+        assert_eq!(value(&attributes, 1), Some(&[7, 0][..]));
+        assert_eq!(value(&attributes, 2), Some(&b"wg\0"[..]));
+        assert_eq!(value(&attributes, 3), None);
+        assert_eq!(value(&[0, 0, 0, 0, 1], 1), None);
     }
 
     #[test]

@@ -90,6 +90,17 @@ pub fn depmod(arguments: &[&str]) -> Result<Ended> {
     Ok(ended)
 }
 
+/// Runs lines of shell, each of which must succeed, with the programs that the shell has built in; gives what
+/// they wrote.
+///
+/// # Errors
+/// Shows how it ended and what it said.
+pub fn shell(script: &str) -> Result<String> {
+    let ended = run("/bin/sh", &["-e", "-c", script])?;
+    ended.expect_code(0).with_context(|| script.to_owned())?;
+    Ok(ended.stdout)
+}
+
 fn finish(command: &mut Command) -> Result<Ended> {
     let directory = format!("{WORK}/program-{}-{:?}", std::process::id(), std::thread::current().id());
     fs::create_dir_all(&directory)?;

@@ -21,6 +21,8 @@ pub const CLOSED: &str = "with-closed-descriptors";
 pub const LINUX_2_4: &str = "as-linux-2.4";
 /// The same with `-s` before the present form: a kernel whose modprobe logs to syslog.
 pub const SYSLOG: &str = "as-syslog";
+/// The present form with options in the environment, which nobody but the kernel's own caller put there.
+pub const WITH_OPTIONS: &str = "as-with-options";
 /// A modprobe that itself needs a socket family which is not there: the mistake that counting must find.
 pub const RECURSING: &str = "modprobe";
 
@@ -49,6 +51,7 @@ pub fn run(name: &OsStr, arguments: &[OsString]) -> Option<ExitCode> {
         }
         LINUX_2_4 => Some(become_program(MODPROBE.as_ref(), &words(&["-s", "-k", "--"], &request))),
         SYSLOG => Some(become_program(MODPROBE.as_ref(), &words(&["-s", "--"], &request))),
+        WITH_OPTIONS => Some(become_modprobe_with_options(&request)),
         RECURSING => Some(recurse(&request)),
         _ => None,
     }
@@ -56,6 +59,13 @@ pub fn run(name: &OsStr, arguments: &[OsString]) -> Option<ExitCode> {
 
 fn words(options: &[&str], request: &OsStr) -> Vec<OsString> {
     options.iter().map(OsString::from).chain([request.to_owned()]).collect()
+}
+
+/// Becomes modprobe with options in its environment that would make it do nothing.
+fn become_modprobe_with_options(request: &OsStr) -> ExitCode {
+    let _ =
+        Command::new(MODPROBE).args(["-q", "--"]).arg(request).env("MODPROBE_OPTIONS", "--dry-run").exec();
+    ExitCode::from(127)
 }
 
 /// Becomes the program, which finds descriptors 0, 1 and 2 closed. Comes back only if that is impossible.

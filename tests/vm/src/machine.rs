@@ -2,6 +2,7 @@
 //! trouble, or says nothing for too long.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
@@ -110,6 +111,7 @@ pub fn boot(kernel: &Path, image: &Path, group: &Group, limits: Limits) -> Resul
         .arg(image)
         .args(["-append", &format!("{KERNEL_ARGUMENTS} {}", group.kernel_arguments)])
         .args(group.devices)
+        .args(disk(directory.path(), group.disk_mib)?)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -138,6 +140,18 @@ pub fn boot(kernel: &Path, image: &Path, group: &Group, limits: Limits) -> Resul
         let _ = reader.join();
     }
     Ok(heard)
+}
+
+/// The emulator's arguments for an empty disk of that size, whose file is in `directory`.
+fn disk(directory: &Path, mebibytes: u32) -> Result<Vec<String>> {
+    if mebibytes == 0 {
+        return Ok(Vec::new());
+    }
+    let path = directory.join("disk");
+    File::create(&path)?.set_len(u64::from(mebibytes) << 20)?;
+    let drive = format!("if=none,id=disk,format=raw,cache=unsafe,file={}", path.display());
+    let words = ["-drive", &drive, "-device", "virtio-blk-pci,drive=disk"];
+    Ok(words.map(str::to_owned).to_vec())
 }
 
 /// A running emulator, which is ended when this goes.

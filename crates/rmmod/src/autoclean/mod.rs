@@ -68,7 +68,17 @@ pub(crate) fn run(
     };
     let config = settings::configuration(places, reporter);
     let db = ModuleDb::new(places.module_directory.clone(), moddb::config::Config::default());
-    let mut pass = Pass { session, places, request, config: &config, memory: &memory, boot, now: now(), db };
+    let mut pass = Pass {
+        session,
+        places,
+        request,
+        config: &config,
+        memory: &memory,
+        evidence: &evidence::KINDS,
+        boot,
+        now: now(),
+        db,
+    };
     let (lines, exit) = pass.run(records, loaded, kernel);
     match request.report {
         Report::Nothing => {}

@@ -16,7 +16,7 @@ use modstate::memory::Entry;
 use modstate::{BootId, BootTime, Identity, Memory, Record};
 use rustix::io::Errno;
 
-use super::evidence::{self, Sources, Subject};
+use super::evidence::{self, Kind, Sources, Subject};
 use super::policy::{self, Reason, Standing, Verdict};
 use super::report::{Fate, Line};
 use super::wanted::Wishes;
@@ -32,6 +32,8 @@ pub(crate) struct Pass<'a> {
     pub request: &'a Autoclean,
     pub config: &'a Config,
     pub memory: &'a Memory,
+    /// The kinds of evidence that count.
+    pub evidence: &'a [Kind],
     pub boot: BootId,
     /// When the pass began.
     pub now: BootTime,
@@ -123,7 +125,7 @@ impl Pass<'_> {
         let mark = marks.of(module, identity).cloned();
         let verdict = match self.candidate(recorded, standing, wishes, mark.as_ref()) {
             Err(reason) => Verdict::Stays(reason),
-            Ok(subject) => match evidence::first(sources, &subject) {
+            Ok(subject) => match evidence::first(self.evidence, sources, &subject) {
                 Some(sign) => Verdict::Stays(Reason::Sign(sign)),
                 None => {
                     let since = match &mark {
@@ -259,7 +261,7 @@ impl Pass<'_> {
             Err(reason) => Some(reason),
             Ok(subject) => {
                 let sources = Sources::new(&self.places.sys, &self.places.proc);
-                evidence::first(&sources, &subject).map(Reason::Sign)
+                evidence::first(self.evidence, &sources, &subject).map(Reason::Sign)
             }
         }
     }

@@ -78,26 +78,44 @@ pub(crate) enum Verdict {
     },
 }
 
-/// Why a module stays whatever its use, or because of a use that the kernel itself counts; `None` if it is a
-/// candidate.
-pub(crate) fn stays(standing: &Standing) -> Option<Reason> {
-    if standing.state != ModuleState::Live {
-        return Some(Reason::NotLive);
-    }
-    if standing.permanent {
-        return Some(Reason::Permanent);
-    }
-    if let Some(wanted) = standing.wanted {
-        return Some(Reason::Wanted(wanted));
-    }
-    if !standing.holders.is_empty() {
-        return Some(Reason::HeldBy(standing.holders.clone()));
-    }
+/// A reason to keep a module that its standing alone gives.
+type Rule = fn(&Standing) -> Option<Reason>;
+
+/// All of them, in the order in which they are told.
+const RULES: [Rule; 5] = [not_live, permanent, wanted, held, counted];
+
+fn not_live(standing: &Standing) -> Option<Reason> {
+    (standing.state != ModuleState::Live).then_some(Reason::NotLive)
+}
+
+fn permanent(standing: &Standing) -> Option<Reason> {
+    standing.permanent.then_some(Reason::Permanent)
+}
+
+fn wanted(standing: &Standing) -> Option<Reason> {
+    standing.wanted.map(Reason::Wanted)
+}
+
+fn held(standing: &Standing) -> Option<Reason> {
+    (!standing.holders.is_empty()).then(|| Reason::HeldBy(standing.holders.clone()))
+}
+
+fn counted(standing: &Standing) -> Option<Reason> {
     match standing.use_count {
         None => Some(Reason::NotCounted),
         Some(0) => None,
         Some(count) => Some(Reason::Counted(count)),
     }
+}
+
+/// Why a module stays whatever its use, or because of a use that the kernel itself counts; `None` if it is a
+/// candidate.
+pub(crate) fn stays(standing: &Standing) -> Option<Reason> {
+    stays_by(&RULES, standing)
+}
+
+fn stays_by(rules: &[Rule], standing: &Standing) -> Option<Reason> {
+    rules.iter().find_map(|rule| rule(standing))
 }
 
 /// What becomes of a candidate without a sign of use: `since` is when it was first found idle, `interval` in
@@ -195,6 +213,25 @@ mod tests {
     fn a_module_with_users_or_without_a_count_stays() {
         assert_eq!(stays(&Standing { use_count: Some(1), ..idle_standing() }), Some(Reason::Counted(1)));
         assert_eq!(stays(&Standing { use_count: None, ..idle_standing() }), Some(Reason::NotCounted));
+    }
+
+    #[test]
+    fn every_rule_keeps_a_module_that_no_other_rule_would_keep() {
+        let idle = idle_standing();
+        let kept_by_each = [
+            Standing { state: ModuleState::Coming, ..idle.clone() },
+            Standing { permanent: true, ..idle.clone() },
+            Standing { wanted: Some(Wanted::Pinned), ..idle.clone() },
+            Standing { holders: vec!["a".into()], ..idle.clone() },
+            Standing { use_count: Some(1), ..idle },
+        ];
+        assert_eq!(kept_by_each.len(), RULES.len());
+        for (switched_off, standing) in kept_by_each.iter().enumerate() {
+            assert!(stays(standing).is_some(), "{standing:?}");
+            let mut rules = RULES.to_vec();
+            rules.remove(switched_off);
+            assert_eq!(stays_by(&rules, standing), None, "{standing:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 // long: one kind of evidence after the other, each shown whole
 
+mod switched_off;
+
 use std::cell::RefCell;
 use std::ffi::{CStr, OsStr};
 use std::fs;
@@ -161,6 +163,17 @@ impl World {
 
     /// What a pass at this second finds, a line for each module, and its status.
     fn pass_with(&self, second: u64, request: &Autoclean, kernel: &mut Fake) -> (Vec<String>, Exit) {
+        self.pass_by(&evidence::KINDS, second, request, kernel)
+    }
+
+    /// The same by a pass for which only these kinds of evidence count.
+    pub fn pass_by(
+        &self,
+        evidence: &[evidence::Kind],
+        second: u64,
+        request: &Autoclean,
+        kernel: &mut Fake,
+    ) -> (Vec<String>, Exit) {
         let session = Voice::default().session();
         let (memory, config) = (self.memory(), settings::configuration(&self.places, &session.reporter));
         let boot = BootId::read(&self.path("proc/sys/kernel/random/boot_id")).unwrap();
@@ -174,6 +187,7 @@ impl World {
             request,
             config: &config,
             memory: &memory,
+            evidence,
             boot,
             now,
             db,

@@ -1,55 +1,96 @@
 //! `rmmod -a`: what the kernel loaded on demand goes when nobody uses it, and nothing that serves anybody does.
 //!
-//! Every module here comes in by the request that programs cause. Nobody sleeps between two passes: the interval
-//! is configured to 0, and the scenario about the interval leaves it as it is and expects nothing to go.
+//! Every module here comes in by a request of the kernel. Nobody sleeps between two passes: the interval is
+//! configured to 0, and the scenario about the interval leaves it as it is and expects nothing to go.
+//!
+//! What is here is shared: passes, and what is expected of them. [`idle`] shows what goes and [`used`] what
+//! stays; [`network`] and [`storage`] hold the modules that serve although their use count is 0, and show that
+//! they still do afterwards; [`passes`] is about the passes themselves.
+
+mod idle;
+mod network;
+mod passes;
+mod storage;
+mod used;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use rustix::mount::{UnmountFlags, unmount};
-use rustix::net::SocketType;
 
-use crate::ask::{self, family};
+use crate::ask;
 use crate::catalog::{Group, Scenario};
-use crate::netlink;
-use crate::program::{modprobe, rmmod};
-use crate::world::{PROC, SYS, WORK, World, loaded_modules};
+use crate::program::rmmod;
+use crate::world::{PROC, SYS, World, loaded_modules};
 
 /// See the module.
-pub const GROUP: Group = Group::new(
-    "autoclean",
-    &[
-        Scenario::new("a-module-that-the-kernel-asked-for-is-recorded", &["vfat"], recorded).ours_only(),
-        Scenario::new("an-idle-file-system-goes-at-the-second-pass", &["minix"], idle_file_system)
-            .ours_only(),
-        Scenario::new("what-an-idle-module-needed-goes-after-it", &["vfat"], idle_chain).ours_only(),
-        Scenario::new("an-idle-family-goes", &["can"], idle_family).ours_only(),
-        Scenario::new("an-idle-algorithm-goes", &["algif_hash", "rmd160"], idle_algorithm).ours_only(),
-        Scenario::new("an-idle-congestion-control-goes", &["tcp_vegas"], idle_congestion_control).ours_only(),
-        Scenario::new("nothing-goes-before-the-interval", &["minix"], before_the_interval).ours_only(),
-        Scenario::new("a-mounted-file-system-stays", &["binfmt_misc"], mounted_stays).ours_only(),
-        Scenario::new("an-open-socket-keeps-all-that-it-uses", &["algif_hash", "rmd160"], open_socket_stays)
-            .ours_only(),
-        Scenario::new("a-selected-congestion-control-stays", &["tcp_vegas"], selected_stays).ours_only(),
-        Scenario::new("a-module-loaded-by-hand-stays", &["minix"], by_hand_stays).ours_only(),
-        Scenario::new("a-module-pinned-later-stays", &["minix"], pinned_stays).ours_only(),
-        Scenario::new("dummy-stays-with-its-interface", &["dummy"], dummy_stays).ours_only(),
-        Scenario::new("a-bridge-with-a-port-stays", &["bridge", "dummy"], bridge_stays).ours_only(),
-        Scenario::new("a-bridge-stays-also-where-its-class-is-trusted", &["bridge"], trusted_bridge_stays)
-            .ours_only(),
-        Scenario::new("veth-and-bond-stay-with-their-interfaces", &["veth", "bonding"], veth_and_bond_stay)
-            .ours_only(),
-        Scenario::new("tun-stays-though-nobody-has-it-open", &["tun"], tun_stays).ours_only(),
-        Scenario::new("wireguard-stays", &["wireguard"], wireguard_stays).ours_only(),
-        Scenario::new("a-load-between-two-passes-starts-over", &["minix"], reload_starts_over).ours_only(),
-        Scenario::new("a-dry-run-unloads-nothing", &["minix"], dry_run).ours_only(),
-        Scenario::new("passes-race-with-mounts-and-nothing-is-lost", &["binfmt_misc"], race).ours_only(),
-    ],
-);
+pub const GROUP: Group = Group {
+    devices: &["-netdev", "user,id=net,restrict=on", "-device", "e1000,netdev=net,romfile="],
+    disk_mib: 16,
+    ..Group::new("autoclean", SCENARIOS)
+};
+
+const SCENARIOS: &[Scenario] = &[
+    ours("a-module-that-the-kernel-asked-for-is-recorded", &["vfat"], used::recorded),
+    ours("an-idle-file-system-goes-at-the-second-pass", &["minix"], idle::file_system),
+    ours("what-an-idle-module-needed-goes-after-it", &["vfat"], idle::chain),
+    ours("an-idle-family-goes", &["can"], idle::family),
+    ours("an-idle-algorithm-goes-with-its-interface", &["algif_hash", "rmd160"], idle::algorithm),
+    ours("an-idle-congestion-control-goes", &["tcp_vegas"], idle::congestion_control),
+    ours("an-idle-binary-format-goes", &["minix"], idle::binary_format),
+    ours(
+        "an-idle-character-set-goes",
+        &["vfat", "nls_cp850", "nls_ascii", "virtio_blk", "virtio_pci"],
+        idle::character_set,
+    ),
+    ours("an-idle-queueing-discipline-goes", &["sch_fq"], idle::queueing_discipline),
+    ours("an-idle-traffic-action-goes", &["act_gact"], idle::traffic_action),
+    ours("an-idle-module-of-every-other-trusted-class-goes", idle::CLASSES_MODULES, idle::classes),
+    ours("a-protocol-of-a-family-stays-unless-its-class-is-named", &["can", "can-raw"], idle::protocol),
+    ours("a-mounted-file-system-stays", &["binfmt_misc"], used::mounted),
+    ours("an-open-socket-keeps-all-that-it-uses", &["algif_hash", "rmd160"], used::open_socket),
+    ours("a-selected-congestion-control-stays", &["tcp_vegas"], used::selected),
+    ours("a-registered-packet-filter-table-stays", &["iptable_filter"], used::table),
+    ours("a-module-loaded-by-hand-stays", &["minix"], used::by_hand),
+    ours("a-module-loaded-at-every-boot-stays", &["minix"], used::at_boot),
+    ours("a-module-pinned-later-stays", &["minix"], used::pinned),
+    ours("dummy-stays-and-still-sends", &["dummy"], network::dummy),
+    ours("veth-stays-and-still-carries", &["veth"], network::veth),
+    ours("a-bridge-with-a-port-stays-and-still-carries", &["bridge", "veth"], network::bridge),
+    ours("a-bridge-stays-also-where-its-class-is-trusted", &["bridge"], network::trusted_bridge),
+    ours("a-bond-stays-and-still-carries", &["bonding", "veth"], network::bond),
+    ours("a-vlan-stays-and-still-carries", &["8021q", "veth"], network::vlan),
+    ours("macvlan-stays-and-still-carries", &["macvlan", "veth"], network::macvlan),
+    ours("a-persistent-tap-stays-though-nobody-has-it-open", &["tun"], network::tap),
+    ours("wireguard-in-other-namespaces-stays-and-still-carries", &["wireguard", "veth"], network::wireguard)
+        .within(180),
+    ours("a-network-driver-with-its-interface-up-stays-and-still-carries", &["e1000"], network::driver),
+    ours("zram-stays-with-its-data", &["zram"], storage::zram),
+    ours(
+        "the-driver-of-a-mounted-disk-stays-with-its-data",
+        &["virtio_blk", "virtio_pci", "vfat", "nls_cp437", "nls_ascii"],
+        storage::disk,
+    ),
+    ours("nothing-goes-before-the-interval", &["minix"], passes::before_the_interval),
+    ours("a-load-between-two-passes-starts-over", &["minix"], passes::reload),
+    ours("a-dry-run-unloads-nothing", &["minix"], passes::dry_run),
+    ours("names-restrict-a-pass", &["minix", "efs"], passes::names),
+    ours("a-remove-command-is-run-instead-of-the-removal", &["minix"], passes::remove_command),
+    ours("what-was-removed-is-logged-on-demand", &["minix"], passes::logged),
+    ours("a-second-pass-at-the-same-time-leaves-at-once", &["minix"], passes::two_at_once),
+    ours("passes-race-with-mounts-and-nothing-is-lost", &["binfmt_misc"], passes::race),
+];
+
+/// Only ours can pass any of these.
+const fn ours(
+    name: &'static str,
+    modules: &'static [&'static str],
+    run: fn(&mut World) -> Result<()>,
+) -> Scenario {
+    Scenario::new(name, modules, run).ours_only()
+}
 
 /// The record of a module.
 fn record_of(module: &str) -> PathBuf {
@@ -69,25 +110,40 @@ fn is_recorded(module: &str) -> Result<bool> {
     Ok(fs::read_to_string(record_of(module)).is_ok_and(|text| text.contains(&identity)))
 }
 
-/// Does what makes the kernel ask for `request`, and sees to it that every module that came in is recorded, also
-/// where the modprobe under test does not record yet. That it does is shown by the first scenario.
-fn on_demand<T>(request: &str, action: impl FnOnce() -> io::Result<T>) -> Result<io::Result<T>> {
+/// Does what makes the kernel ask, and fails unless every module that came in is recorded and at least one did.
+fn on_demand<T>(action: impl FnOnce() -> T) -> Result<T> {
     let before: BTreeSet<String> = loaded_modules()?.into_keys().collect();
     let outcome = action();
-    for module in loaded_modules()?.into_keys().filter(|name| !before.contains(name)) {
-        if !is_recorded(&module)? {
-            let text = format!("request={request}\nrole=target\nloaded=0\n{}", identity(&module)?);
-            fs::create_dir_all("/run/modutils/autoloaded")?;
-            fs::write(record_of(&module), text)?;
-        }
+    let after: BTreeSet<String> = loaded_modules()?.into_keys().collect();
+    let fresh: Vec<_> = after.difference(&before).collect();
+    ensure!(!fresh.is_empty(), "no module came in");
+    for module in fresh {
+        ensure!(is_recorded(module)?, "{module} came in and is not recorded");
     }
     Ok(outcome)
 }
 
+/// Makes the kernel ask for modules by their plain names, as it does for an interface that it does not know. Where
+/// the request that programs cause needs more than a scenario can make, this one stands in for it.
+fn on_demand_by_name(modules: &[&str]) -> Result<()> {
+    for module in modules {
+        let found = on_demand(|| ask::interface(module)).with_context(|| (*module).to_owned())?;
+        ensure!(found.is_err(), "there is an interface {module}");
+    }
+    Ok(())
+}
+
 /// From now on the second pass unloads, however soon it comes.
 fn without_interval() -> Result<()> {
+    configure("interval 0\n")
+}
+
+/// Adds lines to the configuration of autoclean.
+fn configure(lines: &str) -> Result<()> {
+    use std::io::Write as _;
     fs::create_dir_all("/etc/modutils.d")?;
-    Ok(fs::write("/etc/modutils.d/vm.conf", "interval 0\n")?)
+    let mut file = fs::OpenOptions::new().append(true).create(true).open("/etc/modutils.d/vm.conf")?;
+    Ok(file.write_all(lines.as_bytes())?)
 }
 
 /// A pass of autoclean, which must be silent and succeed.
@@ -100,7 +156,7 @@ fn pass() -> Result<()> {
 
 /// What a pass would do, for the reason of a failure.
 fn explanation() -> String {
-    rmmod(&["-a", "-n"]).map_or_else(|error| format!("{error:#}"), |ended| format!("{ended:?}"))
+    rmmod(&["-a", "-n"]).map_or_else(|error| format!("{error:#}"), |ended| ended.stdout)
 }
 
 /// Two passes unload these modules, and the first does not.
@@ -123,183 +179,8 @@ fn stays(world: &World, modules: &[&str]) -> Result<()> {
     world.expect_loaded(modules)
 }
 
-fn recorded(world: &mut World) -> Result<()> {
-    let _ = ask::file_system("vfat");
-    world.expect_loaded(&["vfat", "fat"])?;
-    for (module, role) in [("fat", "dependency"), ("vfat", "target")] {
-        let text = fs::read_to_string(record_of(module)).with_context(|| format!("no record of {module}"))?;
-        let lines: Vec<_> = text.lines().collect();
-        ensure!(lines.contains(&"request=fs-vfat"), "{text}");
-        ensure!(lines.contains(&format!("role={role}").as_str()), "{text}");
-        ensure!(is_recorded(module)?, "not of this load: {text}");
-    }
-    Ok(())
-}
-
-fn idle_file_system(world: &mut World) -> Result<()> {
-    let _ = on_demand("fs-minix", || ask::file_system("minix"))?;
-    goes(world, &["minix"])?;
-    ensure!(!record_of("minix").exists(), "the record is still there");
-    Ok(())
-}
-
-fn idle_chain(world: &mut World) -> Result<()> {
-    let _ = on_demand("fs-vfat", || ask::file_system("vfat"))?;
-    goes(world, &["vfat"])?;
-    world.expect_loaded(&["fat"]).context("in the pass that unloaded vfat")?;
-    pass()?;
-    world.expect_absent(&["fat"])
-}
-
-fn idle_family(world: &mut World) -> Result<()> {
-    let _ = on_demand("net-pf-29", || ask::socket(family::CAN, SocketType::RAW, 7))?;
-    goes(world, &["can"])
-}
-
-fn idle_algorithm(world: &mut World) -> Result<()> {
-    drop(on_demand("crypto-rmd160", || ask::crypto("hash", "rmd160"))?.context("the socket")?);
-    goes(world, &["rmd160"])
-}
-
-fn idle_congestion_control(world: &mut World) -> Result<()> {
-    drop(on_demand("tcp_vegas", || ask::congestion_control("vegas"))?.context("the socket")?);
-    goes(world, &["tcp_vegas"])
-}
-
-fn before_the_interval(world: &mut World) -> Result<()> {
-    let _ = on_demand("fs-minix", || ask::file_system("minix"))?;
-    for _ in 0..3 {
-        pass()?;
-    }
-    world.expect_loaded(&["minix"])
-}
-
-fn mounted_stays(world: &mut World) -> Result<()> {
-    on_demand("fs-binfmt_misc", || ask::file_system("binfmt_misc"))?.context("the mount")?;
-    stays(world, &["binfmt_misc"])?;
-    let place = format!("{WORK}/mount-binfmt_misc");
-    ensure!(Path::new(&place).join("status").exists(), "the mount does not work any more");
-    unmount(&place, UnmountFlags::empty())?;
-    goes(world, &["binfmt_misc"])
-}
-
-fn open_socket_stays(world: &mut World) -> Result<()> {
-    let socket = on_demand("crypto-rmd160", || ask::crypto("hash", "rmd160"))?.context("the socket")?;
-    stays(world, &["af_alg", "algif_hash", "rmd160"])?;
-    drop(socket);
-    goes(world, &["algif_hash", "rmd160"])
-}
-
-fn selected_stays(world: &mut World) -> Result<()> {
-    let socket = on_demand("tcp_vegas", || ask::congestion_control("vegas"))?.context("the socket")?;
-    stays(world, &["tcp_vegas"])?;
-    drop(socket);
-    fs::write(Path::new(PROC).join("sys/net/ipv4/tcp_congestion_control"), "vegas")?;
-    stays(world, &["tcp_vegas"])?;
-    fs::write(Path::new(PROC).join("sys/net/ipv4/tcp_congestion_control"), "cubic")?;
-    goes(world, &["tcp_vegas"])
-}
-
-fn by_hand_stays(world: &mut World) -> Result<()> {
-    modprobe(&["minix"])?;
-    stays(world, &["minix"])
-}
-
-fn pinned_stays(world: &mut World) -> Result<()> {
-    let _ = on_demand("fs-minix", || ask::file_system("minix"))?;
-    modprobe(&["minix"])?;
-    stays(world, &["minix"])
-}
-
-fn dummy_stays(world: &mut World) -> Result<()> {
-    on_demand("rtnl-link-dummy", || netlink_io(netlink::create("dummy", "vmdummy")))?.context("the link")?;
-    stays(world, &["dummy"])?;
-    ask::interface("vmdummy").context("the interface is gone")?;
-    Ok(())
-}
-
-fn bridge_stays(world: &mut World) -> Result<()> {
-    on_demand("rtnl-link-bridge", || netlink_io(netlink::create("bridge", "vmbr")))?.context("the bridge")?;
-    on_demand("rtnl-link-dummy", || netlink_io(netlink::create("dummy", "vmport")))?.context("the port")?;
-    let (bridge, port) = (ask::interface("vmbr")?, ask::interface("vmport")?);
-    netlink::enslave(port, bridge)?;
-    stays(world, &["bridge", "dummy", "stp", "llc"])?;
-    ask::interface("vmbr").context("the bridge is gone")?;
-    Ok(())
-}
-
-fn trusted_bridge_stays(world: &mut World) -> Result<()> {
-    on_demand("rtnl-link-bridge", || netlink_io(netlink::create("bridge", "vmbr")))?.context("the bridge")?;
-    without_interval()?;
-    fs::write("/etc/modutils.d/trust.conf", "autoclean rtnl-link-*\n")?;
-    stays(world, &["bridge"])?;
-    netlink::delete("vmbr")?;
-    goes(world, &["bridge"])
-}
-
-fn veth_and_bond_stay(world: &mut World) -> Result<()> {
-    on_demand("rtnl-link-veth", || netlink_io(netlink::create("veth", "vmveth")))?.context("the pair")?;
-    on_demand("rtnl-link-bond", || netlink_io(netlink::create("bond", "vmbond")))?.context("the bond")?;
-    stays(world, &["veth", "bonding"])?;
-    ask::interface("vmveth").context("the pair is gone")?;
-    ask::interface("vmbond").context("the bond is gone")?;
-    Ok(())
-}
-
-fn tun_stays(world: &mut World) -> Result<()> {
-    drop(on_demand("char-major-10-200", || ask::character_device(10, 200))?.context("the device")?);
-    stays(world, &["tun"])
-}
-
-fn wireguard_stays(world: &mut World) -> Result<()> {
-    let request = "net-pf-16-proto-16-family-wireguard";
-    let _ = on_demand(request, || netlink_io(netlink::generic_family("wireguard")))?;
-    stays(world, &["wireguard"])
-}
-
-fn reload_starts_over(world: &mut World) -> Result<()> {
-    without_interval()?;
-    let _ = on_demand("fs-minix", || ask::file_system("minix"))?;
-    pass()?;
-    rmmod(&["minix"])?.expect_code(0)?;
-    let _ = on_demand("fs-minix", || ask::file_system("minix"))?;
-    pass()?;
-    world.expect_loaded(&["minix"]).context("the first pass after the new load")?;
-    pass()?;
-    world.expect_absent(&["minix"])
-}
-
-fn dry_run(world: &mut World) -> Result<()> {
-    without_interval()?;
-    let _ = on_demand("fs-minix", || ask::file_system("minix"))?;
-    pass()?;
-    let ended = rmmod(&["-a", "-n"])?;
-    ended.expect_code(0)?;
-    ensure!(ended.stdout.contains("minix") && ended.stdout.contains("goes now"), "{ended:?}");
-    world.expect_loaded(&["minix"])
-}
-
-fn race(_: &mut World) -> Result<()> {
-    const ROUNDS: usize = 20;
-    without_interval()?;
-    let place = format!("{WORK}/mount-binfmt_misc");
-    let mounts = std::thread::spawn(move || -> Result<()> {
-        for round in 0..ROUNDS {
-            // A mount loads the module anew if a pass has just unloaded it.
-            on_demand("fs-binfmt_misc", || ask::file_system("binfmt_misc"))?
-                .with_context(|| format!("mount {round}"))?;
-            let status = fs::read_to_string(Path::new(&place).join("status"))?;
-            ensure!(status.trim() == "enabled", "round {round}: {status}");
-            unmount(&place, UnmountFlags::empty())?;
-        }
-        Ok(())
-    });
-    for _ in 0..ROUNDS {
-        pass()?;
-    }
-    mounts.join().map_err(|_| anyhow::anyhow!("the mounting thread panicked"))?
-}
-
-fn netlink_io(outcome: Result<(), impl Into<anyhow::Error>>) -> io::Result<()> {
-    outcome.map_err(|error| io::Error::other(error.into().to_string()))
+/// The same although the use counts of all modules count as proof: only evidence keeps them.
+fn stays_by_evidence(world: &World, modules: &[&str]) -> Result<()> {
+    configure("autoclean *\n")?;
+    stays(world, modules)
 }

@@ -1,6 +1,9 @@
 //! The kernel needs a module and gets it: every family of requests, made by the system call that a program would
 //! use, with the processes counted.
 
+mod asked;
+mod surroundings;
+
 use std::fs;
 use std::io::ErrorKind;
 
@@ -46,6 +49,20 @@ pub const GROUP: Group = Group::new(
         Scenario::new("a-request-in-the-form-of-linux-2-4-is-answered", &["minix"], linux_2_4).ours_only(),
         Scenario::new("a-requested-name-is-never-an-option", &["dummy"], name_like_an_option),
         Scenario::new("a-requested-name-is-never-a-path", &["dummy"], name_like_a_path).ours_only(),
+        Scenario::new("a-requested-name-is-never-a-parameter", &["dummy"], name_like_a_parameter).ours_only(),
+        Scenario::new("options-in-the-environment-mean-nothing", &["minix"], surroundings::options_variable)
+            .ours_only(),
+        Scenario::new("without-dev-null-a-request-is-answered", &["minix"], surroundings::without_null),
+        Scenario::new("without-proc-a-request-is-answered", &["minix"], surroundings::without_proc),
+        Scenario::new("without-a-place-to-remember-nothing-is-said", &["minix"], surroundings::without_run),
+        Scenario::new("a-request-says-nothing-in-the-kernels-log", &["minix"], surroundings::silence)
+            .ours_only(),
+        Scenario::new("an-install-command-gets-descriptors-and-a-path", &["minix"], surroundings::command)
+            .ours_only(),
+        Scenario::new("who-asked-is-logged", &["minix"], asked::one).ours_only(),
+        Scenario::new("who-asked-among-several-is-said-to-be-unknown", &["minix"], asked::several)
+            .ours_only(),
+        Scenario::new("who-asked-without-proc-is-said-to-be-unknown", &[], asked::hidden).ours_only(),
     ],
 );
 
@@ -238,6 +255,21 @@ fn name_like_an_option(world: &mut World) -> Result<()> {
 
 fn name_like_a_path(world: &mut World) -> Result<()> {
     fs::copy(world.module_file("dummy")?, "/run/d.ko")?;
-    let _ = expect_requests(&["netdev-/run/d.ko", "/run/d.ko"], || ask::interface("/run/d.ko"))?;
-    world.expect_absent(&["dummy", "d"])
+    for path in ["/run/d.ko", "./run/d.ko", "../run/d.ko", "."] {
+        let names = [format!("netdev-{path}"), path.to_owned()];
+        let _ = expect_requests(&names.each_ref().map(String::as_str), || ask::interface(path))?;
+        world.expect_absent(&["dummy", "d"]).with_context(|| path.to_owned())?;
+    }
+    fs::remove_file("/run/d.ko")?;
+    Ok(())
+}
+
+fn name_like_a_parameter(world: &mut World) -> Result<()> {
+    world.configure("alias", "alias *=* dummy\n")?;
+    for name in ["dummy=1", "=", "x=y"] {
+        let names = [format!("netdev-{name}"), name.to_owned()];
+        let _ = expect_requests(&names.each_ref().map(String::as_str), || ask::interface(name))?;
+        world.expect_absent(&["dummy"]).with_context(|| name.to_owned())?;
+    }
+    Ok(())
 }

@@ -14,8 +14,8 @@ use crate::ask::{self, family};
 use crate::catalog::{Group, Scenario};
 use crate::kernel_log::Tail;
 use crate::program::{run, run_closed};
-use crate::stand_in;
-use crate::world::{MODPROBE, World};
+use crate::world::{MODPROBE, Unmounted, World};
+use crate::{netlink, stand_in};
 
 /// The indexes that a request makes modprobe look into.
 const INDEXES: [&str; 4] =
@@ -52,6 +52,23 @@ pub const GROUP: Group = Group::new(
         Scenario::new("a-missing-database-is-logged-in-the-form-of-linux-2-4", &[], logged_old_form)
             .ours_only(),
         Scenario::new("a-missing-database-is-logged-for-net-pf-1-by-hand", &[], logged_by_hand).ours_only(),
+        Scenario::new(
+            "without-any-database-every-kind-of-request-costs-one-modprobe",
+            &["algif_hash"],
+            every_kind,
+        )
+        .ours_only()
+        .within(180),
+        Scenario::new("a-damaged-database-is-logged-once-when-the-kernel-asks", &[], damage_logged)
+            .ours_only(),
+        Scenario::new(
+            "without-a-place-to-remember-a-missing-database-is-logged-each-time",
+            &[],
+            logged_each_time,
+        )
+        .ours_only(),
+        Scenario::new("without-place-and-directory-nothing-is-logged", &[], logged_never).ours_only(),
+        Scenario::new("quiet-by-hand-logs-nothing-of-a-missing-database", &[], quiet_by_hand).ours_only(),
         Scenario::new("a-person-is-told-of-a-missing-database", &[], person_is_told),
     ],
 );
@@ -235,6 +252,102 @@ fn logged_by_hand(world: &mut World) -> Result<()> {
     ensure!(seen.modprobes == 1 && seen.requests.is_empty(), "{seen:?}");
     let complaints = complaints(&mut log)?;
     ensure!(complaints.len() == 1, "expected one record in the kernel's log: {complaints:?}");
+    Ok(())
+}
+
+/// Every way to make the kernel ask, in every form in which kernels call: none makes modprobe need what it was
+/// asked for.
+fn every_kind(world: &mut World) -> Result<()> {
+    remove_database(world)?;
+    let mut log = Tail::new()?;
+    for form in [None, Some(stand_in::SYSLOG), Some(stand_in::LINUX_2_4)] {
+        match form {
+            None => world.kernel_starts(MODPROBE)?,
+            Some(form) => world.kernel_starts(&stand_in::path(form)?)?,
+        }
+        each_kind_once().with_context(|| format!("{form:?}"))?;
+    }
+    let complaints = complaints(&mut log)?;
+    // With -s everything is told to whoever reads the log; in the two forms of the kernel, once per boot.
+    let told = complaints.iter().filter(|(_, text)| text.contains("run depmod")).count();
+    ensure!(told == 1, "expected one record that says what to do: {complaints:?}");
+    Ok(())
+}
+
+fn each_kind_once() -> Result<()> {
+    fn expect<T>(names: &[&str], action: impl FnOnce() -> T + Send + 'static) -> Result<T>
+    where
+        T: Send + 'static,
+    {
+        expect_requests(names, || ends_in_time(action))?
+    }
+    ensure!(expect(&["fs-minix"], || ask::file_system("minix"))?.is_err());
+    ensure!(expect(&["net-pf-29"], || ask::socket(family::CAN, SocketType::RAW, 1))?.is_err());
+    ensure!(expect(&["net-pf-16-proto-12"], || ask::socket(16, SocketType::RAW, 12))?.is_err());
+    let family = "net-pf-16-proto-16-family-wireguard";
+    ensure!(expect(&[family], || netlink::generic_family("wireguard"))?.is_err());
+    ensure!(expect(&["net-pf-38"], || ask::crypto("hash", "rmd160"))?.is_err());
+    let names = ["char-major-108-0", "char-major-108"];
+    ensure!(expect(&names, || ask::character_device(108, 0))?.is_err());
+    let names = ["block-major-60-1", "block-major-60"];
+    ensure!(expect(&names, || ask::block_device(60, 1))?.is_err());
+    ensure!(expect(&["binfmt-0403"], || ask::execute(&[1, 2, 3, 4, 5, 6, 7, 8]))?.is_err());
+    ensure!(expect(&["netdev-dummy", "dummy"], || ask::interface("dummy"))?.is_err());
+    ensure!(expect(&["rtnl-link-dummy"], || netlink::create("dummy", "vm0"))?.is_err());
+    ensure!(expect(&["tcp_vegas"], || ask::congestion_control("vegas"))?.is_err());
+    Ok(())
+}
+
+fn damage_logged(world: &mut World) -> Result<()> {
+    remove_database(world)?;
+    fs::write(world.database("modules.dep.bin"), "junk")?;
+    let mut log = Tail::new()?;
+    for _ in 0..3 {
+        let _ = expect_requests(&["net-pf-29"], || ask::socket(family::CAN, SocketType::RAW, 1))?;
+    }
+    let complaints = complaints(&mut log)?;
+    ensure!(complaints.len() == 1, "expected one record in the kernel's log: {complaints:?}");
+    ensure!(complaints.iter().all(|(_, text)| text.contains("cannot be used")), "{complaints:?}");
+    Ok(())
+}
+
+/// Without `/run`, on a root that cannot be written.
+fn forgetful<T>(action: impl FnOnce() -> Result<T>) -> Result<T> {
+    let _run = Unmounted::of("/run")?;
+    let _root = Unmounted::root_writing()?;
+    action()
+}
+
+fn logged_each_time(world: &mut World) -> Result<()> {
+    remove_database(world)?;
+    let mut log = Tail::new()?;
+    forgetful(|| {
+        for _ in 0..2 {
+            let _ = expect_requests(&["net-pf-29"], || ask::socket(family::CAN, SocketType::RAW, 1))?;
+        }
+        Ok(())
+    })?;
+    let complaints = complaints(&mut log)?;
+    ensure!(complaints.len() == 2, "expected two records in the kernel's log: {complaints:?}");
+    Ok(())
+}
+
+fn logged_never(world: &mut World) -> Result<()> {
+    fs::rename(world.modules_dir(), world.hidden_modules_dir())?;
+    let mut log = Tail::new()?;
+    forgetful(|| expect_requests(&["net-pf-29"], || ask::socket(family::CAN, SocketType::RAW, 1)).map(drop))?;
+    let complaints = complaints(&mut log)?;
+    ensure!(complaints.is_empty(), "an initramfs may well have no modules: {complaints:?}");
+    Ok(())
+}
+
+fn quiet_by_hand(world: &mut World) -> Result<()> {
+    remove_database(world)?;
+    let mut log = Tail::new()?;
+    let ended = run(MODPROBE, &["-q", "minix"])?;
+    ensure!(ended.stderr.is_empty() && ended.stdout.is_empty(), "{ended:?}");
+    let complaints = complaints(&mut log)?;
+    ensure!(complaints.is_empty(), "{complaints:?}");
     Ok(())
 }
 

@@ -26,6 +26,7 @@ pub const GROUP: Group = Group {
             Scenario::new("the-kernels-form-by-hand-loads", &["minix"], form_by_hand),
             Scenario::new("the-kernels-form-by-hand-fails-for-an-unknown-name", &[], form_by_hand_unknown),
             Scenario::new("the-form-of-linux-2-4-by-hand-loads", &["minix"], old_form_by_hand).ours_only(),
+            Scenario::new("every-tool-starts-with-closed-descriptors", &["minix"], every_tool),
             Scenario::new("a-person-loads-and-unloads-with-nothing-mounted", &["minix"], person),
             Scenario::new("a-silent-failure-without-any-sink-keeps-its-status", &[], no_sink),
         ],
@@ -69,6 +70,16 @@ fn form_by_hand_unknown(_: &mut World) -> Result<()> {
 fn old_form_by_hand(world: &mut World) -> Result<()> {
     run_closed(MODPROBE, &["-s", "-k", "--", "fs-minix"])?.expect_code(0)?;
     world.expect_loaded(&["minix"])
+}
+
+fn every_tool(world: &mut World) -> Result<()> {
+    ensure!(!std::path::Path::new("/dev/null").exists(), "there is a /dev/null");
+    run_closed(MODPROBE, &["minix"])?.expect_code(0)?;
+    world.expect_loaded(&["minix"])?;
+    // Without /sys it knows of no module; what counts is that it says so by its status, not by a signal.
+    run_closed("/sbin/rmmod", &["minix"])?.expect_code(1)?;
+    run_closed("/sbin/depmod", &["--version"])?.expect_code(0)?;
+    run_closed("/sbin/depmod", &["-n"])?.expect_code(0)
 }
 
 fn person(world: &mut World) -> Result<()> {

@@ -78,10 +78,11 @@ impl Sign {
     }
 }
 
-type Kind = fn(&Sources, &Subject) -> Option<Sign>;
+/// A kind of evidence: the sign that it finds, if any.
+pub(crate) type Kind = fn(&Sources, &Subject) -> Option<Sign>;
 
 /// All kinds of evidence, cheap ones first.
-const KINDS: [Kind; 9] = [
+pub(crate) const KINDS: [Kind; 9] = [
     taint::out_of_tree,
     devices::bound,
     interfaces::own,
@@ -93,9 +94,9 @@ const KINDS: [Kind; 9] = [
     selected::chosen,
 ];
 
-/// The first sign that a module is used.
-pub(crate) fn first(sources: &Sources, subject: &Subject) -> Option<Sign> {
-    KINDS.iter().find_map(|kind| kind(sources, subject))
+/// The first sign, among those of `kinds`, that a module is used.
+pub(crate) fn first(kinds: &[Kind], sources: &Sources, subject: &Subject) -> Option<Sign> {
+    kinds.iter().find_map(|kind| kind(sources, subject))
 }
 
 /// Every kind of sign that a module is used.
@@ -139,7 +140,7 @@ mod tests {
         plant(root.path(), files);
         let sources = Sources::new(&root.path().join("sys"), &root.path().join("proc"));
         let aliases = aliases.iter().map(|alias| alias.as_bytes().to_vec()).collect();
-        let sign = first(&sources, &Subject { name: module.into(), aliases });
+        let sign = first(&KINDS, &sources, &Subject { name: module.into(), aliases });
         match sign {
             // The directory's name is of no interest.
             Some(Sign::Unreadable(path)) => {
@@ -320,7 +321,7 @@ mod tests {
                 fs::remove_file(&path).unwrap();
             }
             let sources = Sources::new(&root.path().join("sys"), &root.path().join("proc"));
-            let found = first(&sources, &Subject { name: "m".into(), aliases: Vec::new() });
+            let found = first(&KINDS, &sources, &Subject { name: "m".into(), aliases: Vec::new() });
             assert_eq!(found, Some(Sign::Unreadable(path)), "{missing}");
         }
     }

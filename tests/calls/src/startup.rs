@@ -1,0 +1,72 @@
+//! Every tool of a build starts with descriptors 0 to 2 closed, with and without `/dev/null`, does its work, and
+//! never lets a file that it opens become a standard stream.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::trace::{self, Call, Run};
+use crate::world::{Build, Root, modules, release};
+
+/// A tool, and what it is to do.
+type Tool = (&'static str, fn(&Root) -> Result<()>);
+
+const TOOLS: [Tool; 3] = [("depmod", depmod), ("modprobe", modprobe), ("rmmod", rmmod)];
+
+/// Every check: its name, and how it ended.
+pub fn checks(name: &str, build: Build<'_>) -> Vec<(String, Result<()>)> {
+    let mut checks = Vec::new();
+    for (tool, check) in TOOLS {
+        for (world, null) in [("an-empty-dev", false), ("dev-null", true)] {
+            let outcome = root(build, null).and_then(|root| check(&root));
+            checks.push((format!("startup/{name}-{tool}-with-{world}"), outcome));
+        }
+    }
+    checks
+}
+
+fn root(build: Build<'_>, null: bool) -> Result<Root> {
+    let root = Root::new(build, &modules()?.directory("/dev"))?;
+    if null {
+        root.write("/dev/null", "")?;
+    }
+    Ok(root)
+}
+
+/// Nothing but what fills them is opened at 0, 1 and 2, once the dynamic loader has done and closed its part.
+fn check_descriptors(run: &Run) -> Result<()> {
+    let begins = |call: &&Call| call.name == "fcntl" && call.arguments == "0, F_GETFD";
+    let own = run.calls.iter().skip_while(|call| !begins(call));
+    let standard =
+        |call: &&Call| call.opens() && call.result.is_some_and(|descriptor| (0..3).contains(&descriptor));
+    let paths: Vec<_> = own.filter(standard).map(|call| call.path().unwrap_or_default()).collect();
+    ensure!(paths == ["/dev/null"; 3] || paths == ["/"; 3], "descriptors 0 to 2 were opened as {paths:?}");
+    Ok(())
+}
+
+fn expect(run: &Run, status: i32) -> Result<()> {
+    check_descriptors(run)?;
+    let last = run.calls.last().context("no calls")?;
+    ensure!(run.status == status && last.name == "exit_group", "ended with {} by {last}", run.status);
+    Ok(())
+}
+
+fn depmod(root: &Root) -> Result<()> {
+    expect(&trace::run(root.path(), "depmod", &["-a"])?, 0)?;
+    let made = fs::read_to_string(root.at("/lib/modules").join(release()?).join("modules.dep"))?;
+    ensure!(made.contains("kernel/top.ko: kernel/low.ko"), "modules.dep: {made}");
+    Ok(())
+}
+
+fn modprobe(root: &Root) -> Result<()> {
+    expect(&trace::run(root.path(), "depmod", &["-a"])?, 0)?;
+    expect(&trace::run(root.path(), "modprobe", &["-q", "--", "part"])?, 0)?;
+    expect(&trace::run(root.path(), "modprobe", &["-q", "--", "nonesuch"])?, 1)?;
+    expect(&trace::run(root.path(), "modprobe", &["nonesuch"])?, 1)
+}
+
+fn rmmod(root: &Root) -> Result<()> {
+    expect(&trace::run(root.path(), "rmmod", &["nonesuch"])?, 1)?;
+    // Nothing was ever recorded.
+    expect(&trace::run(root.path(), "rmmod", &["-a"])?, 0)
+}

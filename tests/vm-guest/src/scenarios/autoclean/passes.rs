@@ -1,0 +1,147 @@
+//! The passes themselves: when, of what, how many at once, and what is seen of them.
+
+use std::fs;
+use std::path::Path;
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use rustix::mount::{UnmountFlags, unmount};
+
+use super::{goes, is_recorded, on_demand, pass, without_interval};
+use crate::ask;
+use crate::kernel_log::Tail;
+use crate::program::rmmod;
+use crate::scenarios::PATIENCE;
+use crate::world::{WORK, World};
+
+pub(super) fn before_the_interval(world: &mut World) -> Result<()> {
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    for _ in 0..3 {
+        pass()?;
+    }
+    world.expect_loaded(&["minix"])
+}
+
+pub(super) fn reload(world: &mut World) -> Result<()> {
+    without_interval()?;
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    pass()?;
+    rmmod(&["minix"])?.expect_code(0)?;
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    pass()?;
+    world.expect_loaded(&["minix"]).context("the first pass after the new load")?;
+    pass()?;
+    world.expect_absent(&["minix"])
+}
+
+pub(super) fn dry_run(world: &mut World) -> Result<()> {
+    without_interval()?;
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    pass()?;
+    let ended = rmmod(&["-a", "-n"])?;
+    ended.expect_code(0)?;
+    ensure!(ended.stdout.contains("minix") && ended.stdout.contains("goes now"), "{ended:?}");
+    let ended = rmmod(&["-a", "-n", "--json"])?;
+    ended.expect_code(0)?;
+    ensure!(ended.stdout.contains("\"module\": \"minix\"") && ended.stdout.contains("\"goes\""), "{ended:?}");
+    world.expect_loaded(&["minix"])
+}
+
+pub(super) fn names(world: &mut World) -> Result<()> {
+    without_interval()?;
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    let _ = on_demand(|| ask::file_system("efs"))?;
+    pass()?;
+    rmmod(&["-a", "minix"])?.expect_code(0)?;
+    world.expect_absent(&["minix"])?;
+    world.expect_loaded(&["efs"])?;
+    pass()?;
+    world.expect_absent(&["efs"])
+}
+
+pub(super) fn remove_command(world: &mut World) -> Result<()> {
+    let proof = format!("{WORK}/removed");
+    world
+        .configure("remove", &format!("remove minix echo $MODPROBE_MODULE >{proof}; /sbin/rmmod minix\n"))?;
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    goes(world, &["minix"])?;
+    let said = fs::read_to_string(&proof).context("the command did not run")?;
+    ensure!(said == "minix\n", "the command saw MODPROBE_MODULE={said:?}");
+    // One that leaves the module where it is decides so.
+    world.configure("remove", "remove minix true\n")?;
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    pass()?;
+    pass()?;
+    world.expect_loaded(&["minix"])?;
+    ensure!(is_recorded("minix")?, "the record is gone");
+    // One that fails is told.
+    world.configure("remove", "remove minix exit 3\n")?;
+    pass()?;
+    let ended = rmmod(&["-a"])?;
+    ended.expect_code(1)?;
+    ensure!(ended.stderr.contains("minix") && ended.stderr.contains("status 3"), "{ended:?}");
+    world.expect_loaded(&["minix"])
+}
+
+pub(super) fn logged(world: &mut World) -> Result<()> {
+    without_interval()?;
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    let mut log = Tail::new()?;
+    for _ in 0..2 {
+        let ended = rmmod(&["-a", "-s"])?;
+        ended.expect_code(0)?;
+        ensure!(ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:?}");
+    }
+    world.expect_absent(&["minix"])?;
+    let told: Vec<_> = log.records()?.into_iter().filter(|(_, text)| text.contains("rmmod[")).collect();
+    ensure!(told.len() == 1, "expected one record: {told:?}");
+    // Facility daemon, information.
+    let right = |(priority, text): &(u32, String)| {
+        *priority == 30 && text.contains("minix") && text.contains("fs-minix")
+    };
+    ensure!(told.iter().all(right), "{told:?}");
+    Ok(())
+}
+
+pub(super) fn two_at_once(world: &mut World) -> Result<()> {
+    without_interval()?;
+    let (begun, gate) = (format!("{WORK}/begun"), format!("{WORK}/gate"));
+    world.configure("remove", &format!("remove minix echo >{begun}; cat {gate}; /sbin/rmmod minix\n"))?;
+    crate::program::shell(&format!("mkfifo {gate}"))?;
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    pass()?;
+    let first = spawn(pass);
+    let deadline = Instant::now() + PATIENCE;
+    while !Path::new(&begun).exists() {
+        ensure!(Instant::now() < deadline, "the first pass does not begin to remove");
+        sleep(Duration::from_millis(1));
+    }
+    // The first one waits in the command, with its lock held.
+    pass().context("the second pass")?;
+    ensure!(!first.is_finished(), "the first pass ended before its command did");
+    world.expect_loaded(&["minix"])?;
+    fs::write(&gate, "")?;
+    first.join().map_err(|_| anyhow!("the first pass panicked"))??;
+    world.expect_absent(&["minix"])
+}
+
+pub(super) fn race(_: &mut World) -> Result<()> {
+    const ROUNDS: usize = 20;
+    without_interval()?;
+    let place = format!("{WORK}/mount-binfmt_misc");
+    let mounts = spawn(move || -> Result<()> {
+        for round in 0..ROUNDS {
+            // A mount loads the module anew if a pass has just unloaded it.
+            ask::file_system("binfmt_misc").with_context(|| format!("mount {round}"))?;
+            let status = fs::read_to_string(Path::new(&place).join("status"))?;
+            ensure!(status.trim() == "enabled", "round {round}: {status}");
+            unmount(&place, UnmountFlags::empty())?;
+        }
+        Ok(())
+    });
+    for _ in 0..ROUNDS {
+        pass()?;
+    }
+    mounts.join().map_err(|_| anyhow!("the mounting thread panicked"))?
+}

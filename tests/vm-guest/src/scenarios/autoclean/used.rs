@@ -1,0 +1,82 @@
+//! What stays: modules in use, and modules that somebody wants.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::mount::{UnmountFlags, unmount};
+
+use super::{goes, is_recorded, on_demand, on_demand_by_name, record_of, stays, stays_by_evidence};
+use crate::ask;
+use crate::program::modprobe;
+use crate::world::{PROC, WORK, World};
+
+pub(super) fn recorded(world: &mut World) -> Result<()> {
+    let _ = ask::file_system("vfat");
+    world.expect_loaded(&["vfat", "fat"])?;
+    for (module, role) in [("fat", "dependency"), ("vfat", "target")] {
+        let text = fs::read_to_string(record_of(module)).with_context(|| format!("no record of {module}"))?;
+        let lines: Vec<_> = text.lines().collect();
+        ensure!(lines.contains(&"request=fs-vfat"), "{text}");
+        ensure!(lines.contains(&format!("role={role}").as_str()), "{text}");
+        ensure!(is_recorded(module)?, "not of this load: {text}");
+    }
+    Ok(())
+}
+
+pub(super) fn mounted(world: &mut World) -> Result<()> {
+    on_demand(|| ask::file_system("binfmt_misc"))?.context("the mount")?;
+    stays(world, &["binfmt_misc"])?;
+    let place = format!("{WORK}/mount-binfmt_misc");
+    ensure!(Path::new(&place).join("status").exists(), "the mount does not work any more");
+    unmount(&place, UnmountFlags::empty())?;
+    goes(world, &["binfmt_misc"])
+}
+
+pub(super) fn open_socket(world: &mut World) -> Result<()> {
+    let socket = on_demand(|| ask::crypto("hash", "rmd160"))?.context("the socket")?;
+    stays(world, &["af_alg", "algif_hash", "rmd160"])?;
+    drop(socket);
+    goes(world, &["algif_hash", "rmd160"])
+}
+
+pub(super) fn selected(world: &mut World) -> Result<()> {
+    let socket = on_demand(|| ask::congestion_control("vegas"))?.context("the socket")?;
+    stays(world, &["tcp_vegas"])?;
+    drop(socket);
+    fs::write(Path::new(PROC).join("sys/net/ipv4/tcp_congestion_control"), "vegas")?;
+    stays(world, &["tcp_vegas"])?;
+    fs::write(Path::new(PROC).join("sys/net/ipv4/tcp_congestion_control"), "cubic")?;
+    goes(world, &["tcp_vegas"])
+}
+
+pub(super) fn table(world: &mut World) -> Result<()> {
+    // Without its parameter the table would wait for the first rule.
+    world.configure("table", "options iptable_filter forward=0\n")?;
+    on_demand_by_name(&["iptable_filter"])?;
+    stays_by_evidence(world, &["iptable_filter", "ip_tables"])?;
+    let tables = fs::read_to_string(Path::new(PROC).join("net/ip_tables_names"))?;
+    ensure!(tables.lines().any(|table| table == "filter"), "the table is gone: {tables}");
+    Ok(())
+}
+
+pub(super) fn by_hand(world: &mut World) -> Result<()> {
+    modprobe(&["minix"])?;
+    stays(world, &["minix"])
+}
+
+pub(super) fn at_boot(world: &mut World) -> Result<()> {
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    fs::write("/etc/modules", "minix\n")?;
+    let stayed = stays(world, &["minix"]);
+    fs::remove_file("/etc/modules")?;
+    stayed?;
+    goes(world, &["minix"])
+}
+
+pub(super) fn pinned(world: &mut World) -> Result<()> {
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    ensure!(is_recorded("minix")?);
+    modprobe(&["minix"])?;
+    stays(world, &["minix"])
+}
