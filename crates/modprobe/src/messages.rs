@@ -160,6 +160,7 @@ pub(crate) fn note(note: &Note) -> Vec<u8> {
             b" error=",
             errno::text(missing.errno.raw_os_error()).as_bytes(),
         ]),
+        Note::NoName(name) => join(&[b"failed to lookup dependency '", name, b"', continuing anyway."]),
         Note::TooDeep(module) => {
             join(&[b"softdeps around ", module.as_bytes(), b" are nested without end; the rest is left out"])
         }

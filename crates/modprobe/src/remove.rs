@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use modcli::{Ended, Exit};
 use modfile::ModuleName;
-use modkernel::{DryRun, KernelOps, Native, Sysfs};
+use modkernel::{KernelOps, Native, Rehearsal, Sysfs};
 
 use crate::diagnose::in_use::{self, Users};
 use crate::execute::{Execution, Manner, Outcome};
@@ -24,7 +24,7 @@ pub(crate) fn run(run: &Run<'_>, request: &Remove) -> Result<Exit, Ended> {
     let kernel: &mut dyn KernelOps = if request.mode.is_real() {
         &mut native
     } else {
-        dry = DryRun(native);
+        dry = Rehearsal::new(native);
         &mut dry
     };
     let mut execution = Execution {
