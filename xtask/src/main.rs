@@ -24,7 +24,7 @@ usage: cargo xtask TASK
   setup                 bring what tests and comparisons need; harmless to repeat
   demo                  the main job on a real kernel's modules, beside kmod's
   test                  every test, as CI runs them
-  compliance [depmod]   ours against kmod 30 and kmod 34
+  compliance [TOOL]     ours against kmod 30 and kmod 34; depmod, modprobe or rmmod
   vm [SCENARIO|GROUP]   the tools on a real kernel in QEMU
   man                   manual pages against the tools' options
   completions [--check] renew what completions know of the tools' options, or only compare it

@@ -9,7 +9,7 @@ use modkernel::{KernelOps, Native, Rehearsal, Sysfs};
 use crate::diagnose::in_use::{self, Users};
 use crate::execute::{Execution, Manner, Outcome};
 use crate::messages;
-use crate::plan::{self, RemoveOptions};
+use crate::plan::{self, Removal, RemoveOptions};
 use crate::request::Remove;
 use crate::tool::Run;
 
@@ -60,7 +60,7 @@ pub(crate) fn run(run: &Run<'_>, request: &Remove) -> Result<Exit, Ended> {
             }
             let outcome = execution.remove(&removal, manner);
             if !matches!(outcome, Ok(Outcome::Gone)) && run.session.reporter.wants_hints() {
-                hint_about_users(run, &entry.name, &sysfs);
+                hint_about_users(run, &removal, execution.kernel, &sysfs);
             }
             if outcome? == Outcome::Stays {
                 exit = Exit::Failure;
@@ -71,13 +71,20 @@ pub(crate) fn run(run: &Run<'_>, request: &Remove) -> Result<Exit, Ended> {
     Ok(exit)
 }
 
-fn hint_about_users(run: &Run<'_>, module: &ModuleName, sysfs: &Sysfs) {
-    let holders = sysfs.holders(module).unwrap_or_default();
+fn hint_about_users(run: &Run<'_>, removal: &Removal, kernel: &dyn KernelOps, sysfs: &Sysfs) {
+    let Some(module) = used(removal, kernel) else { return };
+    let holders = kernel.holders(module).unwrap_or_default();
     let mounts = std::fs::read(run.places.proc.join("self/mounts")).unwrap_or_default();
     let directory = sysfs.directory(module);
-    let is_used = matches!(sysfs.use_count(module), Ok(Some(count)) if count > 0);
     let users = Users::gather(module, &holders, directory.as_deref(), &mounts, &run.db);
-    if let Some(hint) = in_use::hint(&users).filter(|_| is_used) {
+    if let Some(hint) = in_use::hint(&users) {
         run.session.reporter.hint(hint);
     }
+}
+
+/// The first module of a plan that somebody uses: there its removal ended.
+fn used<'r>(removal: &'r Removal, kernel: &dyn KernelOps) -> Option<&'r ModuleName> {
+    let before = removal.after.iter().chain(&removal.holders).find_map(|removal| used(removal, kernel));
+    let itself = || matches!(kernel.use_count(&removal.module), Ok(Some(count)) if count > 0);
+    before.or_else(|| itself().then_some(&removal.module))
 }
