@@ -25,7 +25,7 @@ usage: cargo xtask TASK
   setup                 bring what tests and comparisons need; harmless to repeat
   demo                  the main job on a real kernel's modules, beside kmod's
   test                  every test, as CI runs them
-  compliance [depmod]   ours against kmod 30 and kmod 34
+  compliance [TOOL]     ours against kmod 30 and kmod 34; depmod, modprobe or rmmod
   calls                 system calls of the builds: those that a kernel's request may make, and their number
   vm [SCENARIO|GROUP]   the tools on a real kernel in QEMU
   man                   manual pages against the tools' options

@@ -61,8 +61,8 @@ impl Environment {
 }
 
 /// Splits at single spaces. Quotes, single or double, protect spaces and are dropped.
-// compat: the closing quote ends the argument, so that a space behind it ends an empty one more; nothing at the
-// end is no argument; a quote that is never closed means itself.
+// compat: where a quote begins an argument the closing one ends it, so that a space behind it ends an empty one
+// more; nothing at the end is no argument; a quote that is never closed means itself.
 fn split(text: &OsStr) -> Vec<OsString> {
     let mut arguments = Vec::new();
     let mut argument = Vec::new();
@@ -71,8 +71,10 @@ fn split(text: &OsStr) -> Vec<OsString> {
         match (byte, open) {
             (b' ', None) => arguments.push(std::mem::take(&mut argument)),
             (b'"' | b'\'', None) => open = Some((byte, argument.len())),
-            (byte, Some((quote, _))) if byte == quote => {
-                arguments.push(std::mem::take(&mut argument));
+            (byte, Some((quote, at))) if byte == quote => {
+                if at == 0 {
+                    arguments.push(std::mem::take(&mut argument));
+                }
                 open = None;
             }
             (byte, _) => argument.push(byte),
@@ -178,6 +180,7 @@ mod tests {
             ("-a 'top' x", &["-a", "top", "", "x"]),
             ("-a x'top'", &["-a", "xtop"]),
             ("'a b'c \"d\"e", &["a b", "c", "d", "e"]),
+            ("x='a b'y z=''\"c d\" w", &["x=a by", "z=c d", "w"]),
             ("-a ''", &["-a", ""]),
             ("-a 'open x", &["-a", "'open x"]),
             ("x=\"1 '2\"", &["x=1 '2"]),

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use modkernel::{DryRun, KernelOps, Native};
+use modkernel::{KernelOps, Native, Rehearsal};
 
 use crate::execute::Execution;
 use crate::request::{AfterFailure, Mode, Persist};
@@ -24,7 +24,7 @@ impl Run<'_> {
     pub fn carry_out<T>(&self, terms: Terms, deed: impl FnOnce(&mut Execution<'_>) -> T) -> T {
         let native = Native::of_system();
         if !terms.mode.is_real() {
-            return deed(&mut self.execution(&mut DryRun(native), terms));
+            return deed(&mut self.execution(&mut Rehearsal::new(native), terms));
         }
         let sys_module = native.sysfs().modules().to_owned();
         let settings = self.settings(&sys_module, terms.persist);

@@ -9,6 +9,8 @@ use std::path::Path;
 use modcli::{Severity, errno};
 use moddb::TableProblem;
 use moddb::config::ConfigProblem;
+use moddb::config::files::FileProblem;
+use moddb::index::IndexError;
 use moddb::paths::Table;
 use modfile::ModuleName;
 use modstate::settings::Notice;
@@ -117,12 +119,56 @@ pub(crate) fn no_symbols(which: &str, operand: &OsStr, errno: i32) -> Vec<u8> {
     join(&[format!("could not get {which} of ").as_bytes(), operand.as_bytes(), b": ", reason.as_bytes()])
 }
 
+/// What is quoted of a file stays as it stands there: it need not be UTF-8.
 pub(crate) fn config(problem: &ConfigProblem) -> (Severity, Vec<u8>) {
-    (severity(problem.severity()), problem.to_string().into())
+    let text = match problem {
+        ConfigProblem::File(problem) => file(problem),
+        ConfigProblem::BadLine { location, word } => join(&[
+            bytes(&location.file),
+            format!(" line {}: ignoring bad line starting with '", location.line).as_bytes(),
+            word,
+            b"'",
+        ]),
+        ConfigProblem::Deprecated { file, word } => {
+            join(&[bytes(file), b": command ", word, b" is deprecated and not parsed anymore"])
+        }
+        ConfigProblem::BadKernelOption { module } => {
+            join(&[b"Ignoring bad option on kernel command line while parsing module name: '", module, b"'"])
+        }
+    };
+    (severity(problem.severity()), text)
+}
+
+fn file(problem: &FileProblem) -> Vec<u8> {
+    let path = bytes(problem.path());
+    match problem.errno().map(|errno| errno::text(errno.raw_os_error())) {
+        Some(reason) if !matches!(problem, FileProblem::CannotStat { .. }) => {
+            join(&[path, b": cannot be read: ", reason.as_bytes()])
+        }
+        _ => problem.to_string().into(),
+    }
 }
 
 pub(crate) fn table(problem: &TableProblem) -> (Severity, Vec<u8>) {
-    (severity(problem.severity()), problem.to_string().into())
+    let text = match problem {
+        TableProblem::Unusable { index, error, .. } => join(&[bytes(index), b": ", reason(error).as_bytes()]),
+        TableProblem::TextInstead { index, error, text, .. } => join(&[
+            bytes(index),
+            b": ",
+            reason(error).as_bytes(),
+            b"; using ",
+            bytes(text),
+            b", run depmod to write it anew",
+        ]),
+    };
+    (severity(problem.severity()), text)
+}
+
+fn reason(error: &IndexError) -> String {
+    match error {
+        IndexError::Io(error) => format!("cannot read the index: {}", errno::reason(error)),
+        other => other.to_string(),
+    }
 }
 
 pub(crate) fn requested(name: &OsStr, requester: &Requester) -> Vec<u8> {
@@ -146,8 +192,11 @@ pub(crate) fn for_the_kernel(problem: &TableProblem, release: &OsStr) -> Option<
     }
     let state = if error.is_missing() { "missing" } else { "damaged" };
     let cause = format!("{}-{state}", table.index_name());
-    let reason =
-        if error.is_missing() { "is missing".to_owned() } else { format!("cannot be used ({error})") };
+    let reason = if error.is_missing() {
+        "is missing".to_owned()
+    } else {
+        format!("cannot be used ({})", reason(error))
+    };
     let severity = match problem {
         TableProblem::Unusable { .. } => Severity::Error,
         TableProblem::TextInstead { .. } => Severity::Warning,
@@ -164,6 +213,7 @@ pub(crate) fn note(note: &Note) -> Vec<u8> {
             b" error=",
             errno::text(missing.errno.raw_os_error()).as_bytes(),
         ]),
+        Note::NoName(name) => join(&[b"failed to lookup dependency '", name, b"', continuing anyway."]),
         Note::TooDeep(module) => {
             join(&[b"softdeps around ", module.as_bytes(), b" are nested without end; the rest is left out"])
         }

@@ -4,13 +4,13 @@ use std::os::unix::ffi::OsStrExt;
 
 use modcli::{Ended, Exit};
 use modfile::ModuleName;
-use modkernel::{Native, Sysfs};
+use modkernel::{KernelOps, Native, Sysfs};
 
 use crate::diagnose::in_use::{self, Users};
 use crate::execute::{Execution, Manner, Outcome};
 use crate::kernel::Terms;
 use crate::messages;
-use crate::plan::{self, RemoveOptions};
+use crate::plan::{self, Removal, RemoveOptions};
 use crate::request::Remove;
 use crate::tool::Run;
 
@@ -54,7 +54,7 @@ fn all(run: &Run<'_>, request: &Remove, execution: &mut Execution<'_>) -> Result
             }
             let outcome = execution.remove(&removal, manner);
             if !matches!(outcome, Ok(Outcome::Gone)) && run.session.reporter.wants_hints() {
-                hint_about_users(run, &entry.name, sysfs);
+                hint_about_users(run, &removal, execution.kernel, sysfs);
             }
             if outcome? == Outcome::Stays {
                 exit = Exit::Failure;
@@ -65,13 +65,20 @@ fn all(run: &Run<'_>, request: &Remove, execution: &mut Execution<'_>) -> Result
     Ok(exit)
 }
 
-fn hint_about_users(run: &Run<'_>, module: &ModuleName, sysfs: &Sysfs) {
-    let holders = sysfs.holders(module).unwrap_or_default();
+fn hint_about_users(run: &Run<'_>, removal: &Removal, kernel: &dyn KernelOps, sysfs: &Sysfs) {
+    let Some(module) = used(removal, kernel) else { return };
+    let holders = kernel.holders(module).unwrap_or_default();
     let mounts = std::fs::read(run.places.proc.join("self/mounts")).unwrap_or_default();
     let directory = sysfs.directory(module);
-    let is_used = matches!(sysfs.use_count(module), Ok(Some(count)) if count > 0);
     let users = Users::gather(module, &holders, directory.as_deref(), &mounts, &run.db);
-    if let Some(hint) = in_use::hint(&users).filter(|_| is_used) {
+    if let Some(hint) = in_use::hint(&users) {
         run.session.reporter.hint(hint);
     }
+}
+
+/// The first module of a plan that somebody uses: there its removal ended.
+fn used<'r>(removal: &'r Removal, kernel: &dyn KernelOps) -> Option<&'r ModuleName> {
+    let before = removal.after.iter().chain(&removal.holders).find_map(|removal| used(removal, kernel));
+    let itself = || matches!(kernel.use_count(&removal.module), Ok(Some(count)) if count > 0);
+    before.or_else(|| itself().then_some(&removal.module))
 }

@@ -7,7 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use modcli::common::VERBOSE;
+use modcli::Threshold;
+use modcli::common::{QUIET, VERBOSE};
 use modcli::getopt::Parsed;
 use modkernel::{InsertFlags, RemoveFlags};
 
@@ -310,7 +311,7 @@ fn remove(parsed: &Parsed, after_failure: AfterFailure, wait: Option<Duration>) 
 }
 
 fn mode(parsed: &Parsed) -> Mode {
-    let show = parsed.has(VERBOSE);
+    let show = is_verbose(parsed);
     if parsed.has(cli::SHOW_DEPENDS) {
         Mode::ShowDepends
     } else if parsed.has(cli::DRY_RUN) {
@@ -324,9 +325,22 @@ fn persist(parsed: &Parsed) -> Persist {
     if parsed.has(cli::NO_PERSIST) { Persist::NotThisTime } else { Persist::AsConfigured }
 }
 
+/// Whether there are more `-v` than it takes after the last `-q`, which a few are needed to outweigh.
+fn is_verbose(parsed: &Parsed) -> bool {
+    let normal = Threshold::WARNINGS;
+    let threshold = parsed.events.iter().fold(normal, |threshold, event| match event.id.as_str() {
+        VERBOSE => threshold.raised(),
+        QUIET => Threshold::SILENT,
+        _ => threshold,
+    });
+    threshold > normal
+}
+
 fn place(parsed: &Parsed, current_dir: impl FnOnce() -> PathBuf) -> Place {
     let root = match parsed.value(cli::DIRNAME) {
         None => PathBuf::new(),
+        // compat: an empty root is the system's own.
+        Some(root) if root.is_empty() => PathBuf::new(),
         Some(root) => absolute(root, current_dir),
     };
     Place {
@@ -349,8 +363,15 @@ pub(crate) fn absolute(path: &OsStr, current_dir: impl FnOnce() -> PathBuf) -> P
 
 /// Parameters as the kernel reads them: a value with a space is put between quotes unless it begins with one.
 fn params(arguments: &[OsString]) -> Vec<u8> {
-    let quoted: Vec<Vec<u8>> = arguments.iter().map(|argument| quote(argument.as_bytes())).collect();
-    quoted.join(&b' ')
+    let mut params = Vec::new();
+    for argument in arguments {
+        // compat: empty arguments count only behind another.
+        if !params.is_empty() {
+            params.push(b' ');
+        }
+        params.extend(quote(argument.as_bytes()));
+    }
+    params
 }
 
 fn quote(argument: &[u8]) -> Vec<u8> {
@@ -448,6 +469,8 @@ mod tests {
         assert_eq!(one.modules, [Wanted { operand: "m".into(), params: expected.as_bytes().to_vec() }]);
         let Action::Insert(all) = action(&["-a", "m", "x=1"]) else { panic!("not an insertion") };
         assert_eq!(all.modules.len(), 2);
+        let Action::Insert(empty) = action(&["m", "", "x=1", "", "y"]) else { panic!("not an insertion") };
+        assert_eq!(empty.modules, [Wanted { operand: "m".into(), params: b"x=1  y".to_vec() }]);
     }
 
     #[test]
@@ -460,6 +483,9 @@ mod tests {
         assert_eq!(mode(&["-n", "m"]), Mode::DryRun { show: false });
         assert_eq!(mode(&["--show", "-v", "m"]), Mode::DryRun { show: true });
         assert_eq!(mode(&["m"]), Mode::Real { show: false });
+        assert_eq!(mode(&["-v", "-q", "m"]), Mode::Real { show: false });
+        assert_eq!(mode(&["-q", "-vvvv", "m"]), Mode::Real { show: false });
+        assert_eq!(mode(&["-q", "-vvvvv", "m"]), Mode::Real { show: true });
     }
 
     #[test]
@@ -489,6 +515,7 @@ mod tests {
         assert_eq!(request(&["-d", "./r", "m"]).unwrap().place.root, PathBuf::from("/here/./r"));
         assert_eq!(request(&["-d", "/r/", "m"]).unwrap().place.root, PathBuf::from("/r/"));
         assert_eq!(request(&["m"]).unwrap().place.root, PathBuf::new());
+        assert_eq!(request(&["-d", "", "m"]).unwrap().place.root, PathBuf::new());
     }
 
     #[test]

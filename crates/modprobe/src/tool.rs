@@ -55,7 +55,8 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
     let request = match Request::new(&parsed, || std::env::current_dir().unwrap_or_default()) {
         Ok(request) => request,
         Err(problem) => {
-            session.reporter.error(messages::problem(&problem));
+            // compat: the command line is judged before -q counts.
+            session.reporter.insist(Severity::Error, messages::problem(&problem));
             return Ok(Exit::Failure);
         }
     };

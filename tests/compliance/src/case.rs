@@ -19,10 +19,17 @@
 //! descriptors 64                        the limit of open files
 //! inside                                run with the root directory as /, where nothing can be written below
 //!                                       /var/cache unless the case has a /var of its own
+//! shell                                 the root directory has a /bin/sh
+//! world NAME                            the lines of worlds/NAME, as if they stood here
+//! database                              kmod 34's depmod builds the module database before the first run
+//! later KEYWORD ...                     file, link, fifo, directory or module: put there after the database;
+//! later without PATH                    likewise taken away, and
+//! later cut PATH BYTES                  cut to its first bytes
 //! silent                                the references are expected to print and change nothing
 //! free stdout: REASON                   standard output need only be there, its text is each program's own
 //! differs from kmod 30: REASON          files `ours` and `kmod-30` hold the exact results
-//! run {base} -a {version}               {base} is -b {root} -C {root}/etc/depmod.d; > FILE sends stdout there
+//! run {base} -a {version}               {base} is -b {root} -C {root}/etc/depmod.d for depmod, -S {version} for
+//!                                       modprobe; > FILE sends stdout there
 //! ```
 
 use std::fs;
@@ -32,6 +39,7 @@ use anyhow::{Context, Result, bail, ensure};
 use fixtures::{Compression, CrcStyle, Kind, Module, Signature, Tree, compress};
 use reference::Release;
 
+use crate::later::Later;
 use crate::words;
 
 /// One command line of a case.
@@ -62,6 +70,12 @@ pub struct Case {
     pub descriptors: Option<u32>,
     /// Whether the root directory becomes `/`.
     pub inside: bool,
+    /// Whether the root directory has a shell.
+    pub shell: bool,
+    /// Whether a module database is built before the first run.
+    pub database: bool,
+    /// What is done to the tree after that.
+    pub later: Later,
     /// Whether nothing is expected to happen.
     pub silent: bool,
     /// Whether standard output is each program's own.
@@ -76,7 +90,7 @@ impl Case {
         let path = directory.join("case");
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        parse(&name, directory, &text).with_context(|| path.display().to_string())
+        parse(&name, directory, &with_worlds(&text)?).with_context(|| path.display().to_string())
     }
 
     /// Why a difference from `release` is intended, if it is.
@@ -86,11 +100,29 @@ impl Case {
     }
 }
 
+/// The lines of a case with those of the worlds that it names in the place of their names.
+fn with_worlds(text: &str) -> Result<String> {
+    let mut whole = String::new();
+    for line in text.lines() {
+        match line.strip_prefix("world ") {
+            Some(name) => {
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("worlds").join(name);
+                whole += &fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            }
+            None => {
+                whole += line;
+                whole.push('\n');
+            }
+        }
+    }
+    Ok(whole)
+}
+
 /// A keyword line and the indented lines below it.
-struct Block<'t> {
-    keyword: &'t str,
-    rest: &'t str,
-    body: Vec<&'t str>,
+pub struct Block<'t> {
+    pub keyword: &'t str,
+    pub rest: &'t str,
+    pub body: Vec<&'t str>,
 }
 
 fn blocks(text: &str) -> Result<Vec<Block<'_>>> {
@@ -122,6 +154,9 @@ fn parse(name: &str, directory: &Path, text: &str) -> Result<Case> {
         cwd: String::new(),
         descriptors: None,
         inside: false,
+        shell: false,
+        database: false,
+        later: Later::new(version),
         silent: false,
         free_stdout: false,
         differences: Vec::new(),
@@ -138,6 +173,9 @@ fn parse(name: &str, directory: &Path, text: &str) -> Result<Case> {
     if !without.contains(&"build-files") {
         case.tree = case.tree.with_build_files();
     }
+    if case.shell {
+        case.tree = case.tree.file("/bin/sh", "");
+    }
     // In the live system ours remembers what it read; that is shown by the case that has a /var of its own.
     if case.inside && !case.tree.has("/var") {
         case.tree = case.tree.file("/var/cache", "");
@@ -147,9 +185,17 @@ fn parse(name: &str, directory: &Path, text: &str) -> Result<Case> {
 }
 
 fn apply(case: &mut Case, block: &Block<'_>) -> Result<()> {
-    let tree = case.tree.clone();
+    match planted(case.tree.clone(), block)? {
+        Some(tree) => case.tree = tree,
+        None => setting(case, block)?,
+    }
+    Ok(())
+}
+
+/// The tree with what a block puts into it; `None` if that is not what the block does.
+pub fn planted(tree: Tree, block: &Block<'_>) -> Result<Option<Tree>> {
     let two = || block.rest.split_once(' ').context("two words are needed");
-    case.tree = match block.keyword {
+    Ok(Some(match block.keyword {
         "version" => tree,
         "moduledir" => tree.module_directory(block.rest),
         "module" => module(tree, block)?,
@@ -169,12 +215,8 @@ fn apply(case: &mut Case, block: &Block<'_>) -> Result<()> {
             let (path, mode) = two()?;
             tree.mode(path, u32::from_str_radix(mode, 8)?)
         }
-        _ => {
-            setting(case, block)?;
-            tree
-        }
-    };
-    Ok(())
+        _ => return Ok(None),
+    }))
 }
 
 fn setting(case: &mut Case, block: &Block<'_>) -> Result<()> {
@@ -186,6 +228,9 @@ fn setting(case: &mut Case, block: &Block<'_>) -> Result<()> {
         "cwd" => block.rest.clone_into(&mut case.cwd),
         "descriptors" => case.descriptors = Some(block.rest.parse()?),
         "inside" => case.inside = true,
+        "shell" => case.shell = true,
+        "database" => case.database = true,
+        "later" => case.later.add(block)?,
         "silent" => case.silent = true,
         "free" => {
             ensure!(block.rest.starts_with("stdout: "), "free stdout: REASON");

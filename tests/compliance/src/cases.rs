@@ -57,11 +57,11 @@ pub fn run(
 fn one(subjects: &Subjects, case: &Case, records: Records) -> Result<Vec<(Release, Verdict)>> {
     let temporary = tempfile::tempdir()?;
     // The roots' paths are equally long, as offsets in an index depend on the paths in it.
-    let ours = observe(case, &subjects.ours, &temporary.path().join("root-xx"))?;
+    let ours = observe(case, subjects, &subjects.ours, &temporary.path().join("root-xx"))?;
     let mut verdicts = Vec::new();
     for (release, program) in &subjects.references {
         let root = temporary.path().join(format!("root-{}", release.number()));
-        let theirs = observe(case, program, &root)?;
+        let theirs = observe(case, subjects, program, &root)?;
         let verdict = silence(case, &theirs)
             .and_then(|()| judge(case, *release, &ours, &theirs, records))
             .unwrap_or_else(|error| Verdict::Failed(format!("{error:#}")));

@@ -7,6 +7,8 @@ mod cases;
 mod compare;
 mod damaged;
 mod index;
+mod later;
+mod lookups;
 mod neutral;
 mod observe;
 mod parallel;
@@ -30,11 +32,12 @@ use tally::Tally;
 
 const USAGE: &str = "\
 usage: compliance [--tool TOOL] --ours PROGRAM [--only TEXT] [--record] [--seed NUMBER]
-  --tool TOOL     depmod (if not given) or rmmod
+  --tool TOOL     depmod (if not given), modprobe or rmmod
   --ours PROGRAM  our TOOL; kmod-30 and kmod-34 stand for the references themselves
   --only TEXT     only the parts and cases whose names contain TEXT
   --record        write intended differences down anew, to be read before they are committed
   --seed NUMBER   other random trees than those of every day
+  --each          ask for each name of the real database in a process of its own (about half an hour)
 ";
 
 struct Options {
@@ -43,6 +46,7 @@ struct Options {
     only: String,
     records: Records,
     seed: u64,
+    each: bool,
 }
 
 fn main() -> ExitCode {
@@ -63,6 +67,7 @@ fn options() -> Result<Options> {
         only: String::new(),
         records: Records::Check,
         seed: 1,
+        each: false,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -73,6 +78,7 @@ fn options() -> Result<Options> {
             "--only" => options.only = value()?,
             "--seed" => options.seed = value()?.parse().context("--seed takes a number")?,
             "--record" => options.records = Records::Write,
+            "--each" => options.each = true,
             other => bail!("unknown option {other}\n{USAGE}"),
         }
     }
@@ -110,6 +116,11 @@ fn compare_all(options: &Options) -> Result<bool> {
         }
         let tally = whole::run(&subjects, &cache, only)?;
         println!("whole trees: {tally}");
+        total.join(&tally);
+    }
+    if options.tool == "modprobe" && "real-database".contains(only.as_str()) {
+        let tally = lookups::run(&subjects, &cache, options.each)?;
+        println!("real database: {tally}");
         total.join(&tally);
     }
     println!("{}: {total}", options.tool);

@@ -13,6 +13,7 @@ use reference::{Ending, Limits, Outcome, Program, run, run_with_stdout_set};
 use crate::case::{Case, Run};
 use crate::neutral::{self, replace};
 use crate::snapshot::{self, Changes, Snapshot};
+use crate::subjects::Subjects;
 
 /// What one command line did. The root directory reads `{root}` everywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,23 +31,30 @@ pub struct Observation {
 /// A run of a small case takes milliseconds; one that is stopped is one that never ends.
 const LIMITS: Limits = Limits { time: Duration::from_secs(5), output: 1 << 20 };
 
+/// The search path of all programs; in a root directory of its own, ours is found by its name.
+const PATH: &str = "/tools:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Writes the case's tree to `root`, which must not exist, and runs its command lines there.
-pub fn observe(case: &Case, program: &Program, root: &Path) -> Result<Vec<Observation>> {
+pub fn observe(case: &Case, subjects: &Subjects, program: &Program, root: &Path) -> Result<Vec<Observation>> {
     case.tree.write(root).with_context(|| format!("writing the tree of {}", case.name))?;
     if case.inside {
         std::fs::create_dir(root.join(TOOLS))?;
     }
+    if case.database {
+        subjects.build_database(root, case.tree.version())?;
+    }
+    case.later.apply(root).with_context(|| format!("changing the tree of {}", case.name))?;
     let mut before = snapshot::take(root)?;
     let mut observations = Vec::new();
     for line in &case.runs {
         let mut command = match (case.inside, case.descriptors) {
-            (true, _) => inside(program, root),
+            (true, _) => inside(case, subjects, program, root),
             (false, Some(limit)) => limited(program, limit),
             (false, None) => program.command(),
         };
         let inner_root = if case.inside { Path::new("") } else { root };
-        command.args(line.words.iter().flat_map(|word| expand(word, inner_root, case)));
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
+        command.args(line.words.iter().flat_map(|word| expand(word, inner_root, case, program.tool())));
+        command.env_clear().env("PATH", PATH).env("LC_ALL", "C");
         command.envs(case.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(root.join(&case.cwd));
         let outcome = start(command, line)?;
@@ -108,13 +116,28 @@ fn limited(program: &Program, descriptors: u32) -> Command {
 const TOOLS: &str = "tools";
 
 /// The program with `root` as its root directory, in a mount namespace of its own.
-fn inside(program: &Program, root: &Path) -> Command {
-    const SCRIPT: &str = "mount --rbind \"$2\" \"$1/tools\"; root=$1; shift 2; exec chroot \"$root\" \"$@\"";
+fn inside(case: &Case, subjects: &Subjects, program: &Program, root: &Path) -> Command {
+    const SCRIPT: &str = r#"
+        root=$1 tools=$2 shell=$3 directory=$4
+        shift 4
+        mount --rbind "$tools" "$root/tools"
+        if [ -e "$root/dev/null" ]; then mount --bind /dev/null "$root/dev/null"; fi
+        if [ -n "$shell" ]; then mount --bind "$shell" "$root/bin/sh"; fi
+        exec unshare --root="$root" --wd="$directory" "$@"
+    "#;
     let directory = program.directory();
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-euc", SCRIPT, "sh"]);
     command.arg(root).arg(directory);
-    for word in program.words() {
+    command.arg(if case.shell { subjects.shell.as_os_str() } else { OsStr::new("") });
+    command.arg(Path::new("/").join(&case.cwd));
+    let words = program.words();
+    if words.len() == 1 {
+        // By its name alone, which is then also its argument 0.
+        command.arg(program.tool());
+        return command;
+    }
+    for word in words {
         let there = Path::new("/").join(TOOLS);
         let word = replace(word.as_bytes(), directory.as_os_str().as_bytes(), there.as_os_str().as_bytes());
         command.arg(OsString::from_vec(word));
@@ -122,12 +145,15 @@ fn inside(program: &Program, root: &Path) -> Command {
     command
 }
 
-fn expand(word: &[u8], root: &Path, case: &Case) -> Vec<OsString> {
+fn expand(word: &[u8], root: &Path, case: &Case, tool: &str) -> Vec<OsString> {
+    if word == b"{base}" && tool == "modprobe" {
+        return vec!["-S".into(), case.tree.version().into()];
+    }
     if word == b"{base}" {
         let config = root.join("etc/depmod.d");
         return vec!["-b".into(), root.into(), "-C".into(), config.into()];
     }
-    let directory = case.tree.directory_in(root);
+    let directory = case.tree.directory_in(if case.inside { Path::new("/") } else { root });
     let mut text = word.to_vec();
     for (name, value) in [
         (&b"{root}"[..], root.as_os_str()),

@@ -1,7 +1,9 @@
 //! The programs that are compared.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Result, bail};
-use reference::{Cache, Program, Release};
+use reference::{Cache, Ending, Limits, Program, Release, run};
 
 /// Ours, and the references.
 #[derive(Clone, Debug)]
@@ -10,6 +12,10 @@ pub struct Subjects {
     pub ours: Program,
     /// Older first.
     pub references: Vec<(Release, Program)>,
+    /// Builds the databases on which tools other than depmod are compared.
+    depmod: Program,
+    /// What cases have for a shell: busybox, which needs no libraries.
+    pub shell: PathBuf,
 }
 
 impl Subjects {
@@ -30,7 +36,19 @@ impl Subjects {
                 Program::plain(tool, &path)
             }
         };
-        Ok(Self { ours, references })
+        let depmod = Program::reference(cache, Release::Kmod34, "depmod")?;
+        Ok(Self { ours, references, depmod, shell: cache.directory().join("busybox/bin/busybox") })
+    }
+
+    /// Builds the database of the modules of `version` below `root`.
+    pub fn build_database(&self, root: &Path, version: &str) -> Result<()> {
+        let mut command = self.depmod.command();
+        command.arg("-b").arg(root).arg("-C").arg(root.join("etc/depmod.d")).arg(version);
+        let outcome = run(command, &Limits::default())?;
+        if outcome.ending != Ending::Exit(0) {
+            bail!("depmod: {:?}: {}", outcome.ending, String::from_utf8_lossy(&outcome.stderr));
+        }
+        Ok(())
     }
 
     /// The program of one reference.

@@ -6,19 +6,16 @@
 //! dependencies in their order. What the `kmod` crate cannot say, error codes above all, is not compared here.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it reports to the person who runs it")]
 
-mod names;
-
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use kmod::Context;
 use moddb::ModuleDb;
 use moddb::config::Config;
 use moddb::paths::{self, ModuleDir};
-use reference::{Cache, Ending, Kernel, Limits, Program, Release, run};
+use reference::{Cache, Ending, Kernel, Limits, Program, Release, names, run};
 
 /// A module as libkmod found it: its name, its path below the root, and its dependencies' paths in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,16 +101,7 @@ fn build(program: &Program, kernel: &Kernel, root: &Path) -> Result<()> {
 
 /// Every name that a database is asked for.
 fn questions(directory: &Path) -> Result<BTreeSet<String>> {
-    let read = |name: &str| {
-        let path = directory.join(name);
-        fs::read(&path).with_context(|| path.display().to_string())
-    };
-    let mut questions = BTreeSet::new();
-    questions.extend(names::of_modules(&read("modules.dep")?));
-    questions.extend(names::of_modules(&read("modules.builtin")?));
-    questions.extend(names::of_aliases(&read("modules.alias")?));
-    questions.extend(names::of_aliases(&read("modules.symbols")?));
-    questions.extend(names::of_builtin_aliases(&read("modules.builtin.modinfo")?));
+    let mut questions = names::of_database(directory)?;
     questions.insert("no_such_module_at_all".to_owned());
     Ok(questions)
 }

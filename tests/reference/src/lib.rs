@@ -4,6 +4,7 @@
 //! Nothing is fetched here; `cargo xtask setup` does that. What is missing is said, with that command.
 
 mod cache;
+pub mod names;
 mod program;
 mod run;
 

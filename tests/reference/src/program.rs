@@ -88,6 +88,11 @@ impl Program {
         Ok(program)
     }
 
+    /// The name under which it is started.
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+
     /// The first line of what `--version` prints.
     ///
     /// # Errors

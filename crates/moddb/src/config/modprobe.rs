@@ -80,7 +80,9 @@ impl Config {
     /// The texts of [`Config::options_of`], joined by single spaces.
     #[must_use]
     pub fn options_for(&self, module: &[u8], alias: Option<&[u8]>) -> Vec<u8> {
-        let texts: Vec<_> = self.options_of(module, alias).map(|line| line.text.as_slice()).collect();
+        let texts = self.options_of(module, alias).map(|line| line.text.as_slice());
+        // The kernel's command line may give an empty parameter.
+        let texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
         texts.join(&b' ')
     }
 
@@ -128,7 +130,7 @@ mod tests {
     #[test]
     fn options_of_name_and_alias_are_joined_in_order() {
         let mut config = config("options a x=1\noptions net-pf-1 y=2\noptions a*  z\noptions a w=4\n");
-        assert_eq!(config.parse_kernel_command_line(b"a.v=5"), []);
+        assert_eq!(config.parse_kernel_command_line(b"a. a.v=5"), []);
         assert_eq!(config.options_for(b"a", Some(b"net_pf_1")), b"x=1 y=2 w=4 v=5");
         assert_eq!(config.options_for(b"a", None), b"x=1 w=4 v=5");
         assert_eq!(config.options_for(b"b", None), b"");

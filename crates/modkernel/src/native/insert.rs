@@ -33,8 +33,10 @@ pub(super) fn insert(
     let open_flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = rustix::fs::open(path, open_flags, Mode::empty()).map_err(read_error)?;
     let stat = rustix::fs::fstat(&file).map_err(read_error)?;
-    if !FileType::from_raw_mode(stat.st_mode).is_file() {
-        return Err(ReadError::NotRegular.into());
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => {}
+        FileType::Directory => return Err(read_error(Errno::ISDIR)),
+        _ => return Err(ReadError::NotRegular.into()),
     }
     let mut magic = [0; MAGIC_LEN];
     let len = rustix::io::pread(&file, magic.as_mut_slice(), 0).map_err(read_error)?;
@@ -128,7 +130,7 @@ mod tests {
         let short = directory.path().join("short.ko");
         std::fs::write(&short, b"ELF").unwrap();
         assert!(attempt(&short).is(Errno::INVAL));
-        assert!(attempt(directory.path()).is(Errno::INVAL));
+        assert!(attempt(directory.path()).is(Errno::ISDIR));
         assert!(attempt(&directory.path().join("missing.ko")).is(Errno::NOENT));
         let damaged = directory.path().join("damaged.ko.xz");
         std::fs::write(&damaged, b"\xFD7zXZ\0nonsense").unwrap();

@@ -5,6 +5,7 @@ mod insert;
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
@@ -73,7 +74,8 @@ impl KernelOps for Native {
     }
 
     fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
-        Command::new(SHELL).arg("-c").arg(line).envs(environment.iter().copied()).status()
+        // As system(3) calls it: the shell puts its name before what it complains of.
+        Command::new(SHELL).arg0("sh").arg("-c").arg(line).envs(environment.iter().copied()).status()
     }
 }
 

@@ -12,7 +12,7 @@ use moddb::depend::{self, Dependency};
 use moddb::{ModuleDb, ModuleEntry};
 use modfile::ModuleName;
 
-use super::{DEEPEST, Note};
+use super::{DEEPEST, Note, softdeps};
 
 /// The module that is wanted.
 #[derive(Clone, Debug)]
@@ -125,7 +125,10 @@ impl Planner<'_> {
     fn with_softdeps(&mut self, module: &Module<'_>, depth: usize) {
         let (pre, post) = match self.db.config().softdeps(module.name.as_bytes()) {
             None => (Vec::new(), Vec::new()),
-            Some(softdep) => (self.resolve(&softdep.pre), self.resolve(&softdep.post)),
+            Some(softdep) => {
+                let notes = &mut self.plan.notes;
+                (softdeps(self.db, &softdep.pre, notes), softdeps(self.db, &softdep.post, notes))
+            }
         };
         if depth >= DEEPEST && !(pre.is_empty() && post.is_empty()) {
             self.plan.notes.push(Note::TooDeep(module.name.clone()));
@@ -140,10 +143,6 @@ impl Planner<'_> {
         for entry in &post {
             self.visit(entry, depth + 1);
         }
-    }
-
-    fn resolve(&self, names: &[Vec<u8>]) -> Vec<ModuleEntry> {
-        names.iter().flat_map(|name| self.db.resolve(name)).collect()
     }
 
     // compat: if one file is missing, all dependencies are left out and the module is tried without.
@@ -185,8 +184,8 @@ impl Planner<'_> {
             (Some(command), _) => {
                 InsertAction::Command { line: command.line.clone(), origin: command.origin.clone() }
             }
-            _ if is_builtin => InsertAction::Builtin,
             (None, Some(path)) => InsertAction::File(path.clone()),
+            (None, None) if is_builtin => InsertAction::Builtin,
             (None, None) => InsertAction::NoFile,
         }
     }

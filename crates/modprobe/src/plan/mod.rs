@@ -8,7 +8,9 @@ mod insert;
 mod remove;
 
 use moddb::depend::MissingDependency;
+use moddb::{ModuleDb, ModuleEntry};
 use modfile::ModuleName;
+use modfile::name::normalize_alias;
 
 pub use insert::{InsertAction, InsertPlan, InsertStep, Role, Target, insert};
 pub use remove::{Came, HoldersOf, Removal, RemoveOptions, remove};
@@ -23,4 +25,18 @@ pub enum Note {
     MissingDependency(MissingDependency),
     /// The softdeps, or holders, of a module are nested so deeply that the rest is left out.
     TooDeep(ModuleName),
+    /// A softdep names what can be no name: its brackets do not match.
+    NoName(Vec<u8>),
+}
+
+/// The modules that the names in a softdep mean. Unknown ones are left out.
+fn softdeps(db: &ModuleDb, names: &[Vec<u8>], notes: &mut Vec<Note>) -> Vec<ModuleEntry> {
+    let mut found = Vec::new();
+    for name in names {
+        if normalize_alias(name).is_err() {
+            notes.push(Note::NoName(name.clone()));
+        }
+        found.extend(db.resolve(name));
+    }
+    found
 }

@@ -6,7 +6,7 @@ use moddb::config::Origin;
 use moddb::{ModuleDb, ModuleEntry};
 use modfile::ModuleName;
 
-use super::{DEEPEST, Note};
+use super::{DEEPEST, Note, softdeps};
 
 /// The unloading of one module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl Planner<'_> {
 
     /// Softdeps go in the reverse order of their loading.
     fn softdeps(&mut self, names: &[Vec<u8>]) -> Vec<Removal> {
-        let entries: Vec<ModuleEntry> = names.iter().flat_map(|name| self.db.resolve(name)).collect();
+        let entries = softdeps(self.db, names, self.notes);
         entries.iter().rev().filter_map(|entry| self.along(entry, false)).collect()
     }
 
