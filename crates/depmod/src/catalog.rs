@@ -21,6 +21,9 @@ use crate::scan::Found;
 /// Files that a thread takes at a time.
 const BATCH: usize = 16;
 
+/// For fewer modules than one in so many the cache is not written anew: that takes as long as reading them again.
+const FEW: usize = 256;
+
 /// What is known of one module.
 pub(crate) struct Known {
     info: ModuleInfo,
@@ -123,7 +126,9 @@ pub(crate) fn assemble(
         }
     }
     let reused = modules.iter().filter(|(_, known)| known.reused).count();
-    let is_current = reused == modules.len() && reused == remembered;
+    let newly_known = modules.iter().filter(|(_, known)| !known.reused && known.stamp.is_some()).count();
+    let gone = remembered.saturating_sub(reused);
+    let is_current = newly_known.max(gone) <= modules.len() / FEW;
     if !is_current && request.destination == Destination::Files {
         remember(request, &modules, reporter);
     }
