@@ -7,6 +7,7 @@ mod compliance;
 mod demo;
 mod dist;
 mod documents;
+mod fuzz;
 mod packaging;
 mod project;
 mod setup;
@@ -34,6 +35,7 @@ usage: cargo xtask TASK
   install --prefix DIR  the tools for this machine with pages and completions, below DIR
   packaging             the Debian package, installed, upgraded, aborted and removed in throwaway systems
   tidy                  rules of the source tree that no other tool checks
+  fuzz [TARGET]         random bytes for everything that reads files, a minute each
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
   bench request         a request of the kernel answered by ours and by kmod 30, in time
   bench autoclean       a pass of rmmod -a that has nothing to do, in time
@@ -67,6 +69,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ["bench", "autoclean"] => calls::time_of_a_pass(),
         ["bench", "request"] => vm::time_of_a_request(),
         ["bench", options @ ..] => bench::run(options),
+        ["fuzz", options @ ..] => fuzz::run(options),
         ["measure", command @ ..] => bench::measure(command),
         [] | ["help" | "--help" | "-h"] => {
             print!("{TASKS}");
