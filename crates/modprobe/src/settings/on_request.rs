@@ -136,7 +136,7 @@ fn loaded(keeper: &Settings<'_>, native: &Native) -> Result<Vec<ModuleName>, Vec
     let names = entries.flatten().map(|entry| ModuleName::new(entry.file_name().as_bytes()));
     let mut modules: Vec<_> =
         names.filter(|name| keeper.rules(name).next().is_some() && is_loaded(native, name)).collect();
-    modules.sort();
+    modules.sort_unstable();
     Ok(modules)
 }
 
@@ -148,7 +148,7 @@ fn all(keeper: &Settings<'_>, native: &Native) -> Result<Vec<ModuleName>, Vec<u8
             .map_err(|error| messages::cannot_list(&keeper.places.settings, &error))?;
         modules.extend(saved.into_iter().filter(|name| keeper.rules(name).next().is_some()));
     }
-    modules.sort();
+    modules.sort_unstable();
     modules.dedup();
     Ok(modules)
 }

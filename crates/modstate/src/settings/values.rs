@@ -42,7 +42,7 @@ pub(super) fn read_all(
     }
     // A name that cannot stand in a settings file cannot be saved.
     keys.retain(|key| Key::parse(&key.format()).as_ref() == Some(key));
-    keys.sort();
+    keys.sort_unstable();
     keys.dedup();
     keys.into_iter()
         .filter_map(|key| match read(places, module, &key) {
