@@ -133,10 +133,13 @@ fn loaded(keeper: &Settings<'_>, native: &Native) -> Result<Vec<ModuleName>, Vec
     }
     let entries = std::fs::read_dir(keeper.sys_module)
         .map_err(|error| messages::cannot_list(keeper.sys_module, &error))?;
-    let names = entries.flatten().map(|entry| ModuleName::new(entry.file_name().as_bytes()));
-    let mut modules: Vec<_> =
-        names.filter(|name| keeper.rules(name).next().is_some() && is_loaded(native, name)).collect();
-    modules.sort_unstable();
+    let mut modules = Vec::new();
+    for entry in entries.flatten() {
+        let name = ModuleName::new(entry.file_name().as_bytes());
+        if keeper.rules(&name).next().is_some() && is_loaded(native, &name) {
+            add(&mut modules, name);
+        }
+    }
     Ok(modules)
 }
 
@@ -146,11 +149,20 @@ fn all(keeper: &Settings<'_>, native: &Native) -> Result<Vec<ModuleName>, Vec<u8
     if keeper.modutils.config(keeper.reporter).persists_anything() {
         let saved = settings::with_saved(&keeper.places.of_settings(keeper.sys_module))
             .map_err(|error| messages::cannot_list(&keeper.places.settings, &error))?;
-        modules.extend(saved.into_iter().filter(|name| keeper.rules(name).next().is_some()));
+        for name in saved {
+            if keeper.rules(&name).next().is_some() {
+                add(&mut modules, name);
+            }
+        }
     }
-    modules.sort_unstable();
-    modules.dedup();
     Ok(modules)
+}
+
+/// Puts a name in its place in a sorted list, unless it stands there.
+fn add(modules: &mut Vec<ModuleName>, name: ModuleName) {
+    if let Err(at) = modules.binary_search(&name) {
+        modules.insert(at, name);
+    }
 }
 
 /// A table with a heading; nothing if there is nothing to show.

@@ -8,7 +8,7 @@ use modfile::ModuleName;
 
 use super::baseline::Baseline;
 use super::document::Document;
-use super::key::Key;
+use super::key::{self, Key};
 use super::notice::Notice;
 use super::restore::trusted;
 use super::{Places, values};
@@ -57,10 +57,10 @@ pub fn show(
     let path = small_file::of_module(&places.settings, module);
     let saved = path.and_then(|path| trusted(&path, owner, &mut notices)).map(|trusted| trusted.document);
     let saved: Vec<_> = saved.iter().flat_map(Document::settings).collect();
-    let mut keys: Vec<Key> =
-        present.iter().map(|(key, _)| key).chain(saved.iter().map(|(key, _)| *key)).cloned().collect();
-    keys.sort_unstable();
-    keys.dedup();
+    let mut keys: Vec<Key> = present.iter().map(|(key, _)| key.clone()).collect();
+    for (key, _) in &saved {
+        key::add(&mut keys, (*key).clone());
+    }
     let settings = keys.into_iter().filter(|key| key.is_allowed(rules)).map(|key| Setting {
         now: present.iter().find(|(other, _)| *other == key).map(|(_, value)| value.clone()),
         at_load: baseline.value(&key).map(<[u8]>::to_vec),
