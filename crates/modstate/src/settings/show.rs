@@ -52,7 +52,10 @@ pub fn show(
     let (mut present, mut baseline) = (Vec::new(), Baseline::default());
     if let Some(load) = load {
         present = values::read_all(places, module, rules, &mut notices);
-        baseline = Baseline::read(places, module, load).unwrap_or_default();
+        match Baseline::read(places, module, load) {
+            Ok(found) => baseline = found.unwrap_or_default(),
+            Err(notice) => notices.push(notice),
+        }
     }
     let path = small_file::of_module(&places.settings, module);
     let saved = path.and_then(|path| trusted(&path, owner, &mut notices)).map(|trusted| trusted.document);

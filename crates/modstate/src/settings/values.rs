@@ -62,7 +62,7 @@ fn keys(places: &Places, module: &ModuleName, rules: &[&What]) -> Vec<Key> {
     keys
 }
 
-/// A value without the newline at its end; `None` if it is not there, or not both readable and writable.
+/// A value without newlines at its end, of which a text set by `echo` has two; `None` if it is not there, or not both readable and writable.
 pub(super) fn read(places: &Places, module: &ModuleName, key: &Key) -> io::Result<Option<Vec<u8>>> {
     let Some((directory, name)) = directory_of(places, module, key)? else { return Ok(None) };
     let stat = match statat(&directory, OsStr::from_bytes(&name), AtFlags::SYMLINK_NOFOLLOW) {
@@ -78,13 +78,14 @@ pub(super) fn read(places: &Places, module: &ModuleName, key: &Key) -> io::Resul
     let mut value = Vec::new();
     let limit = u64::try_from(LONGEST_VALUE).unwrap_or(u64::MAX) + 2;
     std::fs::File::from(file).take(limit).read_to_end(&mut value)?;
-    if value.last() == Some(&b'\n') {
+    while value.last() == Some(&b'\n') {
         value.pop();
     }
     Ok(Some(value))
 }
 
-/// Writes a value as `echo` would: in one piece, with a newline.
+/// Writes a value in one piece. Without a newline, which a parameter that is a text would keep; only an empty value
+/// needs one to be written at all.
 pub(super) fn write(places: &Places, module: &ModuleName, key: &Key, value: &[u8]) -> io::Result<()> {
     let Some((directory, name)) = directory_of(places, module, key)? else {
         return Err(io::ErrorKind::NotFound.into());
@@ -95,7 +96,9 @@ pub(super) fn write(places: &Places, module: &ModuleName, key: &Key, value: &[u8
     if !file.metadata()?.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    file.write_all(&[value, b"\n"].concat())
+    let text = if value.is_empty() { b"\n" } else { value };
+    // What is left would be a value of its own.
+    if file.write(text)? == text.len() { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
 fn flags(how: OFlags) -> OFlags {
@@ -201,6 +204,19 @@ mod tests {
         let shown: Vec<_> = values.iter().map(|(key, value)| (key.to_string(), value.as_slice())).collect();
         assert_eq!(shown, [("parameters/a".into(), &b"1"[..]), ("sysctl/net/b/m_1".into(), b"x y")]);
         assert!(notices.is_empty());
+    }
+
+    #[test]
+    fn a_text_set_by_echo_is_read_and_written_without_its_newline() {
+        let system =
+            system("persist m\n", &[("sys/m/parameters/a", "text\n\n"), ("sys/m/parameters/b", "\n")]);
+        let key = |name: &str| Key::Parameter(name.into());
+        let value = |name| read(&system.places, system.module(), &key(name)).unwrap().unwrap();
+        assert_eq!((value("a"), value("b")), (b"text".to_vec(), b"".to_vec()));
+        for (value, text) in [("other", "other"), ("", "\n")] {
+            write(&system.places, system.module(), &key("a"), value.as_bytes()).unwrap();
+            assert_eq!(system.read("sys/m/parameters/a"), text);
+        }
     }
 
     #[test]
