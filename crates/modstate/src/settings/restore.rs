@@ -168,6 +168,20 @@ mod tests {
     }
 
     #[test]
+    fn a_given_parameter_that_cannot_be_read_is_not_even_touched() {
+        let system = system(
+            "persist m\n",
+            &[("sys/m/parameters/a_b", "7"), (FILE, "parameters/a_b = 1\nparameters/c = 1\n")],
+        );
+        let path = system.path("sys/m/parameters/a_b");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o200)).unwrap();
+        assert_eq!(system.inserted(1, PutBack::Everything, &["a-b", "c"]), [""; 0]);
+        let path = system.path("sys/m/parameters/a_b");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(system.value("sys/m/parameters/a_b"), "7");
+    }
+
+    #[test]
     fn what_no_line_allows_is_not_written() {
         let system = system(
             "persist m parameters a\n",
