@@ -39,7 +39,9 @@ impl<'a, K: KernelOps> Keeping<'a, K> {
     /// Puts back the settings of all that came in; to be called when nothing more will. The kernel may be waiting
     /// for one of the modules until then, so none of this is done in between.
     pub fn restore(&mut self) {
-        self.settings.restore(&std::mem::take(&mut self.inserted));
+        if !self.inserted.is_empty() {
+            self.settings.restore(&std::mem::take(&mut self.inserted));
+        }
     }
 
     fn save(&mut self, module: &ModuleName) {
