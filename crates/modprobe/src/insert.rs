@@ -30,7 +30,7 @@ pub(crate) fn run(run: &Run<'_>, request: &Insert) -> Result<Exit, Ended> {
         first_time: request.first_time,
         persist: request.persist,
     };
-    run.carry_out(terms, |execution| {
+    run.carry_out(terms, &mut |execution| {
         let mut exit = Exit::Success;
         for wanted in &request.modules {
             if one(run, request, wanted, execution)? == Exit::Failure {

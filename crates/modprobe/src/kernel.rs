@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use modcli::{Ended, Exit};
 use modkernel::{KernelOps, Native, Rehearsal};
 
 use crate::execute::Execution;
@@ -21,7 +22,14 @@ pub(crate) struct Terms {
 
 impl Run<'_> {
     /// Has plans carried out. Settings are put back when all of it is done, or as much as could be.
-    pub fn carry_out<T>(&self, terms: Terms, deed: impl FnOnce(&mut Execution<'_>) -> T) -> T {
+    ///
+    /// # Errors
+    /// Those of the deed: a FATAL message was told.
+    pub fn carry_out(
+        &self,
+        terms: Terms,
+        deed: &mut dyn FnMut(&mut Execution<'_>) -> Result<Exit, Ended>,
+    ) -> Result<Exit, Ended> {
         let native = Native::of_system();
         if !terms.mode.is_real() {
             return deed(&mut self.execution(&mut Rehearsal::new(native), terms));

@@ -25,7 +25,7 @@ pub(crate) fn run(run: &Run<'_>, request: &Remove) -> Result<Exit, Ended> {
         first_time: request.first_time,
         persist: request.persist,
     };
-    run.carry_out(terms, |execution| all(run, request, execution))
+    run.carry_out(terms, &mut |execution| all(run, request, execution))
 }
 
 fn all(run: &Run<'_>, request: &Remove, execution: &mut Execution<'_>) -> Result<Exit, Ended> {

@@ -83,8 +83,13 @@ impl System {
         fs::read_to_string(self.path(path)).unwrap_or_else(|error| format!("({error})"))
     }
 
+    /// A value, with or without the newline that a kernel shows behind it.
+    fn value(&self, path: &str) -> String {
+        self.read(path).trim_end().to_owned()
+    }
+
     fn top(&self, parameter: &str) -> String {
-        self.read(&format!("sys/top/parameters/{parameter}"))
+        self.value(&format!("sys/top/parameters/{parameter}"))
     }
 
     /// The files of a new load: other directories, with the values that the modules begin with.
@@ -194,8 +199,8 @@ fn what_was_changed_comes_back_for_target_and_dependency() {
     assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
     assert_eq!(system.saved("var/settings/low"), ["parameters/b = 5"]);
     system.load();
-    assert_eq!((system.top("a"), system.top("b")), ("5\n".into(), "1\n".into()));
-    assert_eq!(system.read("sys/low/parameters/b"), "5\n");
+    assert_eq!((system.top("a"), system.top("b")), ("5".into(), "1".into()));
+    assert_eq!(system.value("sys/low/parameters/b"), "5");
 }
 
 #[test]
@@ -205,7 +210,7 @@ fn a_parameter_given_here_or_in_the_configuration_is_not_overwritten() {
     let (said, loaded) = system.insert(Run { params: "a=3", ..BY_HAND });
     assert_eq!(said, "");
     assert!(loaded.is_ok());
-    assert_eq!((system.top("a"), system.top("b")), ("1\n".into(), "1\n".into()));
+    assert_eq!((system.top("a"), system.top("b")), ("1".into(), "1".into()));
     // What was not put back is not forgotten either.
     system.unload();
     assert_eq!(system.saved(FILE), ["parameters/a = 5", "parameters/b = 5"]);
@@ -220,7 +225,7 @@ fn a_dependency_that_came_in_keeps_its_settings_though_the_target_fails() {
     let (said, loaded) = system.insert(BY_HAND);
     assert_eq!(said, "");
     assert!(loaded.is_err());
-    assert_eq!(system.read("sys/low/parameters/a"), "5\n");
+    assert_eq!(system.value("sys/low/parameters/a"), "5");
 }
 
 #[test]
@@ -231,7 +236,7 @@ fn a_module_that_was_there_before_is_left_as_it_is() {
     let (said, loaded) = system.insert(BY_HAND);
     assert_eq!(said, "");
     assert_eq!(loaded.unwrap().present, ["low".into()]);
-    assert_eq!(system.read("sys/low/parameters/a"), "1\n");
+    assert_eq!(system.value("sys/low/parameters/a"), "1");
     assert!(!system.path("run").exists());
 }
 
@@ -246,7 +251,7 @@ fn a_value_that_is_refused_is_one_warning_and_the_module_is_loaded() {
          or directory; correct the line, or remove it\n"
     );
     assert!(loaded.is_ok());
-    assert_eq!(system.top("a"), "5\n");
+    assert_eq!(system.top("a"), "5");
 }
 
 #[test]
@@ -260,8 +265,8 @@ fn in_a_request_of_the_kernel_what_may_need_another_module_is_one_line_in_the_lo
         said.contains("sysctl/net/core/default_qdisc is not put back in a request of the kernel"),
         "{said}"
     );
-    assert_eq!(system.read("proc/sys/net/core/default_qdisc"), "fifo\n");
-    assert_eq!(system.top("a"), "5\n");
+    assert_eq!(system.value("proc/sys/net/core/default_qdisc"), "fifo");
+    assert_eq!(system.top("a"), "5");
     system.unload();
     assert_eq!(system.saved(FILE), ["sysctl/net/core/default_qdisc = fq", "parameters/a = 5"]);
 }
@@ -271,7 +276,7 @@ fn without_a_line_for_the_module_nothing_is_touched() {
     let mut system = system("persist other\nkeep top\n", "");
     system.write("var/settings/top", "parameters/a = 5\n");
     system.load();
-    assert_eq!(system.top("a"), "1\n");
+    assert_eq!(system.top("a"), "1");
     system.write("sys/top/parameters/a", "7\n");
     system.unload();
     assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
@@ -284,7 +289,7 @@ fn no_persist_skips_both_directions_once() {
     let mut system = system("persist top\n", "");
     system.write(FILE, "parameters/a = 5\n");
     assert_eq!(system.insert(not_now()).0, "");
-    assert_eq!(system.top("a"), "1\n");
+    assert_eq!(system.top("a"), "1");
     system.write("sys/top/parameters/b", "6\n");
     assert_eq!(system.remove(not_now(), Manner::default()), (String::new(), Some(Outcome::Gone)));
     assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
@@ -295,7 +300,7 @@ fn no_persist_skips_both_directions_once() {
     system.unload();
     assert_eq!(system.saved(FILE), ["parameters/a = 5", "parameters/b = 6"]);
     system.load();
-    assert_eq!((system.top("a"), system.top("b")), ("5\n".into(), "6\n".into()));
+    assert_eq!((system.top("a"), system.top("b")), ("5".into(), "6".into()));
 }
 
 #[test]
@@ -309,7 +314,7 @@ fn a_removal_that_fails_loses_nothing() {
     assert_eq!(said, "modprobe: ERROR: could not remove 'top': Device or resource busy\n");
     assert_eq!(outcome, Some(Outcome::Stays));
     assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
-    assert_eq!(system.top("a"), "5\n");
+    assert_eq!(system.top("a"), "5");
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! A kernel whose modules keep their settings: what comes in is noted, and what goes is saved before.
 
-use std::collections::BTreeSet;
 use std::ffi::{CStr, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -28,19 +27,21 @@ pub struct Keeping<'a, K> {
     settings: &'a Settings<'a>,
     inserted: Vec<Inserted>,
     /// What was told when settings were saved: a removal that is tried again has the same to say.
-    told: BTreeSet<String>,
+    told: Vec<String>,
 }
 
 impl<'a, K: KernelOps> Keeping<'a, K> {
     /// Changes to this kernel are accompanied.
     pub fn new(kernel: K, settings: &'a Settings<'a>) -> Self {
-        Self { kernel, settings, inserted: Vec::new(), told: BTreeSet::new() }
+        Self { kernel, settings, inserted: Vec::new(), told: Vec::new() }
     }
 
     /// Puts back the settings of all that came in; to be called when nothing more will. The kernel may be waiting
     /// for one of the modules until then, so none of this is done in between.
     pub fn restore(&mut self) {
-        self.settings.restore(&std::mem::take(&mut self.inserted));
+        if !self.inserted.is_empty() {
+            self.settings.restore(&std::mem::take(&mut self.inserted));
+        }
     }
 
     fn save(&mut self, module: &ModuleName) {
@@ -48,8 +49,10 @@ impl<'a, K: KernelOps> Keeping<'a, K> {
             return;
         }
         for notice in self.settings.save(module).map(|saved| saved.notices).unwrap_or_default() {
-            if self.told.insert(format!("{module} {notice}")) {
+            let text = format!("{module} {notice}");
+            if !self.told.contains(&text) {
                 self.settings.tell(module, &notice);
+                self.told.push(text);
             }
         }
     }

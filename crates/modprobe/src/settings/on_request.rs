@@ -133,10 +133,13 @@ fn loaded(keeper: &Settings<'_>, native: &Native) -> Result<Vec<ModuleName>, Vec
     }
     let entries = std::fs::read_dir(keeper.sys_module)
         .map_err(|error| messages::cannot_list(keeper.sys_module, &error))?;
-    let names = entries.flatten().map(|entry| ModuleName::new(entry.file_name().as_bytes()));
-    let mut modules: Vec<_> =
-        names.filter(|name| keeper.rules(name).next().is_some() && is_loaded(native, name)).collect();
-    modules.sort();
+    let mut modules = Vec::new();
+    for entry in entries.flatten() {
+        let name = ModuleName::new(entry.file_name().as_bytes());
+        if keeper.rules(&name).next().is_some() && is_loaded(native, &name) {
+            add(&mut modules, name);
+        }
+    }
     Ok(modules)
 }
 
@@ -146,12 +149,24 @@ fn all(keeper: &Settings<'_>, native: &Native) -> Result<Vec<ModuleName>, Vec<u8
     if keeper.modutils.config(keeper.reporter).persists_anything() {
         let saved = settings::with_saved(&keeper.places.of_settings(keeper.sys_module))
             .map_err(|error| messages::cannot_list(&keeper.places.settings, &error))?;
-        modules.extend(saved.into_iter().filter(|name| keeper.rules(name).next().is_some()));
+        for name in saved {
+            if keeper.rules(&name).next().is_some() {
+                add(&mut modules, name);
+            }
+        }
     }
-    modules.sort();
-    modules.dedup();
     Ok(modules)
 }
+
+/// Puts a name in its place in a sorted list, unless it stands there.
+fn add(modules: &mut Vec<ModuleName>, name: ModuleName) {
+    if let Err(at) = modules.binary_search(&name) {
+        modules.insert(at, name);
+    }
+}
+
+/// Columns are no wider than this, in characters; what does not fit pushes the rest of its line to the right.
+const WIDEST: usize = 60;
 
 /// A table with a heading; nothing if there is nothing to show.
 fn table(settings: &[(&ModuleName, Setting)]) -> String {
@@ -169,7 +184,8 @@ fn table(settings: &[(&ModuleName, Setting)]) -> String {
         ]
     }));
     let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.max().unwrap_or(0).min(WIDEST)
     };
     let (a, b, c, d) = (width(0), width(1), width(2), width(3));
     let mut text = String::new();
@@ -196,4 +212,37 @@ fn plain(bytes: &[u8]) -> String {
         character => character,
     };
     String::from_utf8_lossy(bytes).chars().map(clean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use modstate::settings::Key;
+
+    use super::*;
+
+    #[test]
+    fn each_setting_is_a_line_with_what_is_known_of_it() {
+        let module = ModuleName::from("m");
+        let setting = |key: &str, now: Option<&str>, at_load: Option<&str>, saved: Option<&str>| {
+            let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
+            let key = Key::parse(key.as_bytes()).unwrap();
+            (&module, Setting { key, now: bytes(now), at_load: bytes(at_load), saved: bytes(saved) })
+        };
+        let text = table(&[
+            setting("parameters/a", Some("5"), Some("1"), None),
+            setting("sysctl/net/x", Some("4\t5\x1b[2J"), Some(""), Some("4 5")),
+            setting("parameters/long", None, None, Some(&"x".repeat(100))),
+        ]);
+        let long = "x".repeat(100);
+        assert_eq!(
+            text,
+            format!(
+                "MODULE  SETTING          NOW      AT LOAD  SAVED\n\
+                 m       parameters/a     5        1        -\n\
+                 m       sysctl/net/x     4 5?[2J  \"\"       4 5\n\
+                 m       parameters/long  -        -        {long}\n"
+            )
+        );
+        assert_eq!(table(&[]), "");
+    }
 }

@@ -12,6 +12,7 @@ use modfile::ModuleName;
 
 use super::Places;
 use super::key::Key;
+use super::notice::Notice;
 use crate::fields;
 use crate::identity::Identity;
 use crate::small_file::{self, Durability, FOR_OWNER};
@@ -49,9 +50,20 @@ impl Baseline {
     }
 
     /// That of a load; `None` if it has none.
-    pub fn read(places: &Places, module: &ModuleName, identity: &Identity) -> Option<Self> {
-        let text = small_file::read(&small_file::of_module(&places.baselines, module)?).ok()?;
-        let pairs = fields::parse(&text).ok()?;
+    ///
+    /// # Errors
+    /// There may be one, which cannot be read.
+    pub fn read(places: &Places, module: &ModuleName, identity: &Identity) -> Result<Option<Self>, Notice> {
+        let Some(path) = small_file::of_module(&places.baselines, module) else { return Ok(None) };
+        match small_file::read(&path) {
+            Ok(text) => Ok(Self::parse(&text, identity)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Notice::CannotRead(path, error)),
+        }
+    }
+
+    fn parse(text: &[u8], identity: &Identity) -> Option<Self> {
+        let pairs = fields::parse(text).ok()?;
         if Identity::of_pairs(&pairs).as_ref() != Some(identity) {
             return None;
         }

@@ -74,6 +74,13 @@ impl fmt::Display for Key {
     }
 }
 
+/// Puts a name in its place in a sorted list, unless it stands there.
+pub(super) fn add(keys: &mut Vec<Key>, key: Key) {
+    if let Err(at) = keys.binary_search(&key) {
+        keys.insert(at, key);
+    }
+}
+
 /// Matches part by part: no wildcard stands for a slash.
 fn path_matches(glob: &[u8], path: &[u8]) -> bool {
     let (mut globs, mut parts) = (glob.split(|&byte| byte == b'/'), path.split(|&byte| byte == b'/'));

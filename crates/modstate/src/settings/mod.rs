@@ -107,6 +107,11 @@ pub(crate) mod tests {
             fs::read_to_string(self.path(path)).unwrap_or_else(|error| format!("({error})"))
         }
 
+        /// A value, with or without the newline that a kernel shows behind it.
+        pub fn value(&self, path: &str) -> String {
+            self.read(path).trim_end().to_owned()
+        }
+
         pub fn rules(&self) -> Vec<&What> {
             self.config.persist(self.module()).collect()
         }
@@ -169,9 +174,9 @@ pub(crate) mod tests {
             system.write(path, value);
         }
         assert_eq!(system.inserted(2, PutBack::WhatLoadsNothing, &[]), [""; 0]);
-        assert_eq!(system.read("sys/m/parameters/a"), "5\n");
-        assert_eq!(system.read("sys/m/parameters/b"), "2");
-        assert_eq!(system.read("proc/net/m_max"), "99\n");
+        assert_eq!(system.value("sys/m/parameters/a"), "5");
+        assert_eq!(system.value("sys/m/parameters/b"), "2");
+        assert_eq!(system.value("proc/net/m_max"), "99");
         // Nothing was touched since: what was saved stays saved.
         let before = system.read("var/lib/modutils/settings/m");
         assert_eq!(system.removed(2), [""; 0]);

@@ -163,8 +163,22 @@ mod tests {
             ],
         );
         assert_eq!(system.inserted(1, PutBack::Everything, &["a"]), [""; 0]);
-        assert_eq!(system.read("sys/m/parameters/a"), "7");
-        assert_eq!(system.read("sys/m/parameters/b"), "1\n");
+        assert_eq!(system.value("sys/m/parameters/a"), "7");
+        assert_eq!(system.value("sys/m/parameters/b"), "1");
+    }
+
+    #[test]
+    fn a_given_parameter_that_cannot_be_read_is_not_even_touched() {
+        let system = system(
+            "persist m\n",
+            &[("sys/m/parameters/a_b", "7"), (FILE, "parameters/a_b = 1\nparameters/c = 1\n")],
+        );
+        let path = system.path("sys/m/parameters/a_b");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o200)).unwrap();
+        assert_eq!(system.inserted(1, PutBack::Everything, &["a-b", "c"]), [""; 0]);
+        let path = system.path("sys/m/parameters/a_b");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(system.value("sys/m/parameters/a_b"), "7");
     }
 
     #[test]
@@ -191,9 +205,9 @@ mod tests {
                 format!("{file}: no persist line names sysctl/kernel/x, ignored"),
             ]
         );
-        assert_eq!(system.read("sys/m/parameters/b"), "7");
-        assert_eq!(system.read("proc/kernel/x"), "7");
-        assert_eq!(system.read("sys/m/parameters/a"), "1\n");
+        assert_eq!(system.value("sys/m/parameters/b"), "7");
+        assert_eq!(system.value("proc/kernel/x"), "7");
+        assert_eq!(system.value("sys/m/parameters/a"), "1");
     }
 
     #[test]
@@ -206,7 +220,7 @@ mod tests {
             system.inserted(1, PutBack::Everything, &[]),
             [format!("{}: the kernel refused parameters/a = 1", system.path(FILE).display())]
         );
-        assert_eq!(system.read("sys/m/parameters/b"), "1\n");
+        assert_eq!(system.value("sys/m/parameters/b"), "1");
     }
 
     #[test]
@@ -215,7 +229,7 @@ mod tests {
             let system = system("persist m\n", &[("sys/m/parameters/a", "7"), (FILE, "parameters/a = 1\n")]);
             std::fs::set_permissions(system.path(FILE), std::fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1, "{mode:o}");
-            assert_eq!(system.read("sys/m/parameters/a"), "7");
+            assert_eq!(system.value("sys/m/parameters/a"), "7");
         }
     }
 
@@ -234,7 +248,7 @@ mod tests {
         std::fs::create_dir_all(system.path("var/lib/modutils/settings")).unwrap();
         symlink(system.path("else"), system.path(FILE)).unwrap();
         assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1);
-        assert_eq!(system.read("sys/m/parameters/a"), "7");
+        assert_eq!(system.value("sys/m/parameters/a"), "7");
     }
 
     #[test]
@@ -245,9 +259,9 @@ mod tests {
             &[(path, "fifo"), (FILE, "sysctl/net/core/default_qdisc = fq\n")],
         );
         assert_eq!(system.inserted(1, PutBack::WhatLoadsNothing, &[]).len(), 1);
-        assert_eq!(system.read(path), "fifo");
+        assert_eq!(system.value(path), "fifo");
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
-        assert_eq!(system.read(path), "fq\n");
+        assert_eq!(system.value(path), "fq");
     }
 
     #[test]
@@ -257,7 +271,7 @@ mod tests {
             &[("sys/m/parameters/a", "7"), (FILE, "parameters/a = 1\n"), ("run/modutils", "a file")],
         );
         assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1);
-        assert_eq!(system.read("sys/m/parameters/a"), "1\n");
+        assert_eq!(system.value("sys/m/parameters/a"), "1");
     }
 
     #[test]
@@ -274,10 +288,10 @@ mod tests {
         let (parameter, sysctl) = (system.path("sys/m/parameters/hashsize"), system.path("proc/net/buckets"));
         std::fs::hard_link(parameter, sysctl).unwrap();
         assert_eq!(system.inserted(1, PutBack::Everything, &["hashsize"]), [""; 0]);
-        assert_eq!(system.read("sys/m/parameters/hashsize"), "7\n");
-        assert_eq!(system.read("proc/net/max"), "1\n");
+        assert_eq!(system.value("sys/m/parameters/hashsize"), "7");
+        assert_eq!(system.value("proc/net/max"), "1");
         assert_eq!(system.inserted(2, PutBack::Everything, &[]), [""; 0]);
-        assert_eq!(system.read("sys/m/parameters/hashsize"), "1\n");
+        assert_eq!(system.value("sys/m/parameters/hashsize"), "1");
     }
 
     #[test]

@@ -57,9 +57,16 @@ fn save(places: &Places, saving: &Saving<'_>, notices: &mut Vec<Notice>) -> Opti
     if present.is_empty() {
         return None;
     }
-    let Some(mut baseline) = Baseline::read(places, module, identity) else {
-        notices.push(Notice::NoBaseline);
-        return None;
+    let mut baseline = match Baseline::read(places, module, identity) {
+        Ok(Some(baseline)) => baseline,
+        Ok(None) => {
+            notices.push(Notice::NoBaseline);
+            return None;
+        }
+        Err(notice) => {
+            notices.push(notice);
+            return None;
+        }
     };
     let path = small_file::of_module(&places.settings, module)?;
     let before = notices.len();
@@ -199,7 +206,7 @@ mod tests {
                 &[("sys/m/parameters/a", "1\n"), ("sys/m/parameters/b", "1\n"), (FILE, text)],
             );
             let _ = system.inserted(1, put_back, given);
-            assert_eq!(system.read("sys/m/parameters/a"), "1\n", "{put_back:?}");
+            assert_eq!(system.value("sys/m/parameters/a"), "1", "{put_back:?}");
             assert_eq!(system.removed(1), [""; 0]);
             assert_eq!(system.read(FILE), text, "{put_back:?}");
             // What is changed in such a load is saved all the same.
@@ -216,7 +223,7 @@ mod tests {
         system.write(FILE, "parameters/a = 5\n");
         assert_eq!(system.removed(1), [""; 0]);
         assert_eq!(system.inserted(2, PutBack::Everything, &[]), [""; 0]);
-        assert_eq!(system.read("sys/m/parameters/a"), "5\n");
+        assert_eq!(system.value("sys/m/parameters/a"), "5");
     }
 
     #[test]
@@ -237,7 +244,7 @@ mod tests {
         let system = system("persist m\n", &[("sys/m/parameters/a", "1\n"), (FILE, text)]);
         fs::set_permissions(system.path(FILE), fs::Permissions::from_mode(0o444)).unwrap();
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
-        assert_eq!(system.read("sys/m/parameters/a"), "5\n");
+        assert_eq!(system.value("sys/m/parameters/a"), "5");
         assert_eq!(system.removed(1), [""; 0]);
         system.write("sys/m/parameters/a", "6\n");
         let file = system.path(FILE).display().to_string();

@@ -1,6 +1,5 @@
 //! What there is to know of a module's settings, for people. Changes nothing.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -9,7 +8,7 @@ use modfile::ModuleName;
 
 use super::baseline::Baseline;
 use super::document::Document;
-use super::key::Key;
+use super::key::{self, Key};
 use super::notice::Notice;
 use super::restore::trusted;
 use super::{Places, values};
@@ -53,23 +52,28 @@ pub fn show(
     let (mut present, mut baseline) = (Vec::new(), Baseline::default());
     if let Some(load) = load {
         present = values::read_all(places, module, rules, &mut notices);
-        baseline = Baseline::read(places, module, load).unwrap_or_default();
+        match Baseline::read(places, module, load) {
+            Ok(found) => baseline = found.unwrap_or_default(),
+            Err(notice) => notices.push(notice),
+        }
     }
     let path = small_file::of_module(&places.settings, module);
     let saved = path.and_then(|path| trusted(&path, owner, &mut notices)).map(|trusted| trusted.document);
     let saved: Vec<_> = saved.iter().flat_map(Document::settings).collect();
-    let keys: BTreeSet<&Key> =
-        present.iter().map(|(key, _)| key).chain(saved.iter().map(|(key, _)| *key)).collect();
+    let mut keys: Vec<Key> = present.iter().map(|(key, _)| key.clone()).collect();
+    for (key, _) in &saved {
+        key::add(&mut keys, (*key).clone());
+    }
     let settings = keys.into_iter().filter(|key| key.is_allowed(rules)).map(|key| Setting {
-        now: present.iter().find(|(other, _)| other == key).map(|(_, value)| value.clone()),
-        at_load: baseline.value(key).map(<[u8]>::to_vec),
-        saved: saved.iter().find(|(other, _)| *other == key).map(|(_, value)| value.to_vec()),
-        key: key.clone(),
+        now: present.iter().find(|(other, _)| *other == key).map(|(_, value)| value.clone()),
+        at_load: baseline.value(&key).map(<[u8]>::to_vec),
+        saved: saved.iter().find(|(other, _)| **other == key).map(|(_, value)| value.to_vec()),
+        key,
     });
     Shown { settings: settings.collect(), notices }
 }
 
-/// The modules that have a settings file, sorted by name.
+/// The modules that have a settings file, in no order.
 ///
 /// # Errors
 /// The directory is there and cannot be listed.
@@ -87,7 +91,6 @@ pub fn with_saved(places: &Places) -> io::Result<Vec<ModuleName>> {
             modules.push(ModuleName::new(name.as_bytes()));
         }
     }
-    modules.sort();
     Ok(modules)
 }
 

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 
 use super::Places;
 use super::document::LONGEST_VALUE;
-use super::key::Key;
+use super::key::{self, Key};
 use super::notice::Notice;
 use crate::config::What;
 use crate::pattern;
@@ -25,38 +25,44 @@ pub(super) fn read_all(
     rules: &[&What],
     notices: &mut Vec<Notice>,
 ) -> Vec<(Key, Vec<u8>)> {
+    let mut values = Vec::new();
+    for key in keys(places, module, rules) {
+        match read(places, module, &key) {
+            Ok(Some(value)) => values.push((key, value)),
+            Ok(None) => {}
+            Err(error) => notices.push(Notice::Unreadable(key, error)),
+        }
+    }
+    values
+}
+
+/// The names that the rules stand for now and that can stand in a settings file, sorted.
+fn keys(places: &Places, module: &ModuleName, rules: &[&What]) -> Vec<Key> {
     let mut keys = Vec::new();
     for rule in rules {
         match rule {
             What::Parameters(globs) => {
-                let directory = parameters(places, module);
-                let names = directory.map(|directory| list(&[], &directory)).unwrap_or_default();
-                let named =
-                    names.into_iter().filter(|name| globs.iter().any(|glob| pattern::matches(glob, name)));
-                keys.extend(named.map(Key::Parameter));
+                let Some(directory) = parameters(places, module) else { continue };
+                for name in list(&[], &directory) {
+                    if globs.iter().any(|glob| pattern::matches(glob, &name)) {
+                        key::add(&mut keys, Key::Parameter(name));
+                    }
+                }
             }
             What::Sysctl(globs) => {
-                keys.extend(globs.iter().flat_map(|glob| expand(places, glob)).map(Key::Sysctl));
+                for glob in globs {
+                    for path in expand(places, glob) {
+                        key::add(&mut keys, Key::Sysctl(path));
+                    }
+                }
             }
         }
     }
-    // A name that cannot stand in a settings file cannot be saved.
     keys.retain(|key| Key::parse(&key.format()).as_ref() == Some(key));
-    keys.sort();
-    keys.dedup();
-    keys.into_iter()
-        .filter_map(|key| match read(places, module, &key) {
-            Ok(Some(value)) => Some((key, value)),
-            Ok(None) => None,
-            Err(error) => {
-                notices.push(Notice::Unreadable(key, error));
-                None
-            }
-        })
-        .collect()
+    keys
 }
 
-/// A value without the newline at its end; `None` if it is not there, or not both readable and writable.
+/// A value without newlines at its end, of which a text set by `echo` has two; `None` if it is not there, or not both readable and writable.
 pub(super) fn read(places: &Places, module: &ModuleName, key: &Key) -> io::Result<Option<Vec<u8>>> {
     let Some((directory, name)) = directory_of(places, module, key)? else { return Ok(None) };
     let stat = match statat(&directory, OsStr::from_bytes(&name), AtFlags::SYMLINK_NOFOLLOW) {
@@ -72,13 +78,14 @@ pub(super) fn read(places: &Places, module: &ModuleName, key: &Key) -> io::Resul
     let mut value = Vec::new();
     let limit = u64::try_from(LONGEST_VALUE).unwrap_or(u64::MAX) + 2;
     std::fs::File::from(file).take(limit).read_to_end(&mut value)?;
-    if value.last() == Some(&b'\n') {
+    while value.last() == Some(&b'\n') {
         value.pop();
     }
     Ok(Some(value))
 }
 
-/// Writes a value as `echo` would: in one piece, with a newline.
+/// Writes a value in one piece. Without a newline, which a parameter that is a text would keep; only an empty value
+/// needs one to be written at all.
 pub(super) fn write(places: &Places, module: &ModuleName, key: &Key, value: &[u8]) -> io::Result<()> {
     let Some((directory, name)) = directory_of(places, module, key)? else {
         return Err(io::ErrorKind::NotFound.into());
@@ -89,7 +96,9 @@ pub(super) fn write(places: &Places, module: &ModuleName, key: &Key, value: &[u8
     if !file.metadata()?.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    file.write_all(&[value, b"\n"].concat())
+    let text = if value.is_empty() { b"\n" } else { value };
+    // What is left would be a value of its own.
+    if file.write(text)? == text.len() { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
 fn flags(how: OFlags) -> OFlags {
@@ -131,19 +140,23 @@ fn parameters(places: &Places, module: &ModuleName) -> Option<PathBuf> {
 fn expand(places: &Places, glob: &[u8]) -> Vec<Vec<u8>> {
     let mut found: Vec<Vec<u8>> = vec![Vec::new()];
     for part in glob.split(|&byte| byte == b'/') {
-        let join = |before: &Vec<u8>, name: &[u8]| {
-            if before.is_empty() { name.to_vec() } else { [before.as_slice(), b"/", name].concat() }
-        };
-        found = if pattern::is_literal(part) {
-            found.iter().map(|before| join(before, part)).collect()
-        } else {
-            let names = found.iter().map(|before| (before, list(before, &places.proc_sys)));
-            let joined = names.flat_map(|(before, names)| {
-                let fitting = names.into_iter().filter(|name| pattern::matches(part, name));
-                fitting.map(|name| join(before, &name)).collect::<Vec<_>>()
-            });
-            joined.collect()
-        };
+        let mut longer = Vec::new();
+        for before in &found {
+            let join = |name: &[u8]| match before.as_slice() {
+                b"" => name.to_vec(),
+                before => [before, b"/", name].concat(),
+            };
+            if pattern::is_literal(part) {
+                longer.push(join(part));
+                continue;
+            }
+            for name in list(before, &places.proc_sys) {
+                if pattern::matches(part, &name) {
+                    longer.push(join(&name));
+                }
+            }
+        }
+        found = longer;
     }
     found
 }
@@ -151,8 +164,13 @@ fn expand(places: &Places, glob: &[u8]) -> Vec<Vec<u8>> {
 /// The names in a directory below `start`; none if it cannot be listed.
 fn list(below: &[u8], start: &std::path::Path) -> Vec<Vec<u8>> {
     let directory = if below.is_empty() { start.to_owned() } else { start.join(OsStr::from_bytes(below)) };
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name().as_bytes().to_vec()).collect()
+    let mut names = Vec::new();
+    if let Ok(entries) = std::fs::read_dir(directory) {
+        for entry in entries.flatten() {
+            names.push(entry.file_name().as_bytes().to_vec());
+        }
+    }
+    names
 }
 
 #[cfg(test)]
@@ -186,6 +204,19 @@ mod tests {
         let shown: Vec<_> = values.iter().map(|(key, value)| (key.to_string(), value.as_slice())).collect();
         assert_eq!(shown, [("parameters/a".into(), &b"1"[..]), ("sysctl/net/b/m_1".into(), b"x y")]);
         assert!(notices.is_empty());
+    }
+
+    #[test]
+    fn a_text_set_by_echo_is_read_and_written_without_its_newline() {
+        let system =
+            system("persist m\n", &[("sys/m/parameters/a", "text\n\n"), ("sys/m/parameters/b", "\n")]);
+        let key = |name: &str| Key::Parameter(name.into());
+        let value = |name| read(&system.places, system.module(), &key(name)).unwrap().unwrap();
+        assert_eq!((value("a"), value("b")), (b"text".to_vec(), b"".to_vec()));
+        for (value, text) in [("other", "other"), ("", "\n")] {
+            write(&system.places, system.module(), &key("a"), value.as_bytes()).unwrap();
+            assert_eq!(system.read("sys/m/parameters/a"), text);
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub const GROUP: Group = Group {
                 .ours_only(),
             Scenario::new("a-parameter-that-is-given-wins", MODULES, tour::given).ours_only(),
             Scenario::new("a-value-set-back-is-forgotten", MODULES, tour::set_back).ours_only(),
+            Scenario::new("a-text-comes-back-as-it-was", &["usb_storage"], tour::text).ours_only(),
             Scenario::new("no-persist-skips-both-directions-once", MODULES, tour::no_persist).ours_only(),
             Scenario::new("settings-are-shown-and-saved-without-unloading", MODULES, tour::on_request)
                 .ours_only(),
@@ -74,6 +75,7 @@ struct Value(&'static str);
 const ALPHA: Value = Value("parameters/tcp_vegas/alpha");
 const BETA: Value = Value("parameters/tcp_vegas/beta");
 const GAMMA: Value = Value("parameters/tcp_vegas/gamma");
+const QUIRKS: Value = Value("parameters/usb_storage/quirks");
 const ACCOUNTING: Value = Value("parameters/nf_conntrack/acct");
 const BUCKETS: Value = Value("parameters/nf_conntrack/hashsize");
 const MOST: Value = Value("sysctl/net/netfilter/nf_conntrack_max");

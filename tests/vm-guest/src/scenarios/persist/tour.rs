@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
-    ACCOUNTING, ALPHA, BETA, BUCKETS, GAMMA, LINES, MOST, SAVED, TIMEOUT, by_name, by_request, configure,
-    quietly, saved,
+    ACCOUNTING, ALPHA, BETA, BUCKETS, GAMMA, LINES, MOST, QUIRKS, SAVED, TIMEOUT, by_name, by_request,
+    configure, quietly, saved,
 };
 use crate::program::{modprobe, rmmod, run};
 use crate::world::{MODPROBE, World};
@@ -116,6 +116,23 @@ pub(super) fn set_back(_: &mut World) -> Result<()> {
     ALPHA.set(&first)?;
     quietly(rmmod(&["tcp_vegas"])?)?;
     ensure!(saved("tcp_vegas")?.is_empty(), "{:?}", saved("tcp_vegas")?);
+    Ok(())
+}
+
+pub(super) fn text(_: &mut World) -> Result<()> {
+    configure("persist usb-storage\n")?;
+    quietly(modprobe(&["usb-storage"])?)?;
+    // As echo does it: the kernel keeps the newline as a part of the text.
+    QUIRKS.set("0781:5581:u\n")?;
+    quietly(modprobe(&["-r", "usb-storage"])?)?;
+    let saved = saved("usb_storage")?;
+    ensure!(saved == ["parameters/quirks = 0781:5581:u"], "{saved:?}");
+    for _ in 0..2 {
+        quietly(modprobe(&["usb-storage"])?)?;
+        let shown = fs::read_to_string(QUIRKS.path())?;
+        ensure!(shown == "0781:5581:u\n", "{shown:?}");
+        quietly(modprobe(&["-r", "usb-storage"])?)?;
+    }
     Ok(())
 }
 
