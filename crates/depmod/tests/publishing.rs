@@ -280,6 +280,54 @@ fn a_run_that_is_killed_at_any_system_call_of_publishing_is_repaired_by_the_next
 }
 
 #[test]
+fn a_run_that_is_killed_while_it_writes_its_cache_leaves_the_old_one_or_the_new_one() {
+    if !has("strace", &["--version"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let root = stage.root();
+    let [cache, first] = ["cache", "first"].map(|name| root.with_extension(name));
+    let with_cache = |cache: &Path| ["--cache".to_owned(), cache.display().to_string(), "--json".to_owned()];
+    let summary = |options: &[&str]| {
+        let output = depmod(&root, options).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    // Modules are remembered as soon as they are old enough.
+    let written = (0..10_000).find(|_| {
+        summary(&with_cache(&first).each_ref().map(String::as_str));
+        first.exists()
+    });
+    assert!(written.is_some(), "no cache was ever written");
+    let old = fs::read(&first).unwrap();
+    let (_, normal) = trace(&root, &[], &with_cache(&cache).each_ref().map(String::as_str));
+    let calls = calls(&normal);
+    let start = calls.iter().position(|call| call.text.contains("cache.") && call.text.contains("O_CREAT"));
+    let end = calls.iter().rposition(|call| is_rename(call) && call.text.contains("/root-0.cache\""));
+    let (start, end) = (start.expect("a temporary file"), end.expect("it is renamed"));
+    assert!(start + 2 <= end, "{normal}");
+    // The last one is the first call after the cache was renamed.
+    for (place, call) in calls.iter().enumerate().take(end + 2).skip(start) {
+        let _ = fs::remove_file(&cache);
+        let inject = format!("{}:signal=KILL:when={}", call.name, call.ordinal);
+        let (output, _) = trace(
+            &root,
+            &["-e".into(), format!("inject={inject}")],
+            &with_cache(&cache).each_ref().map(String::as_str),
+        );
+        let what = format!("{inject} at {}", call.text);
+        assert_eq!(output.status.signal(), Some(9), "{what}");
+        assert_eq!(cache.exists(), place > end, "{what}");
+        if cache.exists() {
+            assert!(fs::read(&cache).unwrap() == old, "{what}: the cache is another one");
+        }
+        summary(&with_cache(&cache).each_ref().map(String::as_str));
+        assert!(fs::read(&cache).unwrap() == old, "{what}: the next run does not mend it");
+        stage.assert_complete(&root, &what);
+    }
+}
+
+#[test]
 fn everything_is_on_disk_before_the_first_rename_and_modules_dep_comes_last_with_the_time_of_the_start() {
     if !has("strace", &["--version"]) {
         return;
