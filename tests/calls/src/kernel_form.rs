@@ -14,6 +14,8 @@ use crate::world::{Build, Root, make_database, modules, release};
 const OLD: [&str; 3] = ["-s", "-k", "--"];
 /// Linux today.
 const NEW: [&str; 2] = ["-q", "--"];
+/// The most system calls that a request for a name which does not exist may take: somebody waits for each of them.
+const BUDGET: usize = 80;
 
 /// A request in a world.
 struct Case {
@@ -132,6 +134,7 @@ pub fn checks(build: Build<'_>) -> Vec<(String, Result<()>)> {
             checks.push((name, in_all_surroundings(build, case, options)));
         }
     }
+    checks.push(("kernel-form/an-unknown-name-is-cheap".into(), is_cheap(build)));
     let name = "kernel-form/a-parent-in-another-namespace-is-not-the-kernel";
     checks.push((name.into(), another_namespace(build)));
     checks.push(("kernel-form/a-daemon-that-listens-is-told-over-one-socket".into(), listening(build)));
@@ -169,6 +172,15 @@ fn tells_last(calls: &[Call], tells: Tells) -> Result<()> {
     };
     let late: Vec<_> = told.iter().filter(work).collect();
     ensure!(late.is_empty(), "it tells before all work is done: {late:?}");
+    Ok(())
+}
+
+fn is_cheap(build: Build<'_>) -> Result<()> {
+    let root = Root::new(build, &modules()?)?;
+    make_database(&root, build)?;
+    let count = trace::run(root.path(), "modprobe", &["-q", "--", "nonesuch"])?.calls.len();
+    println!("        {count} system calls for an unknown name; at most {BUDGET}");
+    ensure!(count <= BUDGET, "{count} system calls");
     Ok(())
 }
 
