@@ -44,9 +44,13 @@ pub(super) fn selected(world: &mut World) -> Result<()> {
     let socket = on_demand(|| ask::congestion_control("vegas"))?.context("the socket")?;
     stays(world, &["tcp_vegas"])?;
     drop(socket);
-    fs::write(Path::new(PROC).join("sys/net/ipv4/tcp_congestion_control"), "vegas")?;
+    let choose = |file: &str, names| fs::write(Path::new(PROC).join("sys/net/ipv4").join(file), names);
+    choose("tcp_congestion_control", "vegas")?;
     stays(world, &["tcp_vegas"])?;
-    fs::write(Path::new(PROC).join("sys/net/ipv4/tcp_congestion_control"), "cubic")?;
+    // What once was the default stays allowed to everybody.
+    choose("tcp_congestion_control", "cubic")?;
+    stays(world, &["tcp_vegas"])?;
+    choose("tcp_allowed_congestion_control", "reno cubic")?;
     goes(world, &["tcp_vegas"])
 }
 
