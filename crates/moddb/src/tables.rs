@@ -164,8 +164,14 @@ impl Tables {
     }
 }
 
+/// Where depmod has nothing to say of what is built in it leaves an empty file; anywhere else a full disk or a
+/// power cut does.
 fn open(directory: &ModuleDir, table: Table) -> Result<Index<Bytes>, IndexError> {
-    Index::new(Bytes::File(FileSource::open(&directory.index(table))?))
+    let file = FileSource::open(&directory.index(table))?;
+    if file.size() == 0 && !matches!(table, Table::Builtin | Table::BuiltinAliases) {
+        return Err(IndexError::TooShort(0));
+    }
+    Index::new(Bytes::File(file))
 }
 
 /// The index that depmod would make of a table's text. Entries that an index cannot hold are left out.

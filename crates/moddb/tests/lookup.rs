@@ -126,12 +126,32 @@ fn an_entry_has_its_file_its_dependencies_and_the_alias_it_came_through() {
 }
 
 #[test]
+fn an_index_without_a_byte_is_damage_except_of_what_is_built_in() {
+    let tree = Tree::new();
+    let indexes = ["dep", "alias", "symbols", "builtin", "builtin.alias"];
+    for name in indexes {
+        fs::write(tree.path(&format!("modules.{name}.bin")), "").expect("the index is written");
+    }
+    fs::write(tree.path("modules.dep"), "k/a.ko:\n").expect("the text is written");
+    let db = tree.db("");
+    assert_eq!(names(&db.resolve(b"a")), ["a"], "the text answers");
+    assert_eq!(names(&db.resolve(b"unix")), [""; 0], "there may be nothing that is built in");
+    let problems: Vec<_> = db.take_problems().iter().map(ToString::to_string).collect();
+    for name in indexes {
+        let told = problems.iter().any(|problem| problem.contains(&format!("modules.{name}.bin")));
+        assert_eq!(told, !name.starts_with("builtin") && name != "symbols", "{name}: {problems:?}");
+    }
+}
+
+#[test]
 fn opening_reads_no_index_and_a_bad_one_disturbs_no_other() {
     let tree = Tree::new();
     let db = tree.db("");
     // Written after opening: nothing was read before.
     fs::write(tree.path("modules.alias.bin"), "rubbish that is no index").expect("the index is written");
-    fs::write(tree.path("modules.symbols.bin"), "").expect("the index is written");
+    // An index of nothing: a root without children and values.
+    let nothing = b"\xb0\x07\xf4\x57\x00\x02\x00\x01\x00\x00\x00\x0c";
+    fs::write(tree.path("modules.symbols.bin"), nothing).expect("the index is written");
     fs::remove_file(tree.path("modules.builtin.alias.bin")).expect("it was there");
     assert_eq!(names(&db.resolve(b"a")), ["a"]);
     assert!(db.take_problems().is_empty(), "only the dependencies were asked");

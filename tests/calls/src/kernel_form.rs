@@ -7,13 +7,15 @@ use std::os::unix::net::UnixDatagram;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::allowed::{self, Sockets};
-use crate::trace;
+use crate::trace::{self, Call};
 use crate::world::{Build, Root, make_database, modules, release};
 
 /// Linux up to 2.4.
 const OLD: [&str; 3] = ["-s", "-k", "--"];
 /// Linux today.
 const NEW: [&str; 2] = ["-q", "--"];
+/// The most system calls that a request for a name which does not exist may take: somebody waits for each of them.
+const BUDGET: usize = 80;
 
 /// A request in a world.
 struct Case {
@@ -22,6 +24,15 @@ struct Case {
     change: fn(&Root) -> Result<()>,
     request: &'static str,
     status: i32,
+    /// In both forms: quiet as they are.
+    tells: Tells,
+}
+
+/// Whether a run has something to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tells {
+    Nothing,
+    Something,
 }
 
 const CASES: [Case; 16] = [
@@ -36,11 +47,11 @@ const CASES: [Case; 16] = [
     case("a-name-like-a-path", whole, "/lib/modules/low.ko", 1),
     case("a-name-like-an-option", whole, "-r", 1),
     case("a-name-like-a-parameter", whole, "low=1", 1),
-    case("no-database", |root| databases(root, None), "net-pf-1", 1),
-    case("a-damaged-database", |root| databases(root, Some(b"junk")), "net-pf-1", 1),
-    case("empty-indexes", |root| databases(root, Some(b"")), "net-pf-1", 1),
-    case("no-module-directory", |root| Ok(fs::remove_dir_all(root.at("/lib/modules"))?), "net-pf-1", 1),
-    case("requests-are-logged", log_requests, "net-pf-77", 1),
+    told(case("no-database", |root| databases(root, None), "net-pf-1", 1)),
+    told(case("a-damaged-database", |root| databases(root, Some(b"junk")), "net-pf-1", 1)),
+    told(case("empty-indexes", |root| databases(root, Some(b"")), "net-pf-1", 1)),
+    told(case("no-module-directory", |root| Ok(fs::remove_dir_all(root.at("/lib/modules"))?), "net-pf-1", 1)),
+    told(case("requests-are-logged", log_requests, "net-pf-77", 1)),
 ];
 
 const fn case(
@@ -49,7 +60,12 @@ const fn case(
     request: &'static str,
     status: i32,
 ) -> Case {
-    Case { name, change, request, status }
+    Case { name, change, request, status, tells: Tells::Nothing }
+}
+
+/// The same, with something to log.
+const fn told(case: Case) -> Case {
+    Case { tells: Tells::Something, ..case }
 }
 
 fn whole(_: &Root) -> Result<()> {
@@ -118,6 +134,9 @@ pub fn checks(build: Build<'_>) -> Vec<(String, Result<()>)> {
             checks.push((name, in_all_surroundings(build, case, options)));
         }
     }
+    checks.push(("kernel-form/an-unknown-name-is-cheap".into(), is_cheap(build)));
+    let name = "kernel-form/a-parent-in-another-namespace-is-not-the-kernel";
+    checks.push((name.into(), another_namespace(build)));
     checks.push(("kernel-form/a-daemon-that-listens-is-told-over-one-socket".into(), listening(build)));
     checks
 }
@@ -129,10 +148,56 @@ fn in_all_surroundings(build: Build<'_>, case: &Case, options: &[&str]) -> Resul
     let words = [options, &[case.request]].concat();
     for (name, add) in SURROUNDINGS {
         add(&root)?;
+        // Nothing has been told since this boot.
+        let _ = fs::remove_dir_all(root.at("/run/modutils"));
         let run = trace::run(root.path(), "modprobe", &words).context(name)?;
         allowed::check(&run.calls, Sockets::Never).context(name)?;
         ensure!(run.status == case.status, "{name}: status {}, not {}", run.status, case.status);
+        tells_last(&run.calls, case.tells).context(name)?;
     }
+    Ok(())
+}
+
+/// Whoever has nothing to tell looks at no place of logging; whoever has does so when all work is done.
+fn tells_last(calls: &[Call], tells: Tells) -> Result<()> {
+    let is_log = |call: &&Call| matches!(call.path(), Some("/dev/kmsg" | "/dev/log" | "/proc/net/unix"));
+    let Some(first) = calls.iter().position(|call| is_log(&call)) else {
+        ensure!(tells == Tells::Nothing, "it tells nothing");
+        return Ok(());
+    };
+    let told = calls.get(first..).unwrap_or_default();
+    ensure!(tells == Tells::Something, "it has nothing to tell, and asks for {:?}", told.first());
+    let work = |call: &&Call| {
+        call.path().is_some_and(|path| path.starts_with("/lib/modules")) || call.name.ends_with("init_module")
+    };
+    let late: Vec<_> = told.iter().filter(work).collect();
+    ensure!(late.is_empty(), "it tells before all work is done: {late:?}");
+    Ok(())
+}
+
+fn is_cheap(build: Build<'_>) -> Result<()> {
+    let root = Root::new(build, &modules()?)?;
+    make_database(&root, build)?;
+    let count = trace::run(root.path(), "modprobe", &["-q", "--", "nonesuch"])?.calls.len();
+    println!("        {count} system calls for an unknown name; at most {BUDGET}");
+    ensure!(count <= BUDGET, "{count} system calls");
+    Ok(())
+}
+
+/// A parent in another PID namespace is shown as none, and is not the kernel: what is asked for may be a path.
+fn another_namespace(build: Build<'_>) -> Result<()> {
+    let root = Root::new(build, &modules()?)?;
+    make_database(&root, build)?;
+    let words = ["-q", "--", "/lib/none.ko"];
+    let looks = |run: &trace::Run| run.calls.iter().any(|call| call.path() == Some("/lib/none.ko"));
+    ensure!(
+        !looks(&trace::run(root.path(), "modprobe", &words)?),
+        "the kernel's request was taken for a path"
+    );
+    ensure!(
+        looks(&trace::run_without_parent(root.path(), "modprobe", &words)?),
+        "a person's path was not looked at"
+    );
     Ok(())
 }
 

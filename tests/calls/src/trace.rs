@@ -4,7 +4,7 @@
 //! A user namespace lets anybody enter the root; the tool is the same process, so that what is seen from its
 //! first `execve` on is all its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -43,6 +43,19 @@ pub struct Run {
 /// # Errors
 /// When strace or user namespaces are not to be had, or strace shows what is not understood.
 pub fn run(root: &Path, tool: &str, words: &[&str]) -> Result<Run> {
+    run_in(&["-Ur", "-R"], root, tool, words)
+}
+
+/// The same as a child of a process in another PID namespace, which the tool cannot see.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_without_parent(root: &Path, tool: &str, words: &[&str]) -> Result<Run> {
+    run_in(&["-Urpf", "-R"], root, tool, words)
+}
+
+/// Runs the tool in the namespaces that these options of unshare make.
+fn run_in(namespaces: &[&str], root: &Path, tool: &str, words: &[&str]) -> Result<Run> {
     let directory = tempfile::tempdir()?;
     let list = directory.path().join("calls");
     let program = format!("/sbin/{tool}");
@@ -51,7 +64,8 @@ pub fn run(root: &Path, tool: &str, words: &[&str]) -> Result<Run> {
         .arg(&list)
         .args(["/bin/sh", "-c", START, "sh"])
         .args(ENVIRONMENT)
-        .args(["unshare", "-Ur", "-R"])
+        .arg("unshare")
+        .args(namespaces)
         .arg(root)
         .arg(&program)
         .args(words)
@@ -71,10 +85,18 @@ pub fn run(root: &Path, tool: &str, words: &[&str]) -> Result<Run> {
 /// The calls from the execution of `program` on. A call during which another thread made one stands in two pieces.
 fn parse(text: &str, program: &str) -> Result<Vec<Call>> {
     let begins = format!("execve(\"{program}\"");
-    let lines = text.lines().map(thread_and_text).skip_while(|(_, line)| !line.starts_with(&begins));
+    let lines: Vec<_> = text.lines().map(thread_and_text).collect();
+    let Some(start) = lines.iter().position(|(_, line)| line.starts_with(&begins)) else {
+        return Ok(Vec::new());
+    };
+    let (before, lines) = lines.split_at(start);
+    let tool = lines.first().map(|(thread, _)| *thread);
+    // Whoever waits for the tool is not part of it.
+    let others: BTreeSet<&str> =
+        before.iter().map(|(thread, _)| *thread).filter(|thread| Some(*thread) != tool).collect();
     let mut calls = Vec::new();
     let mut begun: BTreeMap<&str, &str> = BTreeMap::new();
-    for (thread, line) in lines {
+    for &(thread, line) in lines.iter().filter(|(thread, _)| !others.contains(thread)) {
         let whole = if let Some(begin) = line.strip_suffix("<unfinished ...>") {
             begun.insert(thread, begin);
             continue;

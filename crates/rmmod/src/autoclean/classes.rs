@@ -5,6 +5,9 @@
 //! takes a reference. Which kind a module is of is told by the aliases through which the kernel asks for it: all
 //! that it has, since one module may be of several kinds.
 //!
+//! The list is short on purpose: a class that is missing in it only means that its modules stay. Protocols of a
+//! family that are asked for on their own, such as `can-proto-1`, are left to the administrator, who may add them.
+//!
 //! This module is a table and a pure question; it reads nothing.
 
 use modfile::name::normalize_alias;

@@ -40,7 +40,7 @@ fn check_requests(names: &[&str], seen: &Seen) -> Result<()> {
 }
 
 /// How long a request or a tool may take before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs `action` and fails if it does not end: a modprobe that hangs blocks whoever made the request. The init
 /// kills what is left.

@@ -14,6 +14,8 @@ use crate::world::{World, point_links_at};
 const REQUESTS: usize = 200;
 /// Requests until the other set has its turn.
 const TURN: usize = 20;
+/// The most that the first set may take of the second one's time.
+const LIMIT: f64 = 0.6;
 
 /// See the module.
 pub const GROUP: Group = Group {
@@ -52,7 +54,10 @@ fn measure(world: &mut World) -> Result<()> {
     }
     if let [first, second] = medians.as_slice() {
         let ratio = first.as_secs_f64() / second.as_secs_f64();
-        world.note(&format!("subject 0 takes {ratio:.2} of the time of subject 1 (medians)"))?;
+        world.note(&format!(
+            "subject 0 takes {ratio:.2} of the time of subject 1 (medians), at most {LIMIT}"
+        ))?;
+        ensure!(ratio <= LIMIT, "subject 0 takes {ratio:.2} of the time of subject 1");
     }
     ensure!(medians.len() == subjects, "a set of tools was not measured");
     medians.first().context("there is no set of tools").map(drop)

@@ -280,10 +280,12 @@ mod tests {
     fn a_congestion_control_or_queue_that_is_chosen_is_a_sign() {
         for (path, module) in [
             ("proc/sys/net/ipv4/tcp_congestion_control", "tcp_bbr"),
+            ("proc/sys/net/ipv4/tcp_allowed_congestion_control", "tcp_bbr"),
             ("proc/sys/net/core/default_qdisc", "sch_bbr"),
         ] {
             assert_eq!(sign(&[(path, "bbr\n")], module, &[]), Some(Sign::Selected(path.into())));
-            assert_eq!(sign(&[(path, "cubic\n")], module, &[]), None);
+            assert_eq!(sign(&[(path, "reno bbr cubic\n")], module, &[]), Some(Sign::Selected(path.into())));
+            assert_eq!(sign(&[(path, "cubic bbr2\n")], module, &[]), None);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What goes: an idle module of each class whose use counts are trusted.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -8,7 +9,7 @@ use rustix::net::SocketType;
 
 use super::{configure, goes, on_demand, on_demand_by_name, pass, record_of, stays, without_interval};
 use crate::ask;
-use crate::program::shell;
+use crate::program::{modprobe, shell};
 use crate::traffic_control;
 use crate::world::{WORK, World};
 
@@ -57,7 +58,7 @@ pub(super) fn character_set(world: &mut World) -> Result<()> {
     on_demand_by_name(&["virtio_pci", "virtio_blk"])?;
     shell("mkdosfs /dev/vda >/dev/null")?;
     let place = format!("{WORK}/disk");
-    std::fs::create_dir_all(&place)?;
+    fs::create_dir_all(&place)?;
     on_demand(|| mount("/dev/vda", &place, "vfat", MountFlags::empty(), Some(c"codepage=850")))??;
     stays(world, &["vfat", "nls_cp850", "nls_ascii"])?;
     unmount(&place, UnmountFlags::empty())?;
@@ -107,4 +108,22 @@ pub(super) fn protocol(world: &mut World) -> Result<()> {
     world.expect_absent(&["can"])?;
     ensure!(!Path::new("/run/modutils/autoloaded/can").exists(), "the record is still there");
     Ok(())
+}
+
+pub(super) fn asked_about(world: &mut World) -> Result<()> {
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    for question in ["-n", "-D", "-R", "--explain"] {
+        modprobe(&[question, "minix"])?;
+    }
+    goes(world, &["minix"])
+}
+
+pub(super) fn install_command(world: &mut World) -> Result<()> {
+    world.configure("install", "install minix /sbin/modprobe -i minix\n")?;
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    let record = fs::read_to_string(record_of("minix"))?;
+    ensure!(record.contains("request=fs-minix"), "{record}");
+    goes(world, &["minix"])?;
+    modprobe(&["minix"])?;
+    stays(world, &["minix"]).context("on behalf of a person")
 }

@@ -13,6 +13,7 @@ use crate::ask;
 use crate::kernel_log::Tail;
 use crate::program::rmmod;
 use crate::scenarios::PATIENCE;
+use crate::trace;
 use crate::world::{WORK, World};
 
 pub(super) fn before_the_interval(world: &mut World) -> Result<()> {
@@ -126,22 +127,36 @@ pub(super) fn two_at_once(world: &mut World) -> Result<()> {
     world.expect_absent(&["minix"])
 }
 
-pub(super) fn race(_: &mut World) -> Result<()> {
+pub(super) fn race(world: &mut World) -> Result<()> {
     const ROUNDS: usize = 20;
     without_interval()?;
-    let place = format!("{WORK}/mount-binfmt_misc");
-    let mounts = spawn(move || -> Result<()> {
-        for round in 0..ROUNDS {
-            // A mount loads the module anew if a pass has just unloaded it.
-            ask::file_system("binfmt_misc").with_context(|| format!("mount {round}"))?;
-            let status = fs::read_to_string(Path::new(&place).join("status"))?;
-            ensure!(status.trim() == "enabled", "round {round}: {status}");
-            unmount(&place, UnmountFlags::empty())?;
+    let (counted, seen) = trace::watch(|| -> Result<usize> {
+        let mounts = spawn(|| (0..ROUNDS).try_for_each(mount_and_unmount));
+        let mut passes = 0;
+        while passes < ROUNDS || !mounts.is_finished() {
+            pass()?;
+            passes += 1;
         }
-        Ok(())
-    });
-    for _ in 0..ROUNDS {
-        pass()?;
+        mounts.join().map_err(|_| anyhow!("the mounting thread panicked"))??;
+        Ok(passes)
+    })?;
+    let passes = counted?;
+    ensure!(seen.crashes.is_empty() && seen.modprobes == seen.requests.len(), "{seen:?}");
+    // Every second mount came when a pass was unloading the module.
+    ensure!(seen.modprobes >= ROUNDS / 2, "{} loads", seen.modprobes);
+    world.note(&format!("{ROUNDS} mounts, {passes} passes, {} loads", seen.modprobes))
+}
+
+/// Mounts, uses and unmounts. Every second time it first waits for the moment in which the kernel, in the middle of
+/// unloading the module, forgets the file system.
+fn mount_and_unmount(round: usize) -> Result<()> {
+    let place = format!("{WORK}/mount-binfmt_misc");
+    let deadline = Instant::now() + PATIENCE;
+    while round % 2 == 1 && ask::knows_file_system("binfmt_misc")? {
+        ensure!(Instant::now() < deadline, "round {round}: no pass unloads the module");
     }
-    mounts.join().map_err(|_| anyhow!("the mounting thread panicked"))?
+    ask::file_system("binfmt_misc").with_context(|| format!("mount {round}"))?;
+    let status = fs::read_to_string(Path::new(&place).join("status"))?;
+    ensure!(status.trim() == "enabled", "round {round}: {status}");
+    Ok(unmount(&place, UnmountFlags::empty())?)
 }

@@ -8,7 +8,7 @@ use rustix::mount::{UnmountFlags, unmount};
 
 use super::{goes, is_recorded, on_demand, on_demand_by_name, record_of, stays, stays_by_evidence};
 use crate::ask;
-use crate::program::modprobe;
+use crate::program::{modprobe, rmmod};
 use crate::world::{PROC, WORK, World};
 
 pub(super) fn recorded(world: &mut World) -> Result<()> {
@@ -44,9 +44,13 @@ pub(super) fn selected(world: &mut World) -> Result<()> {
     let socket = on_demand(|| ask::congestion_control("vegas"))?.context("the socket")?;
     stays(world, &["tcp_vegas"])?;
     drop(socket);
-    fs::write(Path::new(PROC).join("sys/net/ipv4/tcp_congestion_control"), "vegas")?;
+    let choose = |file: &str, names| fs::write(Path::new(PROC).join("sys/net/ipv4").join(file), names);
+    choose("tcp_congestion_control", "vegas")?;
     stays(world, &["tcp_vegas"])?;
-    fs::write(Path::new(PROC).join("sys/net/ipv4/tcp_congestion_control"), "cubic")?;
+    // What once was the default stays allowed to everybody.
+    choose("tcp_congestion_control", "cubic")?;
+    stays(world, &["tcp_vegas"])?;
+    choose("tcp_allowed_congestion_control", "reno cubic")?;
     goes(world, &["tcp_vegas"])
 }
 
@@ -75,8 +79,27 @@ pub(super) fn at_boot(world: &mut World) -> Result<()> {
 }
 
 pub(super) fn pinned(world: &mut World) -> Result<()> {
-    let _ = on_demand(|| ask::file_system("minix"))?;
-    ensure!(is_recorded("minix")?);
-    modprobe(&["minix"])?;
-    stays(world, &["minix"])
+    let _ = on_demand(|| ask::file_system("vfat"))?;
+    ensure!(is_recorded("vfat")? && is_recorded("fat")?);
+    modprobe(&["vfat"])?;
+    stays(world, &["vfat", "fat"])
+}
+
+pub(super) fn hint(_: &mut World) -> Result<()> {
+    on_demand(|| ask::file_system("binfmt_misc"))?.context("the mount")?;
+    let place = format!("{WORK}/mount-binfmt_misc");
+    expect_hint("binfmt_misc", &format!("mounted: {place} (binfmt_misc"))?;
+    drop(on_demand(|| ask::character_device(10, 229))?.context("the device")?);
+    let _open = fs::File::open("/dev/fuse")?;
+    let name = fs::read_to_string(Path::new(PROC).join("self/comm"))?;
+    expect_hint("fuse", &format!("/dev/fuse by {} ({})", name.trim_end(), std::process::id()))
+}
+
+/// A person who wants to know is told why a module cannot go.
+fn expect_hint(module: &str, hint: &str) -> Result<()> {
+    let ended = rmmod(&["-v", module])?;
+    ended.expect_code(1)?;
+    let told = ended.stderr.contains(&format!("Module {module} is in use")) && ended.stderr.contains(hint);
+    ensure!(told, "{hint}: {ended:?}");
+    Ok(())
 }
