@@ -33,7 +33,7 @@ usage: cargo xtask TASK
   completions [--check] renew what completions know of the tools' options, or only compare it
   dist [ARCHITECTURE]   static tarballs and Debian packages, for x86_64 and aarch64
   install --prefix DIR  the tools for this machine with pages and completions, below DIR
-  packaging             the Debian package, installed, upgraded, aborted and removed in throwaway systems
+  packaging [NAME]      the Debian package in throwaway systems: with kernels, initramfs images, DKMS; see there
   tidy                  rules of the source tree that no other tool checks
   fuzz [TARGET]         random bytes for everything that reads files, a minute each
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
@@ -61,7 +61,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ["tidy"] => tidy::run(),
         ["man" | "completions", ..] => documents::run(&words),
         ["dist", options @ ..] => dist::run(options),
-        ["packaging"] => packaging::run(),
+        ["packaging", options @ ..] => packaging::run(options),
         ["install", options @ ..] => dist::install(options),
         ["demo"] => demo::run(),
         ["vm", options @ ..] => vm::run(options),
