@@ -119,7 +119,11 @@
 //! }
 //! let catalog = Catalog::new(modules)?;
 //! let symbols = SymbolTable::new(&catalog, None, None);
-//! let graph = DependencyGraph::new(&catalog, &symbols, Check::Nothing, |_| ());
+//! // Modules do not depend on each other here, so this may be done in parallel, too.
+//! let direct = (0..catalog.modules().len())
+//!     .map(|module| graph::resolve(&catalog, &symbols, Check::Nothing, module).direct)
+//!     .collect();
+//! let graph = DependencyGraph::new(direct);
 //! let graph = graph.map_err(|cycles| format!("{} modules depend on each other", cycles.modules))?;
 //! let builtin = fs::read(directory.join("modules.builtin"))?;
 //! let mut sources = Sources::new(&catalog, &symbols, &graph);

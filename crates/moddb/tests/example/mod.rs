@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use fixtures::{Compression, Module, Tree};
 use moddb::build::catalog::Catalog;
-use moddb::build::graph::{Check, DependencyGraph};
+use moddb::build::graph::{self, Check, DependencyGraph};
 use moddb::build::order::Located;
 use moddb::build::outputs::{self, Sources};
 use moddb::build::symbols::SymbolTable;
@@ -45,7 +45,10 @@ fn built(root: &Path) -> io::Result<PathBuf> {
     });
     let catalog = Catalog::new(modules).map_err(io::Error::other)?;
     let symbols = SymbolTable::new(&catalog, None, None);
-    let graph = DependencyGraph::new(&catalog, &symbols, Check::Nothing, |_| ())
+    let direct = (0..catalog.modules().len())
+        .map(|module| graph::resolve(&catalog, &symbols, Check::Nothing, module).direct)
+        .collect();
+    let graph = DependencyGraph::new(direct)
         .map_err(|_| io::Error::other("modules need each other in a circle"))?;
     let sources = Sources::new(&catalog, &symbols, &graph);
     for recipe in outputs::recipes() {
