@@ -10,7 +10,9 @@ ran() {
 
 # Installs the kernel; whatever does something then is called by its package.
 install_kernel() {
+    ours_in_place
     dpkg --install /packages/linux-image-*.deb
+    ours_in_place
     kernel=$(ls /lib/modules)
     ran depmod ", \"$kernel\"\]"
 }
