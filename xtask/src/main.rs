@@ -14,6 +14,7 @@ mod setup;
 mod shell;
 mod test;
 mod tidy;
+mod tour;
 mod vm;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ usage: cargo xtask TASK
   calls                 system calls of the builds: those that a kernel's request may make, and their number
   vm [SCENARIO|GROUP]   the tools on a real kernel in QEMU
   man                   manual pages against the tools' options
+  tour                  the examples of README.md and the manual pages, run and compared
   completions [--check] renew what completions know of the tools' options, or only compare it
   dist [ARCHITECTURE]   static tarballs and Debian packages, for x86_64 and aarch64
   install --prefix DIR  the tools for this machine with pages and completions, below DIR
@@ -59,6 +61,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ["test"] => test::run(),
         ["compliance", options @ ..] => compliance::run(options),
         ["tidy"] => tidy::run(),
+        ["tour"] => tour::run(),
         ["man" | "completions", ..] => documents::run(&words),
         ["dist", options @ ..] => dist::run(options),
         ["packaging", options @ ..] => packaging::run(options),
