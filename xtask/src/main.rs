@@ -14,6 +14,7 @@ mod setup;
 mod shell;
 mod test;
 mod tidy;
+mod tour;
 mod vm;
 
 use std::process::ExitCode;
@@ -30,10 +31,11 @@ usage: cargo xtask TASK
   calls                 system calls of the builds: those that a kernel's request may make, and their number
   vm [SCENARIO|GROUP]   the tools on a real kernel in QEMU
   man                   manual pages against the tools' options
+  tour                  the examples of README.md and the manual pages, run and compared
   completions [--check] renew what completions know of the tools' options, or only compare it
   dist [ARCHITECTURE]   static tarballs and Debian packages, for x86_64 and aarch64
   install --prefix DIR  the tools for this machine with pages and completions, below DIR
-  packaging             the Debian package, installed, upgraded, aborted and removed in throwaway systems
+  packaging [NAME]      the Debian package in throwaway systems: with kernels, initramfs images, DKMS; see there
   tidy                  rules of the source tree that no other tool checks
   fuzz [TARGET]         random bytes for everything that reads files, a minute each
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
@@ -59,9 +61,10 @@ fn task(arguments: &[String]) -> Result<()> {
         ["test"] => test::run(),
         ["compliance", options @ ..] => compliance::run(options),
         ["tidy"] => tidy::run(),
+        ["tour"] => tour::run(),
         ["man" | "completions", ..] => documents::run(&words),
         ["dist", options @ ..] => dist::run(options),
-        ["packaging"] => packaging::run(),
+        ["packaging", options @ ..] => packaging::run(options),
         ["install", options @ ..] => dist::install(options),
         ["demo"] => demo::run(),
         ["vm", options @ ..] => vm::run(options),

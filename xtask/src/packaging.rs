@@ -4,17 +4,22 @@ use anyhow::Result;
 
 use crate::{dist, project, setup, shell};
 
-/// Needs root: systems are mounted and entered.
-pub fn run() -> Result<()> {
+/// Runs the scenarios whose names contain one of `options`, or all. Needs root: systems are mounted and entered.
+pub fn run(options: &[&str]) -> Result<()> {
     if shell::output(std::process::Command::new("id").arg("-u"))?.trim() != "0" {
         return shell::skipped("tests of the Debian package", "only root can enter a system of its own");
     }
-    let (system, packages) = setup::packaging()?;
+    setup::packaging()?;
     let shipped = dist::all()?;
     let mut command = project::cargo();
-    command.args(["run", "--quiet", "--package", "packaging", "--"]).arg(system).arg(packages);
-    for what in [&shipped.package, &shipped.depmod, &shipped.emulated_depmod] {
+    command.args(["run", "--quiet", "--package", "packaging", "--"]);
+    for what in [&shipped.package, &shipped.tools, &shipped.emulated_tools] {
         command.arg(what);
     }
-    shell::run(&mut command)
+    // Twice, because it may replace what is there.
+    let prefix = tempfile::tempdir()?;
+    for _ in 0..2 {
+        dist::install(&["--prefix", &prefix.path().to_string_lossy()])?;
+    }
+    shell::run(command.arg(prefix.path()).args(options))
 }

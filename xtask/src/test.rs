@@ -4,16 +4,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{calls, compliance, project, setup, shell, tidy, vm};
+use crate::{calls, compliance, project, setup, shell, tidy, tour, vm};
 
 /// All tiers; stops at the first that fails. How long each took is shown at the end.
 pub fn run() -> Result<()> {
     type Tier = fn() -> Result<()>;
-    let tiers: [(&str, Tier); 8] = [
+    let tiers: [(&str, Tier); 10] = [
         ("setup: what the tests need", setup::run),
         ("tidy: rules of the source tree", tidy::run),
         ("unit and integration tests of every package", packages),
         ("calls: system calls of the builds", calls::run),
+        ("documentation: every page of the API, without warnings", documentation),
+        ("documentation: the examples of README.md and the manual pages", tour::run),
         ("vm: the tools on a real kernel", || vm::run(&[])),
         ("compliance: depmod against kmod 30 and 34", || compliance::run(&["depmod"])),
         ("compliance: modprobe against kmod 30 and 34", || compliance::run(&["modprobe"])),
@@ -37,6 +39,11 @@ pub fn run() -> Result<()> {
 
 fn packages() -> Result<()> {
     shell::run(project::cargo().args(["test", "--workspace"]))
+}
+
+fn documentation() -> Result<()> {
+    let mut command = project::cargo();
+    shell::run(command.args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 fn table(times: &[(&str, Duration)]) -> String {

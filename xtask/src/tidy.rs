@@ -53,6 +53,9 @@ fn file(path: &str, text: &str) -> Vec<String> {
     {
         findings.push("a package without the shared lints".to_owned());
     }
+    if path.ends_with(".md") {
+        findings.extend(dead_references(text));
+    }
     if path.ends_with(".rs") {
         let reason = text.lines().take(20).any(|line| line.starts_with("// long: "));
         let lines = text.lines().count();
@@ -86,6 +89,27 @@ fn forbidden(text: &str) -> Vec<String> {
             if line.contains(&word) {
                 findings.push(format!("line {number} says {word}"));
             }
+        }
+    }
+    findings
+}
+
+/// Names in backticks of a document, of files of this tree and of compliance cases, that lead nowhere.
+fn dead_references(text: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    for name in text.split('`').skip(1).step_by(2) {
+        let Some((first, rest)) = name.split_once('/') else { continue };
+        let place = match first {
+            "crates" | "tests" | "man" | "completions" | "packaging" | "xtask" => project::root().to_owned(),
+            // A case; what has a suffix or a directory is a file of the crate.
+            "depmod" | "modprobe" | "rmmod" if !rest.contains(['/', '.']) => {
+                project::root().join("tests/compliance/cases")
+            }
+            _ => continue,
+        };
+        let stands_for_many = name.contains([' ', '*']) || name.contains("TOOL");
+        if !stands_for_many && !place.join(name).exists() {
+            findings.push(format!("`{name}` does not exist"));
         }
     }
     findings
@@ -127,6 +151,10 @@ mod tests {
         assert_eq!(file("crates/a/Cargo.toml", "[package]\n").len(), 1);
         assert_eq!(file("README.md", concat!("see /wor", "k/x\n")).len(), 1);
         assert_eq!(file("crates/a/src/b.rs", "let x = \"/etc/modprobe.d\";\n").len(), 1);
+        assert_eq!(file("A.md", "case `modprobe/no-such`, test `tests/none.rs`").len(), 2);
+        assert!(
+            file("A.md", "`xtask/src/tidy.rs`, case `modprobe/softdep-module`, `modprobe/x.rs`").is_empty()
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `depmod` builds the module database of a kernel.
 //!
-//! [`run`] reads the command line into a [`request`]; then each phase hands its result to the next: [`scan`]
-//! finds the module files, [`parallel`] threads read them, `moddb` builds the database, [`publish`] puts it in place.
+//! [`run`] reads the command line into a `request`; then each phase hands its result to the next: `scan`
+//! finds the module files, `parallel` threads read them, `moddb` builds the database, `publish` puts it in place.
 
 mod build;
 mod catalog;

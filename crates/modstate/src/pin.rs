@@ -13,7 +13,7 @@ pub fn format(identity: &Identity) -> Vec<u8> {
 /// Reads the text of a pin.
 ///
 /// # Errors
-/// The text does not say which load it is about: [`Damaged`].
+/// The text does not say which load it is about: `Damaged`.
 pub fn parse(text: &[u8]) -> Result<Identity, Damaged> {
     let pairs = fields::parse(text)?;
     Identity::of_pairs(&pairs).ok_or(Damaged(0))

@@ -48,7 +48,7 @@ impl Record {
     /// Reads the text of a file. Keys that are not known are ignored.
     ///
     /// # Errors
-    /// A record that lacks something or says it twice is not believed: [`Damaged`].
+    /// A record that lacks something or says it twice is not believed: `Damaged`.
     pub fn parse(text: &[u8]) -> Result<Self, Damaged> {
         let pairs = fields::parse(text)?;
         Self::of_pairs(&pairs).ok_or(Damaged(0))

@@ -1,8 +1,8 @@
 //! `rmmod` unloads modules: those that are named, or with `-a` those that the kernel loaded on demand and that
 //! nobody uses any more.
 //!
-//! [`run`] reads the command line into a [`request`]. [`remove`] unloads what is named; [`autoclean`] finds out
-//! what may go, where [`autoclean::evidence`] looks and [`autoclean::policy`] decides.
+//! [`run`] reads the command line into a `request`. `remove` unloads what is named; `autoclean` finds out
+//! what may go, where `autoclean::evidence` looks and `autoclean::policy` decides.
 
 mod autoclean;
 mod cli;

@@ -77,6 +77,18 @@ fn modules_of_the_database_are_offered_for_dashes_and_underscores_alike() {
 }
 
 #[test]
+fn the_database_is_asked_and_the_tree_is_not_walked() {
+    let world = world();
+    let modules = world.root().join("lib/modules").join(RELEASE);
+    fs::remove_file(modules.join("kernel/fs/ext4.ko")).unwrap();
+    fs::write(modules.join("kernel/fs/extra.ko"), "in no database").unwrap();
+    let line = format!("modprobe -d {} -S {RELEASE} ex", world.root().display());
+    for shell in Shell::ALL {
+        assert_eq!(shell.offers(&world, &line), ["ext4"], "{shell:?}");
+    }
+}
+
+#[test]
 fn only_loaded_modules_are_offered_for_unloading_and_for_their_settings() {
     check("rmmod s", &["snd_hda_core", "sr_mod"]);
     check("rmmod -f sr_mod snd-", &["snd-hda-core"]);

@@ -1,7 +1,7 @@
 //! depmod for another architecture, run by an emulator: same modules, same bytes.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -9,8 +9,9 @@ use fixtures::{ALL_KINDS, Compression, Module, Tree};
 
 const EMULATOR: &str = "qemu-aarch64-static";
 
-/// Both programs build the same database of modules of every kind and compression.
-pub fn same_database(native: &Path, emulated: &Path) -> Result<()> {
+/// Both programs, this machine's and the one to emulate, build the same database of modules of every kind and
+/// compression.
+pub fn same_database([native, emulated]: &[PathBuf; 2]) -> Result<()> {
     let work = tempfile::tempdir()?;
     let mut databases = Vec::new();
     for (name, program) in [("native", native), ("emulated", emulated)] {

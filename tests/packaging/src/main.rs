@@ -1,22 +1,30 @@
-//! Our Debian package in a throwaway system, and the tools for another architecture under an emulator.
-//! `cargo xtask packaging` builds what is tested and starts this as root.
+//! Our Debian package in throwaway systems, alone and among what uses module tools, and the tools for another
+//! architecture under an emulator. `cargo xtask packaging` builds what is tested and starts this as root.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it reports to the person who runs it")]
 
+mod boot;
+mod closed;
 mod emulated;
+mod prefix;
 mod system;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use reference::{Cache, Release};
 use system::System;
 
-const USAGE: &str = "usage: packaging SYSTEM PACKAGES OURS DEPMOD EMULATED-DEPMOD\n\
-    SYSTEM    root directory of a minimal Debian\n\
-    PACKAGES  directory with kmod's packages of two releases\n\
-    OURS      our package\n\
-    DEPMOD and EMULATED-DEPMOD: the same tool for this machine and for 64-bit ARM";
+const USAGE: &str = "usage: packaging OURS TOOLS EMULATED-TOOLS PREFIX [NAME]...\n\
+    OURS    our package\n\
+    TOOLS and EMULATED-TOOLS: directories of the same tools for this machine and for 64-bit ARM\n\
+    PREFIX  where the tools were installed with everything else\n\
+    NAME    part of the names of the scenarios that are to run";
+
+/// A scenario with this line leaves a machine that is to be booted.
+const BOOTS: &str = "# What it leaves is booted.";
 
 fn main() -> ExitCode {
     match run() {
@@ -31,31 +39,72 @@ fn main() -> ExitCode {
 
 /// Gives the number of failures.
 fn run() -> Result<usize> {
-    let words: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [base, packages, ours, depmod, emulated] = words.as_slice() else { anyhow::bail!(USAGE) };
-    let system = System { base, packages, ours };
-    let mut scenarios: Vec<PathBuf> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios"))?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    scenarios.sort();
-    let common = Path::new(env!("CARGO_MANIFEST_DIR")).join("common.sh");
-    let (mut passed, mut failed) = (0, 0);
-    let mut count = |name: &str, result: Result<()>| match result {
-        Ok(()) => {
-            println!("ok      {name}");
-            passed += 1;
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [ours, tools, emulated, prefix, names @ ..] = words.as_slice() else { anyhow::bail!(USAGE) };
+    let mut results = Results { names, passed: 0, failed: 0 };
+    let cache = Cache::of_user()?;
+    let reference = cache.kmod(Release::Kmod34.number());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let common = fs::read_to_string(source.join("common.sh"))?;
+    let (base, packages) = (cache.system(), cache.kmod_packages());
+    let alone = System { base: &base, packages: &packages, ours: ours.as_ref(), reference: &reference };
+    results.play(&alone, &common, &source.join("scenarios"))?;
+    let common = common + &fs::read_to_string(source.join("kernel.sh"))?;
+    let (base, packages) = (cache.system_for_kernels(), cache.kernel_packages());
+    let among = System { base: &base, packages: &packages, ours: ours.as_ref(), reference: &reference };
+    results.play(&among, &common, &source.join("surroundings"))?;
+    results.count("installed-below-a-prefix", || prefix::works(prefix.as_ref()));
+    results.count("started-with-nothing-open", || closed::tools_work(tools.as_ref()));
+    let depmods = [tools, emulated].map(|directory| Path::new(directory).join("depmod"));
+    results.count("emulated-depmod", || emulated::same_database(&depmods));
+    ensure!(results.passed + results.failed > 0, "no scenario is called {}", names.join(" or "));
+    println!("{} passed, {} failed", results.passed, results.failed);
+    Ok(results.failed)
+}
+
+/// What is to run, and how it went so far.
+struct Results<'a> {
+    names: &'a [String],
+    passed: usize,
+    failed: usize,
+}
+
+impl Results<'_> {
+    /// Plays the scenarios of a directory, each behind what they share.
+    fn play(&mut self, system: &System<'_>, common: &str, directory: &Path) -> Result<()> {
+        let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
+        let mut scenarios = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+        scenarios.sort();
+        ensure!(!scenarios.is_empty(), "{}: no scenarios", directory.display());
+        for scenario in scenarios {
+            let name = scenario.file_stem().context("a scenario without a name")?.to_string_lossy();
+            self.count(&name, || {
+                let text = fs::read_to_string(&scenario)?;
+                let work = tempfile::tempdir()?;
+                system.play(&format!("{common}{text}"), work.path())?;
+                if text.contains(BOOTS) { boot::boot(&work.path().join("out")) } else { Ok(()) }
+            });
         }
-        Err(error) => {
-            println!("FAILED  {name}: {error:#}");
-            failed += 1;
-        }
-    };
-    for scenario in &scenarios {
-        let name = scenario.file_stem().context("a scenario without a name")?.to_string_lossy();
-        count(&name, system.play(&common, scenario));
+        Ok(())
     }
-    count("emulated-depmod", emulated::same_database(depmod, emulated));
-    ensure!(passed + failed > 1, "no scenarios");
-    println!("{passed} passed, {failed} failed");
-    Ok(failed)
+
+    /// Does one thing if it was chosen, and prints one line about it.
+    fn count(&mut self, name: &str, play: impl FnOnce() -> Result<()>) {
+        if !self.names.is_empty() && !self.names.iter().any(|part| name.contains(part.as_str())) {
+            return;
+        }
+        let began = Instant::now();
+        let result = play();
+        let seconds = began.elapsed().as_secs_f64();
+        match result {
+            Ok(()) => {
+                println!("ok      {name} ({seconds:.1} s)");
+                self.passed += 1;
+            }
+            Err(error) => {
+                println!("FAILED  {name} ({seconds:.1} s): {error:#}");
+                self.failed += 1;
+            }
+        }
+    }
 }

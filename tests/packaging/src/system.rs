@@ -1,8 +1,9 @@
 //! A Debian system that exists for one scenario: an overlay on a minimal one, in a mount namespace of its own.
 //!
-//! Every link, rename and removal is recorded, so that it can be said for certain that a file was never missing.
+//! Every program that is started, and every link, rename and removal is recorded. A scenario reads the record as
+//! `/record`; after it, the record shows for certain whether a file was ever missing.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
@@ -12,26 +13,34 @@ use anyhow::{Context, Result, ensure};
 pub struct System<'a> {
     /// The minimal system; it stays as it is.
     pub base: &'a Path,
-    /// A directory with kmod's packages.
+    /// A directory with packages, which the scenario finds in `/packages`.
     pub packages: &'a Path,
-    /// Our package.
+    /// Our package, there called `ours.deb`.
     pub ours: &'a Path,
+    /// A directory that the scenario sees as `/reference`.
+    pub reference: &'a Path,
 }
 
-/// Mounts, puts packages and script inside, and runs it. Arguments: work, base, packages, ours, script.
+/// Mounts, puts packages and script inside, and runs it. Arguments: work, base, packages, ours, reference. What is
+/// exchanged with the outside lies in work: `script`, `record` and the directory `out`.
 const ENTER: &str = r#"
 set -e
-mount -t tmpfs scenario "$1"
-mkdir "$1/upper" "$1/work" "$1/top"
-mount -t overlay scenario -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "$1/top"
-mount -t proc proc "$1/top/proc"
-mkdir "$1/top/packages"
-cp "$3"/*.deb "$1/top/packages"
-cp "$4" "$1/top/packages/ours.deb"
-cp "$5" "$1/top/scenario"
-exec strace --follow-forks --quiet=all --string-limit=200 --output="$6" \
-    --trace=unlink,unlinkat,rename,renameat,renameat2 \
-    chroot "$1/top" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive \
+top=$1/top
+mount -t tmpfs scenario "$1/mount"
+mkdir "$1/mount/upper" "$1/mount/work"
+mount -t overlay scenario -o "lowerdir=$2,upperdir=$1/mount/upper,workdir=$1/mount/work" "$top"
+mount -t proc proc "$top/proc"
+mkdir "$top/packages" "$top/reference" "$top/out"
+cp "$3"/*.deb "$top/packages"
+cp "$4" "$top/packages/ours.deb"
+mount --bind --read-only "$5" "$top/reference"
+mount --bind "$1/out" "$top/out"
+touch "$top/scenario" "$top/record"
+mount --bind "$1/script" "$top/scenario"
+mount --bind "$1/record" "$top/record"
+exec strace --follow-forks --seccomp-bpf --decode-fds=path --quiet=all --string-limit=200 --output="$1/record" \
+    --trace=execve,unlink,unlinkat,rename,renameat,renameat2 \
+    chroot "$top" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive \
     sh -eu /scenario
 "#;
 
@@ -39,17 +48,17 @@ exec strace --follow-forks --quiet=all --string-limit=200 --output="$6" \
 const NONE_AT_TIMES: &str = "# There is no modprobe at times.";
 
 impl System<'_> {
-    /// Runs a scenario behind what all share; fails if a command of it fails, or if modprobe was ever missing.
-    pub fn play(&self, common: &Path, scenario: &Path) -> Result<()> {
-        let work = tempfile::tempdir()?;
-        let text = fs::read_to_string(scenario)?;
-        let script = work.path().join("script");
-        fs::write(&script, fs::read_to_string(common)? + &text)?;
-        let (mount, record) = (work.path().join("mount"), work.path().join("record"));
-        fs::create_dir(&mount)?;
+    /// Runs a script; fails if a command of it fails, or if modprobe was ever missing. What the script puts into
+    /// `/out` is found in `work/out` afterwards.
+    pub fn play(&self, script: &str, work: &Path) -> Result<()> {
+        for directory in ["mount", "top", "out"] {
+            fs::create_dir(work.join(directory))?;
+        }
+        fs::write(work.join("script"), script)?;
+        File::create(work.join("record"))?;
         let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", ENTER, "sh"]);
-        command.arg(&mount).arg(self.base).arg(self.packages).arg(self.ours).arg(&script).arg(&record);
+        command.args(["--mount", "--propagation", "private", "sh", "-c", ENTER, "sh"]).arg(work);
+        command.args([self.base, self.packages, self.ours, self.reference]);
         let output = command.output().context("cannot start unshare")?;
         ensure!(
             output.status.success(),
@@ -58,24 +67,36 @@ impl System<'_> {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        if text.contains(NONE_AT_TIMES) {
+        if script.contains(NONE_AT_TIMES) {
             return Ok(());
         }
-        let record = String::from_utf8_lossy(&fs::read(&record)?).into_owned();
+        let record = String::from_utf8_lossy(&fs::read(work.join("record"))?).into_owned();
         ensure!(record.contains("sbin/modprobe"), "nothing about modprobe was recorded");
-        let missing: Vec<&str> = record.lines().filter(|line| takes_modprobe_away(line)).collect();
+        let top = work.join("top").to_string_lossy().into_owned();
+        let missing: Vec<&str> = record.lines().filter(|line| takes_modprobe_away(line, &top)).collect();
         ensure!(missing.is_empty(), "there was a moment without modprobe:\n{}", missing.join("\n"));
         Ok(())
     }
 }
 
-/// Whether a recorded call removes the name of modprobe, or renames it to something else.
-fn takes_modprobe_away(call: &str) -> bool {
-    let names = ["\"/sbin/modprobe\"", "\"/usr/sbin/modprobe\"", "\"modprobe\""];
-    let done = call.trim_end().ends_with("= 0");
+/// Whether a recorded call in the system at `top` removes the name of modprobe, or renames it to something else.
+/// A name without a directory counts if the directory is unknown.
+fn takes_modprobe_away(call: &str, top: &str) -> bool {
+    // How an interrupted line goes on is not looked up: it is taken for done.
+    let done = ["= 0", "<unfinished ...>"].iter().any(|end| call.trim_end().ends_with(end));
+    if !done || call.contains(" execve(") {
+        return false;
+    }
     let arguments = call.split_once('(').map_or("", |(_, arguments)| arguments);
-    let first = arguments.split(", ").find(|argument| argument.starts_with('"')).unwrap_or_default();
-    done && names.contains(&first.split(')').next().unwrap_or_default())
+    let Some((before, rest)) = arguments.split_once('"') else { return false };
+    let name = rest.split('"').next().unwrap_or_default();
+    let directory = before.rsplit_once('<').and_then(|(_, path)| path.split('>').next());
+    let inside = directory.map(|path| path.strip_prefix(top).unwrap_or(path));
+    match name {
+        "/sbin/modprobe" | "/usr/sbin/modprobe" => true,
+        "modprobe" => inside.is_none_or(|directory| ["/sbin", "/usr/sbin"].contains(&directory)),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -84,12 +105,16 @@ mod tests {
 
     #[test]
     fn only_calls_that_leave_no_modprobe_are_found() {
-        assert!(takes_modprobe_away("12 unlink(\"/sbin/modprobe\") = 0"));
-        assert!(takes_modprobe_away("12 unlinkat(AT_FDCWD, \"/usr/sbin/modprobe\", 0) = 0"));
-        assert!(takes_modprobe_away("12 rename(\"/sbin/modprobe\", \"/sbin/modprobe.kmod\") = 0"));
-        assert!(!takes_modprobe_away("12 rename(\"/sbin/modprobe.ours\", \"/sbin/modprobe\") = 0"));
-        assert!(!takes_modprobe_away(
-            "12 unlink(\"/sbin/modprobe\") = -1 ENOENT (No such file or directory)"
-        ));
+        let found = |call: &str| takes_modprobe_away(call, "/t/top");
+        assert!(found("12 unlink(\"/sbin/modprobe\") = 0"));
+        assert!(found("12 unlink(\"modprobe\") = 0"));
+        assert!(found("12 unlink(\"/sbin/modprobe\" <unfinished ...>"));
+        assert!(found("12 unlinkat(AT_FDCWD</t/top/root>, \"/usr/sbin/modprobe\", 0) = 0"));
+        assert!(found("12 unlinkat(5</t/top/usr/sbin>, \"modprobe\", 0) = 0"));
+        assert!(found("12 rename(\"/sbin/modprobe\", \"/sbin/modprobe.kmod\") = 0"));
+        assert!(!found("12 rename(\"/sbin/modprobe.ours\", \"/sbin/modprobe\") = 0"));
+        assert!(!found("12 unlink(\"/sbin/modprobe\") = -1 ENOENT (No such file or directory)"));
+        assert!(!found("12 unlinkat(5</t/top/var/tmp/mkinitramfs/usr/sbin>, \"modprobe\", 0) = 0"));
+        assert!(!found("12 execve(\"/sbin/modprobe\", [\"/sbin/modprobe\"], 0x7f /* 9 vars */) = 0"));
     }
 }

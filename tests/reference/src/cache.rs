@@ -46,6 +46,26 @@ impl Cache {
         self.directory.join(format!("kmod-{release}"))
     }
 
+    /// The root directory of a minimal Debian 12 with kmod, whether it is there or not.
+    pub fn system(&self) -> PathBuf {
+        self.directory.join("debian-12")
+    }
+
+    /// The root directory of a Debian 12 with what uses module tools, but without a kernel, whether it is there or not.
+    pub fn system_for_kernels(&self) -> PathBuf {
+        self.directory.join("debian-12-for-kernels")
+    }
+
+    /// The directory of kmod's packages, two releases of them, whether it is there or not.
+    pub fn kmod_packages(&self) -> PathBuf {
+        self.directory.join("kmod-packages")
+    }
+
+    /// The directory of a kernel's packages, whether it is there or not.
+    pub fn kernel_packages(&self) -> PathBuf {
+        self.directory.join("kernel-packages")
+    }
+
     /// Where the kernel packages are unpacked, whether they are there or not.
     pub fn kernel_root(&self) -> PathBuf {
         self.directory.join("kernel")

@@ -23,22 +23,20 @@ const USAGE: &str = "usage: cargo xtask dist [x86_64|aarch64]\n       cargo xtas
 pub struct Shipped {
     /// The Debian package for this machine.
     pub package: PathBuf,
-    /// depmod for this machine.
-    pub depmod: PathBuf,
-    /// depmod for 64-bit ARM.
-    pub emulated_depmod: PathBuf,
+    /// The directory of the tools for this machine.
+    pub tools: PathBuf,
+    /// The same for 64-bit ARM.
+    pub emulated_tools: PathBuf,
 }
 
 /// Builds tarballs and packages for all architectures.
 pub fn all() -> Result<Shipped> {
     let out = output_directory()?;
     run(&[])?;
-    let depmod =
-        |architecture: Architecture| Ok::<_, anyhow::Error>(architecture.directory()?.join("depmod"));
     Ok(Shipped {
         package: out.join(debian::file_name(Architecture::X86_64)),
-        depmod: depmod(Architecture::X86_64)?,
-        emulated_depmod: depmod(Architecture::Aarch64)?,
+        tools: Architecture::X86_64.directory()?,
+        emulated_tools: Architecture::Aarch64.directory()?,
     })
 }
 

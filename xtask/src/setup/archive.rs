@@ -2,7 +2,7 @@
 //! libraries they need, and a kernel.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -24,18 +24,24 @@ pub fn kmod(cache: &Cache, release: Release) -> Result<()> {
 /// The kernel that Debian 12 serves today, with the headers that list its symbols' checksums.
 pub fn kernel(cache: &Cache) -> Result<()> {
     unpack(cache, &cache.kernel_root(), "bookworm", |apt| {
-        let architecture = shell::output(Command::new("dpkg").arg("--print-architecture"))?;
-        let meta = format!("linux-image-{}", architecture.trim());
-        let depends = shell::output(apt.command("apt-cache").args(["depends", &meta]))?;
-        let image = depends
-            .lines()
-            .find_map(|line| {
-                line.trim().strip_prefix("Depends: ").filter(|name| name.starts_with("linux-image-"))
-            })
-            .with_context(|| format!("{meta} depends on no kernel image"))?;
+        let image = kernel_image(apt)?;
         let headers = image.replacen("image", "headers", 1);
-        Ok(vec![image.to_owned(), headers])
+        Ok(vec![image, headers])
     })
+}
+
+/// The package that the kernel's meta package of this architecture asks for.
+fn kernel_image(apt: &Apt<'_>) -> Result<String> {
+    let architecture = shell::output(Command::new("dpkg").arg("--print-architecture"))?;
+    let meta = format!("linux-image-{}", architecture.trim());
+    let image = depends(apt, &meta)?.into_iter().find(|name| name.starts_with("linux-image-"));
+    image.with_context(|| format!("{meta} depends on no kernel image"))
+}
+
+/// The packages that a package depends on.
+fn depends(apt: &Apt<'_>, package: &str) -> Result<Vec<String>> {
+    let text = shell::output(apt.command("apt-cache").args(["depends", package]))?;
+    Ok(text.lines().filter_map(|line| line.trim().strip_prefix("Depends: ").map(str::to_owned)).collect())
 }
 
 /// A static busybox: the shell of the virtual machine.
@@ -50,43 +56,61 @@ pub fn musl_headers(cache: &Cache, architecture: &str) -> Result<()> {
 }
 
 /// kmod's packages of two Debian releases, as files.
-pub fn kmod_packages(cache: &Cache) -> Result<PathBuf> {
-    let target = cache.directory().join("kmod-packages");
+pub fn kmod_packages(cache: &Cache) -> Result<()> {
+    let packages = || ["kmod", "libkmod2"].map(|name| format!("{name}:amd64")).to_vec();
+    keep(cache, &cache.kmod_packages(), &["bookworm", "trixie"], |_| Ok(packages()))
+}
+
+/// A kernel's packages, with what building a module for it takes, and dracut, as files.
+pub fn kernel_packages(cache: &Cache) -> Result<()> {
+    keep(cache, &cache.kernel_packages(), &["bookworm"], |apt| {
+        let image = kernel_image(apt)?;
+        let headers = image.replacen("image", "headers", 1);
+        let mut packages = depends(apt, &headers)?;
+        packages.extend([image, headers, "dracut".to_owned()]);
+        Ok(packages)
+    })
+}
+
+/// Downloads packages of some Debian releases to `target`, which appears only when complete.
+fn keep(
+    cache: &Cache,
+    target: &Path,
+    codenames: &[&str],
+    choose: impl Fn(&Apt<'_>) -> Result<Vec<String>>,
+) -> Result<()> {
     if target.is_dir() {
-        return Ok(target);
+        return Ok(());
     }
     fs::create_dir_all(cache.directory())?;
     let work = tempfile::Builder::new().prefix(".partial-").tempdir_in(cache.directory())?;
-    for codename in ["bookworm", "trixie"] {
-        let packages = || ["kmod", "libkmod2"].map(|name| format!("{name}:amd64")).to_vec();
-        download(&work.path().join(codename), codename, |_| Ok(packages()))?;
-    }
-    let both = work.path().join("both");
-    fs::create_dir(&both)?;
-    for codename in ["bookworm", "trixie"] {
-        for package in fs::read_dir(work.path().join(codename).join("deb"))? {
+    let all = work.path().join("all");
+    fs::create_dir(&all)?;
+    for codename in codenames {
+        println!("fetching {} (Debian {codename})", target.display());
+        let directory = work.path().join(codename);
+        download(&directory, codename, &choose)?;
+        for package in fs::read_dir(directory.join("deb"))? {
             let package = package?;
-            fs::rename(package.path(), both.join(package.file_name()))?;
+            fs::rename(package.path(), all.join(package.file_name()))?;
         }
     }
-    in_place(&both, &target)?;
-    Ok(target)
+    in_place(&all, target)
 }
 
-/// The root directory of a minimal Debian 12 with kmod, for whoever may make one: root.
-pub fn system(cache: &Cache) -> Result<PathBuf> {
-    let target = cache.directory().join("debian-12");
+/// A minimal Debian 12 with these packages, for whoever may make one: root.
+pub fn system(cache: &Cache, target: &Path, packages: &[&str]) -> Result<()> {
     if target.is_dir() {
-        return Ok(target);
+        return Ok(());
     }
+    println!("making {} (Debian 12 with {})", target.display(), packages.join(", "));
     fs::create_dir_all(cache.directory())?;
     let work = tempfile::Builder::new().prefix(".partial-").tempdir_in(cache.directory())?;
     let root = work.path().join("root");
     let mut debootstrap = Command::new("debootstrap");
-    debootstrap.args(["--variant=minbase", "--include=kmod,bash-completion,man-db", "bookworm"]);
+    debootstrap.arg("--variant=minbase").arg(format!("--include={}", packages.join(","))).arg("bookworm");
     shell::quietly(debootstrap.arg(&root).arg(sources::mirror("bookworm")?))?;
-    in_place(&root, &target)?;
-    Ok(target)
+    in_place(&root, target)
 }
 
 /// apt with lists and a cache of its own.

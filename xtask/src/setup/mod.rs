@@ -5,7 +5,6 @@ mod archive;
 mod packages;
 mod sources;
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -49,13 +48,14 @@ pub fn machine() -> Result<Cache> {
     Ok(cache)
 }
 
-/// What tests of the packages need: a minimal system and kmod's packages.
-pub fn packaging() -> Result<(PathBuf, PathBuf)> {
+/// What tests of the packages need: systems into which they are installed, kmod's packages and a kernel's.
+pub fn packaging() -> Result<()> {
     packages::install_missing_of(&[
         "debootstrap",
         "gcc",
         "gcc-aarch64-linux-gnu",
         "musl-tools",
+        "qemu-system-x86",
         "qemu-user-static",
         "strace",
         "util-linux",
@@ -64,8 +64,29 @@ pub fn packaging() -> Result<(PathBuf, PathBuf)> {
     musl_target(project::MUSL_TARGET_AARCH64)?;
     let cache = Cache::of_user()?;
     archive::musl_headers(&cache, "arm64")?;
-    Ok((archive::system(&cache)?, archive::kmod_packages(&cache)?))
+    archive::kmod(&cache, Release::Kmod34)?;
+    archive::kmod_packages(&cache)?;
+    archive::kernel_packages(&cache)?;
+    archive::system(&cache, &cache.system(), &["bash-completion", "kmod", "man-db"])?;
+    archive::system(&cache, &cache.system_for_kernels(), &USERS_OF_MODULE_TOOLS)
 }
+
+/// Debian packages that call module tools, and what these need to do their work.
+const USERS_OF_MODULE_TOOLS: [&str; 13] = [
+    "busybox-static",
+    "cpio",
+    "dkms",
+    "dracut-core",
+    "e2fsprogs",
+    "gcc",
+    "initramfs-tools",
+    "kmod",
+    "libc6-dev",
+    "libelf1",
+    "make",
+    "systemd-sysv",
+    "zstd",
+];
 
 /// A release of kmod, for those that compare with more than one.
 pub fn kmod(cache: &Cache, release: Release) -> Result<()> {

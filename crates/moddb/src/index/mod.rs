@@ -1,7 +1,7 @@
 //! The binary index: `modules.dep.bin`, `modules.alias.bin` and their like.
 //!
 //! One Patricia trie per file, whose keys are module names, aliases or symbols. The format, its reader, its
-//! writer and its text dump stand side by side here and share [`format`].
+//! writer and its text dump stand side by side here and share [`mod@format`].
 
 pub mod dump;
 mod error;

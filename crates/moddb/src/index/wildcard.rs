@@ -41,7 +41,7 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     matches_within(pattern, text, &mut Budget::default())
 }
 
-/// [`matches`] with a budget that several matches share.
+/// [`matches()`] with a budget that several matches share.
 pub fn matches_within(pattern: &[u8], text: &[u8], budget: &mut Budget) -> bool {
     let (mut pattern, mut text) = (pattern, text);
     // After a star: the pattern that follows it, and the text not yet tried.

@@ -1,0 +1,10 @@
+# The hooks of other packages are not what this is about.
+export INITRD=No
+dpkg --install /packages/ours.deb
+install_kernel
+database_as_kmods /
+[ -e "/var/cache/modutils/depmod/$kernel" ]
+dpkg --purge "linux-image-$kernel"
+[ ! -e "/lib/modules/$kernel" ]
+[ ! -e "/var/cache/modutils/depmod/$kernel" ]
+ours_in_place
