@@ -35,6 +35,8 @@ usage: cargo xtask TASK
   packaging             the Debian package, installed, upgraded, aborted and removed in throwaway systems
   tidy                  rules of the source tree that no other tool checks
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
+  bench modprobe        the same in instructions, system calls, size and time
+  budget                whether modprobe stays as small as it is said to be
   bench request         a request of the kernel answered by ours and by kmod 30, in time
   bench autoclean       a pass of rmmod -a that has nothing to do, in time
 ";
@@ -67,6 +69,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ["bench", "autoclean"] => calls::time_of_a_pass(),
         ["bench", "request"] => vm::time_of_a_request(),
         ["bench", options @ ..] => bench::run(options),
+        ["budget"] => bench::budget(),
         ["measure", command @ ..] => bench::measure(command),
         [] | ["help" | "--help" | "-h"] => {
             print!("{TASKS}");

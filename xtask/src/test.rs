@@ -4,17 +4,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{calls, compliance, project, setup, shell, tidy, vm};
+use crate::{bench, calls, compliance, project, setup, shell, tidy, vm};
 
 /// All tiers; stops at the first that fails. How long each took is shown at the end.
 pub fn run() -> Result<()> {
     type Tier = fn() -> Result<()>;
-    let tiers: [(&str, Tier); 8] = [
+    let tiers: [(&str, Tier); 9] = [
         ("setup: what the tests need", setup::run),
         ("tidy: rules of the source tree", tidy::run),
         ("unit and integration tests of every package", packages),
         ("calls: system calls of the builds", calls::run),
         ("vm: the tools on a real kernel", || vm::run(&[])),
+        ("budget: what a run of modprobe costs", bench::budget),
         ("compliance: depmod against kmod 30 and 34", || compliance::run(&["depmod"])),
         ("compliance: modprobe against kmod 30 and 34", || compliance::run(&["modprobe"])),
         ("compliance: rmmod against kmod 30 and 34", || compliance::run(&["rmmod"])),

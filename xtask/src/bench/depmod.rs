@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use reference::{Cache, Kernel, Program, Release};
 
+use super::median;
 use crate::{project, shell};
 
 /// What one run cost.
@@ -30,10 +31,10 @@ struct Settings<'o> {
     rounds: usize,
 }
 
-/// Options: `depmod [--tree plain|xz|zst|gz] [--rounds N]`.
+/// Options: `[--tree plain|xz|zst|gz] [--rounds N]`.
 pub fn run(options: &[&str]) -> Result<()> {
-    let [tool @ "depmod", rest @ ..] = options else { bail!("bench what? There is: depmod") };
-    let settings = settings(rest)?;
+    let tool = "depmod";
+    let settings = settings(options)?;
     let built = project::build(tool)?;
     let cache = Cache::of_user()?;
     let kernel = cache.kernel()?;
@@ -153,25 +154,4 @@ fn table(names: &[&str], costs: &[Vec<Cost>]) -> String {
         let _ = writeln!(out, "{:22}{wall:10.3}{cpu:10.3}{memory:10.3}", format!("ours / {name}"));
     }
     out
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let (below, above) = (values.len().saturating_sub(1) / 2, values.len() / 2);
-    match (values.get(below), values.get(above)) {
-        (Some(below), Some(above)) => f64::midpoint(*below, *above),
-        _ => f64::NAN,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
-        assert_eq!(median(vec![9.0, 1.0, 5.0]), 5.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 9.0]), 3.0);
-        assert!(median(Vec::new()).is_nan());
-    }
 }
