@@ -9,10 +9,11 @@ use crate::{bench, calls, compliance, project, setup, shell, tidy, vm};
 /// All tiers; stops at the first that fails. How long each took is shown at the end.
 pub fn run() -> Result<()> {
     type Tier = fn() -> Result<()>;
-    let tiers: [(&str, Tier); 9] = [
+    let tiers: [(&str, Tier); 10] = [
         ("setup: what the tests need", setup::run),
         ("tidy: rules of the source tree", tidy::run),
         ("unit and integration tests of every package", packages),
+        ("libkmod: modprobe and rmmod with their other back end", with_libkmod),
         ("calls: system calls of the builds", calls::run),
         ("vm: the tools on a real kernel", || vm::run(&[])),
         ("budget: what a run of modprobe costs", bench::budget),
@@ -38,6 +39,13 @@ pub fn run() -> Result<()> {
 
 fn packages() -> Result<()> {
     shell::run(project::cargo().args(["test", "--workspace"]))
+}
+
+/// The tools' own tests, with libkmod in the place of system calls.
+fn with_libkmod() -> Result<()> {
+    let mut tests = project::cargo();
+    tests.args(["test", "--package", "modprobe", "--package", "rmmod"]);
+    shell::run(tests.args(["--features", "modprobe/libkmod,rmmod/libkmod"]))
 }
 
 fn table(times: &[(&str, Duration)]) -> String {

@@ -3,7 +3,11 @@
 
 use std::path::Path;
 
-use modkernel::{KernelOps, Native, Rehearsal};
+#[cfg(not(feature = "libkmod"))]
+use modkernel::Native as System;
+use modkernel::{KernelOps, Rehearsal};
+#[cfg(feature = "libkmod")]
+use modkernel_libkmod::LibKmod as System;
 
 use crate::execute::Execution;
 use crate::request::{AfterFailure, Mode, Persist};
@@ -22,13 +26,13 @@ pub(crate) struct Terms {
 impl Run<'_> {
     /// Has plans carried out. Settings are put back when all of it is done, or as much as could be.
     pub fn carry_out<T>(&self, terms: Terms, deed: impl FnOnce(&mut Execution<'_>) -> T) -> T {
-        let native = Native::of_system();
+        let system = System::of_system();
         if !terms.mode.is_real() {
-            return deed(&mut self.execution(&mut Rehearsal::new(native), terms));
+            return deed(&mut self.execution(&mut Rehearsal::new(system), terms));
         }
-        let sys_module = native.sysfs().modules().to_owned();
+        let sys_module = system.sysfs().modules().to_owned();
         let settings = self.settings(&sys_module, terms.persist);
-        let mut kernel = Keeping::new(native, &settings);
+        let mut kernel = Keeping::new(system, &settings);
         let done = deed(&mut self.execution(&mut kernel, terms));
         kernel.restore();
         done
