@@ -39,6 +39,8 @@ usage: cargo xtask TASK
   tidy                  rules of the source tree that no other tool checks
   fuzz [TARGET]         random bytes for everything that reads files, a minute each
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
+  bench modprobe        the same in instructions, system calls, size and time
+  budget                whether modprobe stays as small as it is said to be
   bench request         a request of the kernel answered by ours and by kmod 30, in time
   bench autoclean       a pass of rmmod -a that has nothing to do, in time
 ";
@@ -73,6 +75,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ["bench", "request"] => vm::time_of_a_request(),
         ["bench", options @ ..] => bench::run(options),
         ["fuzz", options @ ..] => fuzz::run(options),
+        ["budget"] => bench::budget(),
         ["measure", command @ ..] => bench::measure(command),
         [] | ["help" | "--help" | "-h"] => {
             print!("{TASKS}");

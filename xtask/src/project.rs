@@ -40,6 +40,8 @@ pub struct Built {
     pub path: PathBuf,
     /// Which build it is, for people.
     pub description: &'static str,
+    /// Whether it needs no libraries.
+    pub is_static: bool,
 }
 
 /// Builds the tool `name` for release.
@@ -56,9 +58,14 @@ pub fn build(name: &str) -> Result<Built> {
         Built {
             path: target.join(MUSL_TARGET).join("release").join(name),
             description: "static musl release build",
+            is_static: true,
         }
     } else {
-        Built { path: target.join("release").join(name), description: "dynamic glibc release build" }
+        Built {
+            path: target.join("release").join(name),
+            description: "dynamic glibc release build",
+            is_static: false,
+        }
     })
 }
 

@@ -4,19 +4,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{calls, compliance, project, setup, shell, tidy, tour, vm};
+use crate::{bench, calls, compliance, project, setup, shell, tidy, tour, vm};
 
 /// All tiers; stops at the first that fails. How long each took is shown at the end.
 pub fn run() -> Result<()> {
     type Tier = fn() -> Result<()>;
-    let tiers: [(&str, Tier); 10] = [
+    let tiers: [(&str, Tier); 12] = [
         ("setup: what the tests need", setup::run),
         ("tidy: rules of the source tree", tidy::run),
         ("unit and integration tests of every package", packages),
+        ("libkmod: modprobe and rmmod with their other back end", with_libkmod),
         ("calls: system calls of the builds", calls::run),
         ("documentation: every page of the API, without warnings", documentation),
         ("documentation: the examples of README.md and the manual pages", tour::run),
         ("vm: the tools on a real kernel", || vm::run(&[])),
+        ("budget: what a run of modprobe costs", bench::budget),
         ("compliance: depmod against kmod 30 and 34", || compliance::run(&["depmod"])),
         ("compliance: modprobe against kmod 30 and 34", || compliance::run(&["modprobe"])),
         ("compliance: rmmod against kmod 30 and 34", || compliance::run(&["rmmod"])),
@@ -44,6 +46,13 @@ fn packages() -> Result<()> {
 fn documentation() -> Result<()> {
     let mut command = project::cargo();
     shell::run(command.args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// The tools' own tests, with libkmod in the place of system calls.
+fn with_libkmod() -> Result<()> {
+    let mut tests = project::cargo();
+    tests.args(["test", "--package", "modprobe", "--package", "rmmod"]);
+    shell::run(tests.args(["--features", "modprobe/libkmod,rmmod/libkmod"]))
 }
 
 fn table(times: &[(&str, Duration)]) -> String {

@@ -3,10 +3,11 @@
 //!
 //! Unlike the library crates this one reads the environment, prints, and decides the exit status. It knows
 //! nothing of modules. A tool is a function from a [`Session`] to an [`Exit`], and its `main` is
-//! `modcli::run("depmod", depmod::run)`.
+//! `modcli::run("depmod", depmod::run)`, or [`main!`](crate::main) where each system call counts.
 
 pub mod common;
 mod ended;
+pub mod entry;
 pub mod errno;
 pub mod getopt;
 mod output;

@@ -10,6 +10,7 @@ use clap::Command;
 
 use crate::common::{QUIET, SYSLOG, VERBOSE};
 use crate::ended::{Ended, Exit};
+use crate::entry;
 use crate::errno;
 use crate::getopt::{self, Failure, Options, Order, Parsed};
 use crate::output::Output;
@@ -62,7 +63,7 @@ impl Session {
         let closed = closed_descriptors();
         Self {
             program,
-            argv: std::env::args_os().collect(),
+            argv: entry::arguments(),
             closed,
             reporter: Reporter::new(Sink::of_system(program, closed.stderr)),
             output: Output::stdout(),

@@ -81,6 +81,7 @@ pub mod file;
 pub mod info;
 pub mod modinfo;
 pub mod name;
+pub mod signature;
 pub mod strings;
 pub mod symbols;
 

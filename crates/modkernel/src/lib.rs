@@ -12,6 +12,7 @@ mod ops;
 mod recording;
 mod rehearsal;
 pub mod sysfs;
+pub mod users;
 
 pub use dry_run::DryRun;
 pub use native::Native;

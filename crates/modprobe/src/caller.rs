@@ -36,6 +36,10 @@ impl Caller {
     /// Who called this process. Where `/proc` cannot tell, the exact forms of arguments and environment do.
     #[must_use]
     pub fn of_process(proc: &Path, argv: &[OsString]) -> Self {
+        // The kernel always puts two dashes before the name, and a script in between hands them on.
+        if !argv.iter().any(|word| word == "--") {
+            return Self::Anyone;
+        }
         // A parent in another PID namespace is shown as none; the kernel's threads are in the first one.
         let Some(parent) = rustix::process::getppid() else { return Self::Anyone };
         let stat = proc.join(parent.as_raw_pid().to_string()).join("stat");

@@ -4,7 +4,11 @@
 use std::path::Path;
 
 use modcli::{Ended, Exit};
-use modkernel::{KernelOps, Native, Rehearsal};
+#[cfg(not(feature = "libkmod"))]
+use modkernel::Native as System;
+use modkernel::{KernelOps, Rehearsal};
+#[cfg(feature = "libkmod")]
+use modkernel_libkmod::LibKmod as System;
 
 use crate::execute::Execution;
 use crate::request::{AfterFailure, Mode, Persist};
@@ -30,13 +34,13 @@ impl Run<'_> {
         terms: Terms,
         deed: &mut dyn FnMut(&mut Execution<'_>) -> Result<Exit, Ended>,
     ) -> Result<Exit, Ended> {
-        let native = Native::of_system();
+        let system = System::of_system();
         if !terms.mode.is_real() {
-            return deed(&mut self.execution(&mut Rehearsal::new(native), terms));
+            return deed(&mut self.execution(&mut Rehearsal::new(system), terms));
         }
-        let sys_module = native.sysfs().modules().to_owned();
+        let sys_module = system.sysfs().modules().to_owned();
         let settings = self.settings(&sys_module, terms.persist);
-        let mut kernel = Keeping::new(native, &settings);
+        let mut kernel = Keeping::new(system, &settings);
         let done = deed(&mut self.execution(&mut kernel, terms));
         kernel.restore();
         done

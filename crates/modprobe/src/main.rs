@@ -1,5 +1,10 @@
 //! `modprobe`: see the library of the same name.
 
-fn main() -> std::process::ExitCode {
-    modcli::run("modprobe", modprobe::run)
-}
+#![cfg_attr(not(test), no_main)]
+
+/// musl's own allocator asks the kernel for nearly every piece of memory, and this program runs for a millisecond.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+modcli::main!("modprobe", modprobe::run);

@@ -14,6 +14,10 @@ pub const COMMANDS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub struct Places {
     /// Where the kernel shows processes and itself.
     pub proc: PathBuf,
+    /// Where the kernel shows devices and modules.
+    pub sys: PathBuf,
+    /// Where device nodes are.
+    pub dev: PathBuf,
     /// What the suite remembers until the next boot.
     pub memory: PathBuf,
     /// Where the kernel shows how locked it is.
@@ -39,6 +43,8 @@ impl Default for Places {
     fn default() -> Self {
         Self {
             proc: "/proc".into(),
+            sys: "/sys".into(),
+            dev: "/dev".into(),
             memory: "/run/modutils".into(),
             security: "/sys/kernel/security".into(),
             settings: Path::new("/var/lib/modutils/settings").into(),

@@ -68,9 +68,8 @@ fn all(run: &Run<'_>, request: &Remove, execution: &mut Execution<'_>) -> Result
 fn hint_about_users(run: &Run<'_>, removal: &Removal, kernel: &dyn KernelOps, sysfs: &Sysfs) {
     let Some(module) = used(removal, kernel) else { return };
     let holders = kernel.holders(module).unwrap_or_default();
-    let mounts = std::fs::read(run.places.proc.join("self/mounts")).unwrap_or_default();
     let directory = sysfs.directory(module);
-    let users = Users::gather(module, &holders, directory.as_deref(), &mounts, &run.db);
+    let users = Users::gather(module, &holders, directory.as_deref(), &run.places, &run.db);
     if let Some(hint) = in_use::hint(&users) {
         run.session.reporter.hint(hint);
     }

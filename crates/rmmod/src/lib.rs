@@ -14,7 +14,7 @@ mod request;
 mod settings;
 
 use modcli::{Exit, Session};
-use modkernel::{DryRun, KernelOps, Native, Sysfs};
+use modkernel::{DryRun, KernelOps};
 
 use crate::places::Places;
 use crate::request::{Mode, Request};
@@ -35,17 +35,29 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
         }
     };
     let places = Places::of_system();
-    let native = Native::seen_through(Sysfs::new(places.sys_module()));
+    let system = system(&places);
     let mode = match &request {
         Request::Remove(remove) => remove.mode,
         Request::Autoclean(autoclean) => autoclean.mode,
     };
     let mut kernel: Box<dyn KernelOps> = match mode {
-        Mode::Real => Box::new(native),
-        Mode::Dry => Box::new(DryRun(native)),
+        Mode::Real => Box::new(system),
+        Mode::Dry => Box::new(DryRun(system)),
     };
     match request {
         Request::Remove(remove) => Ok(remove::run(session, &places, &remove, &mut *kernel)),
         Request::Autoclean(autoclean) => Ok(autoclean::run(session, &places, &autoclean, &mut *kernel)),
     }
+}
+
+/// The running kernel.
+#[cfg(not(feature = "libkmod"))]
+fn system(places: &Places) -> modkernel::Native {
+    modkernel::Native::seen_through(modkernel::Sysfs::new(places.sys_module()))
+}
+
+/// The running kernel through libkmod, which knows by itself where sysfs is.
+#[cfg(feature = "libkmod")]
+fn system(_: &Places) -> modkernel_libkmod::LibKmod {
+    modkernel_libkmod::LibKmod::of_system()
 }

@@ -88,6 +88,11 @@ impl Program {
         Ok(program)
     }
 
+    /// The file that holds it.
+    pub fn executable(&self) -> &Path {
+        &self.executable
+    }
+
     /// The name under which it is started.
     pub fn tool(&self) -> &str {
         &self.tool

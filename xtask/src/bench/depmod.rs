@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use reference::{Cache, Kernel, Program, Release};
 
-use crate::bench::trees::Laid;
-use crate::bench::{Subject, costs, table};
+use super::cost::{Subject, costs, table};
+use super::trees::Laid;
 use crate::project;
 
 /// What is measured in a row.

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 use super::Severity;
@@ -107,6 +108,8 @@ pub struct ConfigFile {
     pub path: PathBuf,
     /// How it was found.
     pub found: Found,
+    /// Whether its directory says that it is a regular file, so that it need not be asked.
+    is_regular: bool,
 }
 
 /// The files that count, in the order in which they are parsed, and what was wrong on the way.
@@ -117,40 +120,54 @@ pub struct ConfigFile {
 pub fn list(paths: &[PathBuf], beside: &[PathBuf]) -> (Vec<ConfigFile>, Vec<FileProblem>) {
     let mut files = BTreeMap::new();
     let mut problems = Vec::new();
+    let mut add = |path: PathBuf, found: Found, is_regular: bool| {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_owned();
+        files.entry(name).or_insert_with(|| ConfigFile { path, found, is_regular });
+    };
     for path in beside {
-        add(&mut files, path, Found::BesideModules);
+        add(path.clone(), Found::BesideModules, false);
     }
     for path in paths {
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => list_directory(path, &mut files, &mut problems),
-            Ok(_) => add(&mut files, path, Found::Named),
-            Err(_) => {}
+        match list_directory(path) {
+            Ok(entries) => {
+                for (name, kind) in entries {
+                    let path = path.join(name);
+                    match check(&path, kind) {
+                        Ok(()) => add(path, Found::InDirectory, kind == FileType::RegularFile),
+                        Err(problem) => problems.push(problem),
+                    }
+                }
+            }
+            Err(Errno::NOENT) => {}
+            Err(errno) => match fs::metadata(path) {
+                Ok(metadata) if metadata.is_dir() => {
+                    problems.push(FileProblem::CannotList { path: path.clone(), errno });
+                }
+                Ok(_) => add(path.clone(), Found::Named, false),
+                Err(_) => {}
+            },
         }
     }
     (files.into_values().collect(), problems)
 }
 
-fn add(files: &mut BTreeMap<OsString, ConfigFile>, path: &Path, found: Found) {
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_owned();
-    files.entry(name).or_insert_with(|| ConfigFile { path: path.to_owned(), found });
-}
-
-fn list_directory(path: &Path, files: &mut BTreeMap<OsString, ConfigFile>, problems: &mut Vec<FileProblem>) {
-    let mut entries = match fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
-        Ok(entries) => entries,
-        Err(error) => {
-            problems.push(FileProblem::CannotList { path: path.to_owned(), errno: errno_of(&error) });
-            return;
-        }
-    };
-    entries.retain(|entry| is_config_name(&entry.file_name()));
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        match check(&entry) {
-            Ok(()) => add(files, &entry.path(), Found::InDirectory),
-            Err(problem) => problems.push(problem),
+/// The entries of a directory that have a configuration file's name, sorted, with their kinds as far as the
+/// directory tells them.
+fn list_directory(path: &Path) -> Result<Vec<(OsString, FileType)>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
+    let directory = rustix::fs::open(path, flags, Mode::empty())?;
+    let mut buffer = [MaybeUninit::uninit(); 8192];
+    let mut listing = RawDir::new(directory, &mut buffer);
+    let mut entries = Vec::new();
+    while let Some(entry) = listing.next() {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if is_config_name(name) {
+            entries.push((name.to_owned(), entry.file_type()));
         }
     }
+    entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(entries)
 }
 
 /// Whether a directory's entry of that name is a configuration file.
@@ -160,20 +177,21 @@ fn is_config_name(name: &OsStr) -> bool {
 }
 
 /// Whether an entry is of a kind that is read. Most directories tell the kind without another system call.
-fn check(entry: &fs::DirEntry) -> Result<(), FileProblem> {
-    if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+fn check(path: &Path, kind: FileType) -> Result<(), FileProblem> {
+    if kind == FileType::RegularFile {
         return Ok(());
     }
-    let path = entry.path();
-    let metadata = match fs::metadata(&path) {
+    let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) => return Err(FileProblem::CannotStat { errno: errno_of(&error), path }),
+        Err(error) => {
+            return Err(FileProblem::CannotStat { errno: errno_of(&error), path: path.to_owned() });
+        }
     };
     if metadata.is_dir() {
-        return Err(FileProblem::DirectoryInside(path));
+        return Err(FileProblem::DirectoryInside(path.to_owned()));
     }
     let is_null = metadata.file_type().is_char_device() && metadata.rdev() == rustix::fs::makedev(1, 3);
-    if metadata.is_file() || is_null { Ok(()) } else { Err(FileProblem::NotAFile(path)) }
+    if metadata.is_file() || is_null { Ok(()) } else { Err(FileProblem::NotAFile(path.to_owned())) }
 }
 
 /// The contents of a file that counts, or `None` if there is none such and there need not be.
@@ -182,7 +200,7 @@ fn check(entry: &fs::DirEntry) -> Result<(), FileProblem> {
 /// The system's refusal, or [`FileProblem::TooLong`].
 pub fn read(file: &ConfigFile) -> Result<Option<Vec<u8>>, FileProblem> {
     let path = &file.path;
-    match read_up_to(path, file.found, LONGEST_FILE) {
+    match read_up_to(path, file.found, file.is_regular, LONGEST_FILE) {
         Ok(Some(bytes)) => Ok(Some(bytes)),
         Ok(None) => Err(FileProblem::TooLong(path.clone())),
         Err(Errno::NOENT) if file.found == Found::BesideModules => Ok(None),
@@ -191,15 +209,17 @@ pub fn read(file: &ConfigFile) -> Result<Option<Vec<u8>>, FileProblem> {
 }
 
 /// All bytes of a file, or `None` if there are more than `limit`.
-fn read_up_to(path: &Path, found: Found, limit: usize) -> Result<Option<Vec<u8>>, Errno> {
+fn read_up_to(path: &Path, found: Found, is_regular: bool, limit: usize) -> Result<Option<Vec<u8>>, Errno> {
     let patience = if found == Found::Named { OFlags::empty() } else { OFlags::NONBLOCK };
     let fd =
         rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | patience, Mode::empty())?;
-    let stat = rustix::fs::fstat(&fd)?;
-    let is_regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
-    let size = usize::try_from(stat.st_size).unwrap_or(0);
+    let stat = if is_regular { None } else { Some(rustix::fs::fstat(&fd)?) };
+    let is_regular = stat.is_none_or(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
     // One byte more than it should have: a read that does not fill this was the last one.
-    let expected = if is_regular { size.max(15) } else { 4095 };
+    let expected = match stat {
+        Some(stat) if is_regular => usize::try_from(stat.st_size).unwrap_or(0).max(15),
+        _ => 4095,
+    };
     let mut bytes = vec![0; expected.min(limit) + 1];
     let mut filled = 0;
     while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
@@ -219,24 +239,18 @@ fn read_up_to(path: &Path, found: Found, limit: usize) -> Result<Option<Vec<u8>>
 
 /// All bytes of a regular file that is no longer than [`LONGEST_FILE`].
 pub(crate) fn read_regular(path: &Path) -> Result<Vec<u8>, Errno> {
-    if !rustix::fs::FileType::from_raw_mode(rustix::fs::stat(path)?.st_mode).is_file() {
+    if !FileType::from_raw_mode(rustix::fs::stat(path)?.st_mode).is_file() {
         return Err(Errno::INVAL);
     }
-    read_up_to(path, Found::BesideModules, LONGEST_FILE)?.ok_or(Errno::FBIG)
+    read_up_to(path, Found::BesideModules, true, LONGEST_FILE)?.ok_or(Errno::FBIG)
 }
 
-/// The first bytes of a file, at most `limit`.
+/// The first bytes of a regular file or of one of the kernel's, at most `limit`: one read gives all there are.
 pub(crate) fn read_beginning(path: &Path, limit: usize) -> Result<Vec<u8>, Errno> {
     let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())?;
     let mut bytes = vec![0; limit];
-    let mut filled = 0;
-    while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match rustix::io::retry_on_intr(|| rustix::io::read(&fd, &mut *room))? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    bytes.truncate(filled);
+    let read = rustix::io::retry_on_intr(|| rustix::io::read(&fd, bytes.as_mut_slice()))?;
+    bytes.truncate(read);
     Ok(bytes)
 }
 
@@ -310,18 +324,20 @@ mod tests {
         let path = root.path().join("a.conf");
         for size in [0, 1, 4095, 4096, 4097, 100_000] {
             fs::write(&path, vec![b'x'; size])?;
-            let bytes = read_up_to(&path, Found::Named, 100_000)?.map(|bytes| bytes.len());
-            assert_eq!(bytes, Some(size));
+            for is_regular in [false, true] {
+                let bytes = read_up_to(&path, Found::Named, is_regular, 100_000)?.map(|bytes| bytes.len());
+                assert_eq!(bytes, Some(size));
+            }
         }
-        assert_eq!(read_up_to(&path, Found::Named, 99_999)?, None);
-        assert_eq!(read_up_to(Path::new("/dev/zero"), Found::Named, 10_000)?, None);
-        assert_eq!(read_up_to(Path::new("/dev/null"), Found::InDirectory, 10_000)?, Some(Vec::new()));
+        assert_eq!(read_up_to(&path, Found::Named, false, 99_999)?, None);
+        assert_eq!(read_up_to(Path::new("/dev/zero"), Found::Named, false, 10_000)?, None);
+        assert_eq!(read_up_to(Path::new("/dev/null"), Found::InDirectory, false, 10_000)?, Some(Vec::new()));
         Ok(())
     }
 
     #[test]
     fn only_a_file_of_the_module_directory_may_be_missing() {
-        let missing = |found| ConfigFile { path: PathBuf::from("missing/file"), found };
+        let missing = |found| ConfigFile { path: PathBuf::from("missing/file"), found, is_regular: false };
         assert_eq!(read(&missing(Found::BesideModules)), Ok(None));
         assert!(matches!(
             read(&missing(Found::InDirectory)),

@@ -6,6 +6,7 @@ use std::path::Path;
 use moddb::ModuleDb;
 use modfile::elf::Layout;
 use modfile::file::{self, Buffers, Image};
+use modfile::signature::Signature;
 use modfile::symbols::{self, NeedsScratch, SymbolList, SymbolTable};
 use modfile::{ModuleName, ReadError, modinfo};
 use rustix::io::Errno;
@@ -27,6 +28,8 @@ pub(crate) struct FileFacts {
     pub machine: Option<u16>,
     /// Whether a signature is appended; `None` if that cannot be seen.
     pub is_signed: Option<bool>,
+    /// Who signed, as the signature says.
+    pub signer: Option<String>,
     /// Symbols it cannot do without and that the running kernel does not have.
     pub missing: Vec<MissingSymbol>,
     /// Symbols whose provider, an installed module, has another checksum for them.
@@ -78,7 +81,9 @@ impl FileFacts {
         let file = file::open(path)?;
         let mut buffers = Buffers::default();
         let image = file::image(&file, &mut buffers)?;
-        self.is_signed = Some(ends_in_signature(&image)?);
+        let signature = Signature::read(&image)?;
+        self.is_signed = Some(signature.is_some());
+        self.signer = signature.and_then(|signature| signature.signer).map(|signer| text(&signer));
         let mut names = Default::default();
         let layout = Layout::read(&image, &mut names)?;
         self.machine = Some(layout.machine);
@@ -159,15 +164,6 @@ fn kernel_symbols(text: &[u8]) -> std::collections::HashSet<&[u8]> {
     lines.filter_map(|line| line.split(u8::is_ascii_whitespace).nth(2)).collect()
 }
 
-/// The last bytes of every signed module, from the kernel's `linux/module_signature.h`.
-const SIGNATURE_END: &[u8] = b"~Module signature appended~\n";
-
-fn ends_in_signature(image: &Image<'_>) -> Result<bool, ReadError> {
-    let len = SIGNATURE_END.len() as u64;
-    let Some(start) = image.len().checked_sub(len) else { return Ok(false) };
-    Ok(image.bytes(start, len, &mut Vec::new())? == SIGNATURE_END)
-}
-
 impl SystemFacts {
     /// Reads what the system says. What cannot be read stays unknown.
     pub fn gather(places: &Places, sys_module: &Path) -> Self {
@@ -200,7 +196,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use fixtures::{Module, Signature};
+    use fixtures::Module;
     use moddb::config::Config;
     use moddb::paths::ModuleDir;
 
@@ -212,7 +208,7 @@ mod tests {
         let at = |name: &str| directory.path().join(name);
         let module = Module::new("a").info("vermagic=6.1.0 SMP").versioned_need("here", 1).need("gone");
         let module = module.versioned_need("other_crc", 2).need("in_b").weak_need("weak");
-        fs::write(at("a.ko"), module.signed(Signature::pkcs7(b"der")).bytes()).unwrap();
+        fs::write(at("a.ko"), module.signed(fixtures::Signature::pkcs7(b"der")).bytes()).unwrap();
         fs::write(at("b.ko"), Module::new("b").export("in_b", 5).export("other_crc", 6).bytes()).unwrap();
         fs::write(at("modules.dep"), "a.ko:\nb.ko:\n").unwrap();
         fs::write(at("modules.symbols"), "alias symbol:in_b b\nalias symbol:other_crc b\n").unwrap();

@@ -6,6 +6,9 @@ use std::path::Path;
 
 use moddb::ModuleDb;
 use modfile::ModuleName;
+use modkernel::users::{OpenNode, Views};
+
+use crate::paths::Places;
 
 /// The users of a module, as far as they can be found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +19,14 @@ pub(crate) struct Users {
     pub mounts: Vec<(String, String)>,
     /// Devices that its drivers are bound to.
     pub devices: Vec<String>,
+    /// Network interfaces of its drivers or of its kind.
+    pub interfaces: Vec<String>,
+    /// Processes with its device nodes open.
+    pub open: Vec<OpenNode>,
 }
+
+/// More processes than this are counted, not named.
+const NAMED: usize = 5;
 
 pub(crate) fn hint(users: &Users) -> Option<String> {
     let mut parts = Vec::new();
@@ -31,6 +41,16 @@ pub(crate) fn hint(users: &Users) -> Option<String> {
     if !users.devices.is_empty() {
         parts.push(format!("drives {}", users.devices.join(", ")));
     }
+    if !users.interfaces.is_empty() {
+        parts.push(format!("network interfaces {}", users.interfaces.join(", ")));
+    }
+    if !users.open.is_empty() {
+        let mut open: Vec<String> = users.open.iter().take(NAMED).map(OpenNode::to_string).collect();
+        if let Some(more) = users.open.len().checked_sub(NAMED).filter(|&more| more > 0) {
+            open.push(format!("and {more} more"));
+        }
+        parts.push(format!("open: {}", open.join(", ")));
+    }
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
@@ -40,13 +60,18 @@ impl Users {
         module: &ModuleName,
         holders: &[ModuleName],
         directory: Option<&Path>,
-        mounts: &[u8],
+        places: &Places,
         db: &ModuleDb,
     ) -> Self {
+        let mounts = fs::read(places.proc.join("self/mounts")).unwrap_or_default();
+        let views = Views { sys: &places.sys, proc: &places.proc, dev: &places.dev };
+        let has_alias = |alias: &str| db.resolve(alias.as_bytes()).iter().any(|entry| entry.name == *module);
         Self {
             holders: holders.iter().map(|holder| holder.to_text().into_owned()).collect(),
-            mounts: mounts_of(module, mounts, db),
+            mounts: mounts_of(module, &mounts, db),
             devices: directory.map(devices).unwrap_or_default(),
+            interfaces: views.interfaces(module, &has_alias),
+            open: views.open_nodes(module, &has_alias),
         }
     }
 }
@@ -97,22 +122,33 @@ mod tests {
     fn users_of_all_kinds_are_named_and_nobody_is_no_hint() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("modules.dep"), "ext4.ko:\n").unwrap();
-        fs::write(directory.path().join("modules.alias"), "alias fs-ext3 ext4\n").unwrap();
+        fs::write(directory.path().join("modules.alias"), "alias fs-ext3 ext4\nalias char-major-1-* ext4\n")
+            .unwrap();
         let driver = directory.path().join("drivers/pci:e1000");
         fs::create_dir_all(&driver).unwrap();
         std::os::unix::fs::symlink("/x", driver.join("0000:00:03.0")).unwrap();
         std::os::unix::fs::symlink("/x", driver.join("module")).unwrap();
         fs::write(driver.join("bind"), "").unwrap();
         let db = ModuleDb::new(ModuleDir::at(directory.path().into()), Config::default());
-        let mounts = b"/dev/a / ext3 rw 0 0\n/dev/b /srv ext4 rw 0 0\n/dev/c /x xfs rw 0 0\n";
-        let users = Users::gather(&"ext4".into(), &["h".into()], Some(directory.path()), mounts, &db);
+        let at = |path: &str| directory.path().join(path);
+        fs::create_dir_all(at("proc/self")).unwrap();
+        let mounts = "/dev/a / ext3 rw 0 0\n/dev/b /srv ext4 rw 0 0\n/dev/c /x xfs rw 0 0\n";
+        fs::write(at("proc/self/mounts"), mounts).unwrap();
+        fs::create_dir_all(at("proc/42/fd")).unwrap();
+        fs::write(at("proc/42/comm"), "reader\n").unwrap();
+        std::os::unix::fs::symlink("/dev/null", at("proc/42/fd/3")).unwrap();
+        fs::create_dir_all(at("sys/class/net/eth0/device/driver")).unwrap();
+        std::os::unix::fs::symlink("/x/ext4", at("sys/class/net/eth0/device/driver/module")).unwrap();
+        let places = Places { proc: at("proc"), sys: at("sys"), ..Places::default() };
+        let users = Users::gather(&"ext4".into(), &["h".into()], Some(directory.path()), &places, &db);
         assert_eq!(
             hint(&users).as_deref(),
             Some(
-                "used by the modules h; mounted: / (ext3 on /dev/a), /srv (ext4 on /dev/b); drives 0000:00:03.0"
+                "used by the modules h; mounted: / (ext3 on /dev/a), /srv (ext4 on /dev/b); drives 0000:00:03.0; \
+                 network interfaces eth0; open: /dev/null by reader (42)"
             )
         );
-        let nobody = Users::gather(&"other".into(), &[], None, mounts, &db);
+        let nobody = Users::gather(&"other".into(), &[], None, &places, &db);
         assert_eq!(hint(&nobody), None);
     }
 }

@@ -12,17 +12,18 @@ pub(crate) fn hint(file: &FileFacts, system: &SystemFacts) -> Option<String> {
         None if system.enforces_signatures == Some(true) => "signatures are enforced".to_owned(),
         None => return None,
     };
+    let by = file.signer.as_ref().map_or_else(String::new, |signer| format!(" by '{signer}'"));
     match (is_signed, errno) {
         (false, Errno::KEYREJECTED | Errno::NOKEY | Errno::NODATA | Errno::PERM) => Some(format!(
             "{} carries no signature and this kernel accepts only signed modules ({reason})",
             file.shown
         )),
         (true, Errno::NOKEY) => Some(format!(
-            "{} is signed with a key that this kernel does not know ({reason}): enrol the key, or sign it with one that is",
+            "{} is signed{by} with a key that this kernel does not know ({reason}): enrol the key, or sign it with one that is",
             file.shown
         )),
         (true, Errno::KEYREJECTED) => {
-            Some(format!("the signature of {} does not fit its contents ({reason})", file.shown))
+            Some(format!("the signature of {}{by} does not fit its contents ({reason})", file.shown))
         }
         _ => None,
     }
@@ -54,6 +55,20 @@ mod tests {
         assert!(
             hint(Errno::NOKEY, Some(true), Some(true), None).contains("a key that this kernel does not know")
         );
+    }
+
+    #[test]
+    fn who_signed_is_named() {
+        let file = FileFacts {
+            errno: Errno::NOKEY.raw_os_error(),
+            shown: "zfs.ko".into(),
+            is_signed: Some(true),
+            signer: Some("DKMS key".into()),
+            ..FileFacts::default()
+        };
+        let system = SystemFacts { enforces_signatures: Some(true), ..SystemFacts::default() };
+        let hint = super::hint(&file, &system).unwrap_or_default();
+        assert!(hint.starts_with("zfs.ko is signed by 'DKMS key' with a key that this kernel"), "{hint}");
     }
 
     #[test]

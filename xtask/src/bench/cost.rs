@@ -1,9 +1,7 @@
-//! `cargo xtask bench`: ours against the references in one session, in paired runs whose order alternates, so that
-//! whatever else the machine does falls on all of them.
+//! What runs cost in time and memory, in paired runs whose order alternates, so that whatever else the machine does
+//! falls on all of them.
 
-mod depmod;
-mod trees;
-
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -12,11 +10,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 
+use super::median;
 use crate::shell;
 
 /// What one run cost.
 #[derive(Clone, Copy, Debug)]
-struct Cost {
+pub struct Cost {
     /// Wall time in microseconds.
     wall: f64,
     /// User and system time of all threads, in microseconds.
@@ -25,24 +24,21 @@ struct Cost {
     memory: f64,
 }
 
-/// Options: `depmod [--only ROW] [--rounds N]`.
-pub fn run(options: &[&str]) -> Result<()> {
-    match options {
-        ["depmod", rest @ ..] => depmod::run(rest),
-        _ => bail!("bench what? There is: depmod"),
-    }
-}
-
 /// A command line to be measured.
-struct Subject {
-    name: String,
+pub struct Subject {
+    /// What the table calls it.
+    pub name: String,
     /// The program and its arguments.
-    words: Vec<std::ffi::OsString>,
+    pub words: Vec<OsString>,
 }
 
 /// Runs all subjects in turn, `rounds` times after once to warm up; gives the costs of each. `prepare` runs before
 /// every single one.
-fn costs(subjects: &[Subject], rounds: usize, prepare: &dyn Fn() -> Result<()>) -> Result<Vec<Vec<Cost>>> {
+pub fn costs(
+    subjects: &[Subject],
+    rounds: usize,
+    prepare: &dyn Fn() -> Result<()>,
+) -> Result<Vec<Vec<Cost>>> {
     let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); subjects.len()];
     for round in 0..=rounds {
         let mut order: Vec<_> = subjects.iter().zip(&mut costs).collect();
@@ -85,7 +81,7 @@ pub fn measure(words: &[&str]) -> Result<()> {
 }
 
 /// The medians of all subjects, and the ratios of the first one to each other one.
-fn table(subjects: &[Subject], costs: &[Vec<Cost>]) -> String {
+pub fn table(subjects: &[Subject], costs: &[Vec<Cost>]) -> String {
     let mut out = String::new();
     // Writing into a string cannot fail.
     let _ = writeln!(out, "{:22}{:>10}{:>10}{:>10}", "median", "wall ms", "CPU ms", "peak MiB");
@@ -105,25 +101,4 @@ fn table(subjects: &[Subject], costs: &[Vec<Cost>]) -> String {
         let _ = writeln!(out, "{:22}{wall:10.3}{cpu:10.3}{memory:10.3}", format!("{} / {name}", first.name));
     }
     out
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let (below, above) = (values.len().saturating_sub(1) / 2, values.len() / 2);
-    match (values.get(below), values.get(above)) {
-        (Some(below), Some(above)) => f64::midpoint(*below, *above),
-        _ => f64::NAN,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
-        assert_eq!(median(vec![9.0, 1.0, 5.0]), 5.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 9.0]), 3.0);
-        assert!(median(Vec::new()).is_nan());
-    }
 }
