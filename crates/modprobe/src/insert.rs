@@ -71,7 +71,8 @@ fn load(
         run.hint_about_present(entry, &wanted.params, is_builtin);
         if request.first_time {
             let (module, params) = (entry.name.clone(), wanted.params.clone());
-            return Err(fail(run, entry, &InsertFailure { module, params, cause: Cause::Present }));
+            let failure = InsertFailure { module, params, cause: Cause::Present, inserted: Box::default() };
+            return Err(fail(run, entry, &failure));
         }
         if request.mode.is_real() && !is_builtin {
             let modules = std::iter::once(&entry.name)
@@ -105,7 +106,14 @@ fn load(
             }
             Ok(())
         }
-        Err(failure) => Err(fail(run, entry, &failure)),
+        Err(failure) => {
+            // What the module that failed needs is there all the same, and for nobody.
+            if request.mode.is_real() {
+                let inserted = Loaded { inserted: failure.inserted.to_vec(), present: Vec::new() };
+                run.remember(&entry.name, &inserted);
+            }
+            Err(fail(run, entry, &failure))
+        }
     }
 }
 

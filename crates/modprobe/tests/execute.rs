@@ -156,6 +156,7 @@ fn a_failing_dependency_ends_it_and_a_failing_softdep_does_not() {
     let failure = insert(&world, &mut kernel, "a", SETTINGS).result.unwrap_err();
     assert_eq!((failure.module.to_text().as_ref(), failure.errno()), ("b", Errno::NOEXEC.raw_os_error()));
     assert_eq!(inserted(&kernel), ["s", "b"]);
+    assert_eq!(*failure.inserted, [ModuleName::from("s")], "it is there all the same");
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub struct InsertFailure {
     pub params: Vec<u8>,
     /// What went wrong.
     pub cause: Cause,
+    /// Modules that had come in by this process before.
+    pub inserted: Box<[ModuleName]>,
 }
 
 /// What went wrong with one module.
@@ -107,7 +109,7 @@ impl Execution<'_> {
                 Err(_) if step.role == Role::Wished => {}
                 Err(cause) => {
                     let (module, params) = (step.module.clone(), step.params.clone());
-                    return Err(InsertFailure { module, params, cause });
+                    return Err(InsertFailure { module, params, cause, inserted: loaded.inserted.into() });
                 }
             }
         }

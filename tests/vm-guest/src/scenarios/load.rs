@@ -39,6 +39,7 @@ pub const GROUP: Group = Group::new(
             .ours_only(),
         Scenario::new("depmods-own-database-answers", &["vfat", "bridge"], files::depmod),
         Scenario::new("damaged-modules-are-refused", &["minix"], files::damaged),
+        Scenario::new("what-came-in-before-a-failure-is-recorded", &["vfat"], files::failed_on_demand),
         Scenario::new("a-module-of-another-kernel-loads-only-by-force", &["minix"], files::vermagic),
         Scenario::new("a-module-with-another-checksum-loads-only-by-force", &["vfat"], files::modversion),
         Scenario::new("a-module-file-that-is-gone-is-named", &["minix"], files::gone),

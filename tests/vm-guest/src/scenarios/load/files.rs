@@ -92,6 +92,30 @@ pub(super) fn damaged(world: &mut World) -> Result<()> {
     modprobe(&tree.with(&["minix"])).context("put right again").map(drop)
 }
 
+pub(super) fn failed_on_demand(world: &mut World) -> Result<()> {
+    let tree = Tree::new(world)?;
+    let [fat, vfat] = ["fat", "vfat"].map(|name| world.module_file(name).map(fs::read));
+    let vfat = vfat??;
+    tree.put("fat.ko", &fat??)?;
+    tree.put("vfat.ko", &vfat)?;
+    tree.index()?;
+    // The database still says what it needs.
+    tree.put("vfat.ko", vfat.get(..vfat.len() / 2).unwrap_or_default())?;
+    run(MODPROBE, &tree.with(&["-k", "vfat"]))?.expect_code(1)?;
+    world.expect_loaded(&["fat"])?;
+    world.expect_absent(&["vfat"])?;
+    for (module, recorded) in [("fat", true), ("vfat", false)] {
+        let path = Path::new("/run/modutils/autoloaded").join(module);
+        ensure!(
+            path.exists() == recorded,
+            "{}: there is {}one",
+            path.display(),
+            if recorded { "no " } else { "" }
+        );
+    }
+    Ok(())
+}
+
 pub(super) fn vermagic(world: &mut World) -> Result<()> {
     let module = unsigned(&fs::read(world.module_file("minix")?)?);
     // The release in front does not count in a kernel with checksums of symbols; what it was built for does.
