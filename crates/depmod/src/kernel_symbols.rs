@@ -182,6 +182,9 @@ fn fields(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::Place;
+    use crate::request::{Destination, Selection};
+    use crate::summary::Form;
 
     fn symbols(format: Format, text: &str) -> Vec<(String, u64)> {
         let list = List { format, prefix: None };
@@ -206,5 +209,38 @@ mod tests {
         assert_eq!(symbols(Format::Kallsyms, text), [("printk".to_owned(), 0)]);
         let text = "ffff D __ksymtab_printk\nffff T printk\nffff B __bss_stop\n";
         assert_eq!(symbols(Format::SystemMap, text), [("printk".to_owned(), 0)]);
+    }
+
+    #[test]
+    fn the_running_kernel_s_own_list_is_the_last_resort_and_only_its_own() {
+        let root = tempfile::tempdir().unwrap();
+        let input = root.path().join("lib/modules/6.1");
+        std::fs::create_dir_all(&input).unwrap();
+        let kallsyms = root.path().join("kallsyms");
+        std::fs::write(&kallsyms, "0 D __ksymtab_printk\n0 r __ksymtab_jbd2\t[jbd2]\n").unwrap();
+        let request = Request {
+            release: "6.1".into(),
+            base: root.path().to_owned(),
+            output: input.clone(),
+            input,
+            selection: Selection::All,
+            config: Vec::new(),
+            kernel_symbols: KernelSymbolSource::Unsaid,
+            check: true,
+            symbol_prefix: None,
+            warn: false,
+            destination: Destination::Files,
+            memory: Place::Nowhere,
+            summary: Form::None,
+            jobs: None,
+        };
+        let look = |running: &[u8]| {
+            let symbols = found(&request, running, &kallsyms, &messages::Silent)?.symbols;
+            Some(symbols.into_iter().map(|(name, _)| String::from_utf8(name).unwrap()).collect::<Vec<_>>())
+        };
+        assert_eq!(look(b"6.1"), Some(vec!["printk".to_owned()]));
+        assert_eq!(look(b"6.1-other"), None);
+        std::fs::write(request.input.join("System.map"), "0 r __ksymtab_kmalloc\n").unwrap();
+        assert_eq!(look(b"6.1"), Some(vec!["kmalloc".to_owned()]));
     }
 }
