@@ -106,3 +106,23 @@ fn given(sysfs: &Sysfs, module: &ModuleName, params: &[u8]) -> Vec<present::Give
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_that_is_gone_is_called_missing() {
+        let directory = tempfile::tempdir().unwrap();
+        let [gone, there] = ["gone.ko", "there.ko"].map(|name| directory.path().join(name));
+        std::fs::write(&there, "").unwrap();
+        let noent = Errno::NOENT.raw_os_error();
+        assert!(
+            missing_file(&gone, noent)
+                .is_some_and(|hint| hint.ends_with("gone.ko is in the database but not there: run depmod"))
+        );
+        // The kernel says the same of a module with an unknown symbol or parameter.
+        assert_eq!(missing_file(&there, noent), None);
+        assert_eq!(missing_file(&gone, Errno::INVAL.raw_os_error()), None);
+    }
+}

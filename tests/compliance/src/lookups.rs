@@ -1,7 +1,7 @@
 //! What modprobe says of a real kernel's whole database: every name that it answers to, with `-R` and with `-D`,
 //! and the dump of `-c`, equal to kmod 34's to the byte.
 //!
-//! A process for each name takes half an hour, so a run of every day asks for many in one process, which `-a`
+//! A process for each name takes ten times as long, so a run of every day asks for many in one process, which `-a`
 //! allows, and for some alone.
 
 use std::fs;

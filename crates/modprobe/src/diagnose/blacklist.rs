@@ -32,5 +32,7 @@ mod tests {
         );
         assert!(loaded_anyway(&module, line, true).ends_with("b.conf line 1 blacklists it: it was named"));
         assert!(loaded_anyway(&module, line, false).ends_with("another module depends on it"));
+        // Without a line of exactly that name there is nothing to tell.
+        assert_eq!(config.blacklisted(b"ab"), None);
     }
 }

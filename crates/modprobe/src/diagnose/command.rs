@@ -21,5 +21,7 @@ mod tests {
             hint(&command.origin, &command.line),
             "/etc/modprobe.d/h.conf line 3 replaces the load by: /bin/false"
         );
+        // Another module that is refused with the same number has no command to blame.
+        assert_eq!(config.install_command(b"fd"), None);
     }
 }
