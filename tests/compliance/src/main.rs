@@ -37,7 +37,7 @@ usage: compliance [--tool TOOL] --ours PROGRAM [--only TEXT] [--record] [--seed 
   --only TEXT     only the parts and cases whose names contain TEXT
   --record        write intended differences down anew, to be read before they are committed
   --seed NUMBER   other random trees than those of every day
-  --each          ask for each name of the real database in a process of its own (some minutes)
+  --each          ask for each name of the real database in a process of its own (about four minutes)
 ";
 
 struct Options {
