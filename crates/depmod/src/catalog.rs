@@ -128,7 +128,7 @@ pub(crate) fn assemble(
     let reused = modules.iter().filter(|(_, known)| known.reused).count();
     let newly_known = modules.iter().filter(|(_, known)| !known.reused && known.stamp.is_some()).count();
     let gone = remembered.saturating_sub(reused);
-    let is_current = newly_known.max(gone) <= modules.len() / FEW;
+    let is_current = remembered > 0 && newly_known.max(gone) <= modules.len() / FEW;
     if !is_current && request.destination == Destination::Files {
         remember(request, &modules, reporter);
     }
