@@ -195,10 +195,18 @@ fn distinct(path: &Path, change: impl Fn(&Path) -> io::Result<()>) {
     }
 }
 
+/// How many sequences of changes are tried. `SEQUENCES=5000 cargo test -p depmod --test incremental` tries as many
+/// others.
+fn sequences() -> u32 {
+    std::env::var("SEQUENCES").map_or(120, |number| number.parse().unwrap())
+}
+
 #[test]
 fn after_any_changes_remembered_modules_give_the_database_of_modules_read_anew() {
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
-    let config = Config { cases: 120, failure_persistence: None, ..Config::default() };
+    let mut seed = [7; 32];
+    seed[..4].copy_from_slice(&sequences().to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let config = Config { cases: sequences(), failure_persistence: None, ..Config::default() };
     let reused_at_all = RefCell::new(0);
     let strategy = prop::collection::vec(change(), 1..25);
     TestRunner::new_with_rng(config, rng)
