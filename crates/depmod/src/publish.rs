@@ -120,6 +120,10 @@ impl Directory {
         for output in outputs {
             pending.0.push(Temporary::create(&self.path, output.name)?);
         }
+        // What renaming would only find out with half of the files replaced.
+        if let Some(Temporary { target, .. }) = pending.0.iter().find(|temporary| temporary.is_barred()) {
+            return Err(failure("replace", target, Errno::ISDIR.into()));
+        }
         let files: Vec<_> = pending.0.iter().zip(outputs).collect();
         let spread = Spread { jobs: Some(at_once), batch: 1 };
         let written = parallel::map(files.len(), spread, |number, ()| {
@@ -203,6 +207,11 @@ impl Temporary {
         // Whether it is locked matters only to a run that cleans up; not every file system has locks.
         let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
         Ok(Self { path, target: directory.join(name), file, renamed: false })
+    }
+
+    /// Whether a directory stands where the file belongs.
+    fn is_barred(&self) -> bool {
+        fs::symlink_metadata(&self.target).is_ok_and(|metadata| metadata.is_dir())
     }
 
     /// Writes the file and waits until it is on the disk.
@@ -331,19 +340,19 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_in_the_middle_leaves_a_reference_that_is_older_than_everything() {
+    fn a_directory_where_a_file_belongs_is_found_before_anything_is_replaced() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(REFERENCE), "old").unwrap();
         fs::create_dir(root.path().join("modules.softdep")).unwrap();
         let directory = lock(root.path(), &Silent).unwrap();
         let outputs = [output(REFERENCE, "a"), output("modules.alias", "b"), output("modules.softdep", "c")];
         let error = directory.publish(&outputs, SystemTime::now(), ALL).unwrap_err();
-        assert!(error.mixed);
+        assert!(!error.mixed);
         assert_eq!(error.file, root.path().join("modules.softdep"));
-        assert_eq!(names(root.path()), ["modules.alias", REFERENCE, "modules.softdep"]);
+        assert_eq!(names(root.path()), [REFERENCE, "modules.softdep"]);
         let reference = root.path().join(REFERENCE);
         assert_eq!(fs::read(&reference).unwrap(), b"old");
-        assert_eq!(fs::metadata(&reference).unwrap().modified().unwrap(), SystemTime::UNIX_EPOCH);
+        assert_ne!(fs::metadata(&reference).unwrap().modified().unwrap(), SystemTime::UNIX_EPOCH);
     }
 
     #[test]
