@@ -17,19 +17,14 @@ const OWNER: u32 = 0;
 /// What modutils.d says. What is wrong with it is told, and the rest counts.
 pub(crate) fn configuration(places: &Places, reporter: &Reporter) -> Config {
     let mut config = Config::default();
-    let (found, problems) = files::list(&places.modutils_d, &[]);
+    let problems = files::parse_all(
+        &places.modutils_d,
+        &[],
+        |problem| problem.to_string(),
+        |file, text| config.add(text).iter().map(|problem| format!("{} {problem}", file.display())).collect(),
+    );
     for problem in problems {
-        reporter.error(problem.to_string());
-    }
-    for file in found {
-        match files::read(&file) {
-            Ok(text) => {
-                for problem in config.add(&text.unwrap_or_default()) {
-                    reporter.error(format!("{} {problem}", file.path.display()));
-                }
-            }
-            Err(problem) => reporter.error(problem.to_string()),
-        }
+        reporter.error(problem);
     }
     config
 }

@@ -176,14 +176,8 @@ impl DepmodConfig {
 #[must_use]
 pub fn load(paths: &[PathBuf], release: &[u8]) -> (DepmodConfig, Vec<DepmodProblem>) {
     let mut config = DepmodConfig::default();
-    let (found, problems) = files::list(paths, &[]);
-    let mut problems: Vec<_> = problems.into_iter().map(DepmodProblem::File).collect();
-    for file in found {
-        match files::read(&file) {
-            Ok(text) => problems.extend(config.parse(&file.path, &text.unwrap_or_default(), release)),
-            Err(problem) => problems.push(DepmodProblem::File(problem)),
-        }
-    }
+    let problems =
+        files::parse_all(paths, &[], DepmodProblem::File, |file, text| config.parse(file, text, release));
     (config, problems)
 }
 

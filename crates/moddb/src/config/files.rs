@@ -117,7 +117,7 @@ pub struct ConfigFile {
 /// `paths` are directories or single files, first ones first; what is missing is skipped. `beside` are files of
 /// the module directory that take part under their own names and need not exist.
 #[must_use]
-pub fn list(paths: &[PathBuf], beside: &[PathBuf]) -> (Vec<ConfigFile>, Vec<FileProblem>) {
+fn list(paths: &[PathBuf], beside: &[PathBuf]) -> (Vec<ConfigFile>, Vec<FileProblem>) {
     let mut files = BTreeMap::new();
     let mut problems = Vec::new();
     let mut add = |path: PathBuf, found: Found, is_regular: bool| {
@@ -194,11 +194,30 @@ fn check(path: &Path, kind: FileType) -> Result<(), FileProblem> {
     if metadata.is_file() || is_null { Ok(()) } else { Err(FileProblem::NotAFile(path.to_owned())) }
 }
 
+/// Has every file of [`list`] parsed, in order; gives what was wrong with finding and reading them, worded by
+/// `of_file`, and with what they say.
+pub fn parse_all<P>(
+    paths: &[PathBuf],
+    beside: &[PathBuf],
+    of_file: impl Fn(FileProblem) -> P,
+    mut parse: impl FnMut(&Path, &[u8]) -> Vec<P>,
+) -> Vec<P> {
+    let (found, problems) = list(paths, beside);
+    let mut problems: Vec<P> = problems.into_iter().map(&of_file).collect();
+    for file in found {
+        match read(&file) {
+            Ok(text) => problems.extend(parse(&file.path, &text.unwrap_or_default())),
+            Err(problem) => problems.push(of_file(problem)),
+        }
+    }
+    problems
+}
+
 /// The contents of a file that counts, or `None` if there is none such and there need not be.
 ///
 /// # Errors
 /// The system's refusal, or [`FileProblem::TooLong`].
-pub fn read(file: &ConfigFile) -> Result<Option<Vec<u8>>, FileProblem> {
+fn read(file: &ConfigFile) -> Result<Option<Vec<u8>>, FileProblem> {
     let path = &file.path;
     match read_up_to(path, file.found, file.is_regular, LONGEST_FILE) {
         Ok(Some(bytes)) => Ok(Some(bytes)),

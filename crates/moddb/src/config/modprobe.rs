@@ -42,14 +42,8 @@ impl Config {
         kernel_command_line: Option<&Path>,
     ) -> (Self, Vec<ConfigProblem>) {
         let mut config = Self::default();
-        let (found, problems) = files::list(paths, beside);
-        let mut problems: Vec<_> = problems.into_iter().map(ConfigProblem::File).collect();
-        for file in found {
-            match files::read(&file) {
-                Ok(text) => problems.extend(config.parse(&file.path, &text.unwrap_or_default())),
-                Err(problem) => problems.push(ConfigProblem::File(problem)),
-            }
-        }
+        let mut problems =
+            files::parse_all(paths, beside, ConfigProblem::File, |file, text| config.parse(file, text));
         if let Some(path) = kernel_command_line {
             match files::read_beginning(path, cmdline::LONGEST) {
                 Ok(text) => problems.extend(config.parse_kernel_command_line(&text)),

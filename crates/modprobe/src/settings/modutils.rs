@@ -36,19 +36,14 @@ impl Modutils {
 
 fn read(directories: &[PathBuf], reporter: &Reporter) -> Config {
     let mut config = Config::default();
-    let (found, problems) = files::list(directories, &[]);
+    let problems = files::parse_all(
+        directories,
+        &[],
+        |problem| problem.to_string().into_bytes(),
+        |file, text| config.add(text).iter().map(|problem| messages::modutils(file, problem)).collect(),
+    );
     for problem in problems {
-        reporter.error(problem.to_string());
-    }
-    for file in found {
-        match files::read(&file) {
-            Ok(text) => {
-                for problem in config.add(&text.unwrap_or_default()) {
-                    reporter.error(messages::modutils(&file.path, &problem));
-                }
-            }
-            Err(problem) => reporter.error(problem.to_string()),
-        }
+        reporter.error(problem);
     }
     config
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
-use modcli::{Ended, Exit};
+use modcli::{Ended, Exit, Reporter};
 use modfile::ModuleName;
 use modkernel::{KernelOps, ModuleState, Native};
 use modstate::settings::{self, Notice, Setting};
@@ -21,17 +21,7 @@ pub(crate) fn save(run: &Run<'_>, names: &[OsString]) -> Exit {
     let reporter = &run.session.reporter;
     let mut exit = Exit::Success;
     let mut unknown = Vec::new();
-    let modules = match names {
-        [] => loaded(&keeper, &native),
-        names => Ok(self::names(names)),
-    };
-    let modules = match modules {
-        Ok(modules) => modules,
-        Err(text) => {
-            reporter.error(text);
-            return Exit::Failure;
-        }
-    };
+    let Some(modules) = chosen(names, reporter, || loaded(&keeper, &native)) else { return Exit::Failure };
     for module in &modules {
         if let Some(text) = refusal(&keeper, &native, module) {
             reporter.error(text);
@@ -72,17 +62,7 @@ pub(crate) fn show(run: &Run<'_>, names: &[OsString]) -> Result<Exit, Ended> {
     let reporter = &run.session.reporter;
     let mut exit = Exit::Success;
     let mut rows = Vec::new();
-    let modules = match names {
-        [] => all(&keeper, &native),
-        names => Ok(self::names(names)),
-    };
-    let modules = match modules {
-        Ok(modules) => modules,
-        Err(text) => {
-            reporter.error(text);
-            return Ok(Exit::Failure);
-        }
-    };
+    let Some(modules) = chosen(names, reporter, || all(&keeper, &native)) else { return Ok(Exit::Failure) };
     for module in &modules {
         let rules: Vec<_> = keeper.rules(module).collect();
         if rules.is_empty() {
@@ -109,8 +89,16 @@ fn keeper<'a>(run: &'a Run<'_>, native: &'a Native) -> Settings<'a> {
     run.settings(native.sysfs().modules(), Persist::AsConfigured)
 }
 
-fn names(names: &[OsString]) -> Vec<ModuleName> {
-    names.iter().map(|name| ModuleName::new(name.as_bytes())).collect()
+/// The named modules, or if none is named `otherwise`; `None`, and told, if those are not known.
+fn chosen(
+    names: &[OsString],
+    reporter: &Reporter,
+    otherwise: impl FnOnce() -> Result<Vec<ModuleName>, Vec<u8>>,
+) -> Option<Vec<ModuleName>> {
+    if !names.is_empty() {
+        return Some(names.iter().map(|name| ModuleName::new(name.as_bytes())).collect());
+    }
+    otherwise().map_err(|text| reporter.error(text)).ok()
 }
 
 /// Why the settings of a module cannot be saved.
