@@ -13,13 +13,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fixtures::{Compression, Module, compress};
+use fixtures::{Compression, Module, Shown, compress};
 use modcli::sink::{Places, Sink};
 use modcli::startup::Closed;
 use modcli::{Output, Reporter, Session};
@@ -27,19 +26,6 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 const VERSION: &str = "6.1.0-test";
-
-#[derive(Clone, Default)]
-struct Shown(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Shown {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// What a run printed and how it ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,8 +47,7 @@ fn depmod(words: &[&str]) -> (Ending, String) {
     };
     let result = depmod::run_at(&session, SystemTime::now() + Duration::from_secs(3600));
     let status = session.finish(result).status();
-    let text = |shown: Shown| String::from_utf8_lossy(&shown.0.borrow()).into_owned();
-    (Ending { status, stderr: text(stderr) }, text(stdout))
+    (Ending { status, stderr: stderr.text() }, stdout.text())
 }
 
 /// Something that happens to a module directory.

@@ -7,35 +7,15 @@
     reason = "a failed expectation is how a test speaks"
 )]
 
-use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::rc::Rc;
 
 use anyhow::Context;
+use fixtures::Shown;
 use modcli::sink::{Places, Sink};
 use modcli::startup::Closed;
 use modcli::{Definition, Exit, Output, Reporter, Session, Threshold, common};
-
-#[derive(Clone, Default)]
-struct Shown(Rc<RefCell<Vec<u8>>>);
-
-impl Shown {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.borrow().clone()).unwrap()
-    }
-}
-
-impl Write for Shown {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 const TOOL: Definition = Definition {
     command: || {

@@ -8,38 +8,17 @@
 )]
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::fs;
-use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
-use std::rc::Rc;
 
+use fixtures::Shown;
 use modcli::sink::{Places, Sink};
 use modcli::{Reporter, Severity};
 use tempfile::TempDir;
 
 /// Standard error as the test sees it.
-#[derive(Clone, Default)]
-struct Shown(Rc<RefCell<Vec<u8>>>);
-
-impl Shown {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.borrow().clone()).unwrap()
-    }
-}
-
-impl Write for Shown {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A system with its own `/dev` and the real list of sockets.
 struct World {
     directory: TempDir,

@@ -1,12 +1,11 @@
 //! The running kernel, as far as its modules go: one small trait and what stands behind it.
 //!
 //! [`KernelOps`] is all that the tools know of the kernel. [`Native`] is the kernel this program runs on,
-//! [`DryRun`] looks and does nothing, [`Rehearsal`] answers as if it had done it, [`Recording`] is a kernel made of data for tests. The facts that sysfs
-//! offers beyond the trait are in [`sysfs`].
+//! [`Rehearsal`] answers as if what was asked for had been done and does nothing, [`Recording`] is a kernel made of
+//! data for tests. The facts that sysfs offers beyond the trait are in [`sysfs`].
 //!
 //! This crate knows no module database and no configuration; it prints nothing and reads no environment.
 
-mod dry_run;
 mod native;
 mod ops;
 mod recording;
@@ -14,7 +13,6 @@ mod rehearsal;
 pub mod sysfs;
 pub mod users;
 
-pub use dry_run::DryRun;
 pub use native::Native;
 pub use ops::{InsertError, InsertFlags, KernelOps, ModuleState, RemoveFlags};
 pub use recording::{Event, Recording};

@@ -24,6 +24,11 @@ impl<K: KernelOps> Rehearsal<K> {
     pub fn new(kernel: K) -> Self {
         Self { kernel, removed: BTreeSet::new() }
     }
+
+    /// The kernel that is never touched.
+    pub fn kernel(&self) -> &K {
+        &self.kernel
+    }
 }
 
 impl<K: KernelOps> KernelOps for Rehearsal<K> {
@@ -92,6 +97,6 @@ mod tests {
         assert_eq!(rehearsal.use_count(&low).unwrap(), Some(1));
         assert_eq!(rehearsal.holders(&low).unwrap(), [ModuleName::from("b")]);
         assert_eq!(rehearsal.state(&low).unwrap(), ModuleState::Live);
-        assert_eq!(rehearsal.kernel.events(), []);
+        assert_eq!(rehearsal.kernel().events(), []);
     }
 }

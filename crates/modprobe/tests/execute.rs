@@ -5,41 +5,20 @@
 mod common;
 
 use std::cell::RefCell;
-use std::io::{self, Write};
-use std::rc::Rc;
 use std::time::Duration;
 
 use common::{World, world};
+use fixtures::Shown;
 use modcli::sink::{Places, Sink};
 use modcli::{Output, Reporter};
 use modfile::ModuleName;
-use modkernel::{DryRun, Event, InsertFlags, KernelOps, ModuleState, Recording, RemoveFlags};
+use modkernel::{Event, InsertFlags, KernelOps, ModuleState, Recording, Rehearsal, RemoveFlags};
 use modprobe::execute::{Cause, Execution, InsertFailure, Loaded, Manner, Outcome};
 use modprobe::plan::{self, RemoveOptions};
 use modprobe::remember::Origin;
 use modprobe::request::{AfterFailure, Mode};
 use modprobe::{CommandEnvironment, Environment};
 use rustix::io::Errno;
-
-#[derive(Clone, Default)]
-struct Shared(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Shared {
-    fn lines(&self) -> Vec<String> {
-        String::from_utf8(self.0.borrow().clone()).unwrap().lines().map(str::to_owned).collect()
-    }
-}
 
 const REAL: Mode = Mode::Real { show: true };
 
@@ -66,7 +45,7 @@ fn carry_out<T>(
     settings: Settings,
     deed: impl FnOnce(&mut Execution<'_>) -> T,
 ) -> Told<T> {
-    let (stdout, stderr) = (Shared::default(), Shared::default());
+    let (stdout, stderr) = (Shown::default(), Shown::default());
     let reporter = Reporter::new(Sink::new("modprobe", Places::default(), Some(Box::new(stderr.clone()))));
     let output = Output::to(Box::new(stdout.clone()));
     let environment = Environment {
@@ -224,16 +203,16 @@ fn a_dry_run_shows_the_same_and_touches_nothing() {
     let config = "softdep a pre: s\ninstall i run\nsoftdep a post: i\nsoftdep s post: unix\n";
     let world = world(&["a: b", "b:", "s:", "i:"], "", &["unix"], config);
     let real = insert(&world, &mut Recording::default(), "a", SETTINGS);
-    let mut dry = DryRun(Recording::default());
+    let mut dry = Rehearsal::new(Recording::default());
     let shown = insert(&world, &mut dry, "a", Settings { mode: Mode::DryRun { show: true }, ..SETTINGS });
     assert_eq!(shown.output, real.output);
-    assert_eq!(dry.0.events(), []);
-    let mut dry = DryRun(Recording::default().with_loaded("b", &[]));
+    assert_eq!(dry.kernel().events(), []);
+    let mut dry = Rehearsal::new(Recording::default().with_loaded("b", &[]));
     let shown = insert(&world, &mut dry, "a", Settings { mode: Mode::ShowDepends, ..SETTINGS });
     // What is loaded, or built in, makes no difference here.
     assert!(shown.output.contains(&"builtin unix".to_owned()), "{:?}", shown.output);
     assert!(shown.output.iter().any(|line| line.contains("/b.ko ")), "{:?}", shown.output);
-    assert_eq!(dry.0.events(), []);
+    assert_eq!(dry.kernel().events(), []);
 }
 
 #[test]
@@ -242,7 +221,7 @@ fn a_name_without_a_file_fails_only_when_it_is_to_be_loaded() {
     let told = insert(&world, &mut Recording::default(), "x", SETTINGS);
     assert_eq!(told.messages, ["modprobe: ERROR: could not find module by name='off'"]);
     assert_eq!(told.result.unwrap_err().errno(), Errno::NOENT.raw_os_error());
-    let mut dry = DryRun(Recording::default());
+    let mut dry = Rehearsal::new(Recording::default());
     let told = insert(&world, &mut dry, "x", Settings { mode: Mode::ShowDepends, ..SETTINGS });
     assert!(told.result.is_ok() && told.output.is_empty() && told.messages.is_empty());
 }

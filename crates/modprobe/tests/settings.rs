@@ -4,13 +4,11 @@
 
 mod common;
 
-use std::cell::RefCell;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use common::world;
+use fixtures::Shown;
 use modcli::sink::Sink;
 use modcli::{Output, Reporter};
 use modkernel::{InsertFlags, KernelOps, Recording};
@@ -22,20 +20,6 @@ use modprobe::request::{AfterFailure, Mode, Persist};
 use modprobe::settings::{Keeping, Modutils, Settings};
 use modprobe::{CommandEnvironment, Environment};
 use rustix::io::Errno;
-
-#[derive(Clone, Default)]
-struct Shared(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 const FILE: &str = "var/settings/top";
 
@@ -112,7 +96,7 @@ impl System {
         run: Run,
         deed: impl FnOnce(&mut Execution<'_>, &common::World) -> T,
     ) -> (String, T) {
-        let (stdout, stderr) = (Shared::default(), Shared::default());
+        let (stdout, stderr) = (Shown::default(), Shown::default());
         let sink = Sink::new("modprobe", modcli::sink::Places::default(), Some(Box::new(stderr.clone())));
         let reporter = Reporter::new(sink);
         let output = Output::to(Box::new(stdout));
@@ -150,7 +134,7 @@ impl System {
             &self.modules,
         );
         kernel.restore();
-        let said = String::from_utf8(stderr.0.borrow().clone()).unwrap();
+        let said = stderr.text();
         (said.replace(self.root.path().to_str().unwrap(), ""), result)
     }
 

@@ -14,7 +14,7 @@ mod request;
 mod settings;
 
 use modcli::{Exit, Session};
-use modkernel::{DryRun, KernelOps};
+use modkernel::{KernelOps, Rehearsal};
 
 use crate::places::Places;
 use crate::request::{Mode, Request};
@@ -42,7 +42,7 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
     };
     let mut kernel: Box<dyn KernelOps> = match mode {
         Mode::Real => Box::new(system),
-        Mode::Dry => Box::new(DryRun(system)),
+        Mode::Dry => Box::new(Rehearsal::new(system)),
     };
     match request {
         Request::Remove(remove) => Ok(remove::run(session, &places, &remove, &mut *kernel)),

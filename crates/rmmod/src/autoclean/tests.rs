@@ -4,15 +4,13 @@
 
 mod switched_off;
 
-use std::cell::RefCell;
 use std::ffi::{CStr, OsStr};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::rc::Rc;
 
-use fixtures::Module;
+use fixtures::{Module, Shown};
 use modcli::sink::{Places as LogPlaces, Sink};
 use modcli::{Output, Reporter};
 use modfile::ModuleName;
@@ -282,18 +280,7 @@ impl KernelOps for Fake {
 
 /// Where a session of a test speaks.
 #[derive(Clone, Default)]
-pub(crate) struct Voice(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Voice {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+pub(crate) struct Voice(Shown);
 
 impl Voice {
     pub fn session(&self) -> Session {
@@ -303,13 +290,13 @@ impl Voice {
             program: "rmmod",
             argv: Vec::new(),
             closed: modcli::startup::closed_descriptors(),
-            reporter: Reporter::new(Sink::new("rmmod", log, Some(Box::new(self.clone())))),
-            output: Output::to(Box::new(self.clone())),
+            reporter: Reporter::new(Sink::new("rmmod", log, Some(Box::new(self.0.clone())))),
+            output: Output::to(Box::new(self.0.clone())),
         }
     }
 
     pub fn said(&self) -> String {
-        String::from_utf8(self.0.borrow().clone()).unwrap()
+        self.0.text()
     }
 }
 
