@@ -64,7 +64,8 @@ pub fn stream<I: Send, W: Default, T: Send, F>(
                 send(handed_out, std::mem::take(&mut batch));
                 handed_out = handed_out.saturating_add(spread.batch.max(1));
                 if helpers.next().is_some() {
-                    scope.spawn(take_batches);
+                    // Where no more threads are allowed, those that there are do the work.
+                    let _ = thread::Builder::new().spawn_scoped(scope, take_batches);
                 }
             }
         });

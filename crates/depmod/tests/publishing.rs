@@ -385,6 +385,20 @@ fn also_files_that_are_written_at_the_same_time_are_on_disk_before_the_first_ren
 }
 
 #[test]
+fn where_no_thread_may_be_started_one_does_it_all() {
+    if !has("strace", &["--version"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let root = stage.root();
+    let inject = "inject=clone,clone3:error=EAGAIN".to_owned();
+    let (output, log) = trace(&root, &["-e".into(), inject], &["-a", "-j4"]);
+    assert!(log.contains("(INJECTED)"), "no thread was asked for: {log}");
+    assert!(output.status.success() && stderr(&output).is_empty(), "{}", stderr(&output));
+    stage.assert_complete(&root, "without threads");
+}
+
+#[test]
 fn a_file_that_cannot_be_synced_while_others_are_changes_nothing() {
     if !has("strace", &["--version"]) {
         return;
