@@ -16,6 +16,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use foldhash::fast::RandomState;
 use moddb::cache::{self, Cache, Entry, Remembered, Stamp, Unusable};
 use modfile::file;
 use modfile::info::Reading;
@@ -113,7 +114,7 @@ pub fn decode(bytes: &[u8]) -> Result<Cache<'_>, Refused> {
 
 /// Which file systems keep a real time of change, by device: asked once for each.
 #[derive(Debug, Default)]
-pub struct FileSystems(HashMap<u64, bool>);
+pub struct FileSystems(HashMap<u64, bool, RandomState>);
 
 impl FileSystems {
     fn keep_change_time(&mut self, device: u64, path: &Path) -> bool {
@@ -242,7 +243,7 @@ mod tests {
         fs::write(&module, "module").unwrap();
         fs::write(&other, "module").unwrap();
         let device = fs::metadata(&module).unwrap().dev();
-        let mut trusted = FileSystems([(device, true)].into());
+        let mut trusted = FileSystems([(device, true)].into_iter().collect());
         let place = stored(&cache, &module, b"", 60);
         assert!(recalled(&place, &module, &mut trusted));
         assert!(!recalled(&place, &other, &mut trusted));
@@ -256,7 +257,7 @@ mod tests {
         let [cache, module] = ["cache", "a.ko"].map(|name| root.path().join(name));
         fs::write(&module, "module").unwrap();
         let place = stored(&cache, &module, b"", 0);
-        let mut trusted = FileSystems([(fs::metadata(&module).unwrap().dev(), true)].into());
+        let mut trusted = FileSystems([(fs::metadata(&module).unwrap().dev(), true)].into_iter().collect());
         assert!(!recalled(&place, &module, &mut trusted));
     }
 
@@ -265,7 +266,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let [cache, module] = ["cache", "a.ko.xz"].map(|name| root.path().join(name));
         fs::write(&module, "packed").unwrap();
-        let mut untrusted = FileSystems([(fs::metadata(&module).unwrap().dev(), false)].into());
+        let mut untrusted =
+            FileSystems([(fs::metadata(&module).unwrap().dev(), false)].into_iter().collect());
         assert!(recalled(&stored(&cache, &module, b"packed", 60), &module, &mut untrusted));
         assert!(!recalled(&stored(&cache, &module, b"another", 60), &module, &mut untrusted));
         assert!(!recalled(&stored(&cache, &module, b"", 60), &module, &mut untrusted), "a plain file");

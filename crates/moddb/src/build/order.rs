@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use modfile::ModuleName;
 
 use crate::build::hash::table_order;
@@ -48,11 +49,13 @@ pub fn sort<T>(
     if !text.is_empty() && !text.ends_with(b"\n") {
         return Err(CorruptedLine { number: text.split(|&byte| byte == b'\n').count() });
     }
-    let mut mentions: HashMap<&[u8], usize> = HashMap::new();
+    let mut mentions: HashMap<&[u8], usize, RandomState> = HashMap::default();
     for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
         mentions.entry(line).or_insert(number);
     }
-    modules.sort_by_key(|module| mentions.get(uncompressed(located(module))).copied().unwrap_or(usize::MAX));
+    modules.sort_by_cached_key(|module| {
+        mentions.get(uncompressed(located(module))).copied().unwrap_or(usize::MAX)
+    });
     Ok(())
 }
 
