@@ -2,6 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
@@ -53,20 +54,18 @@ pub(crate) fn gather(
     reporter: &Reporter,
     find: impl FnOnce(&mut dyn FnMut(PathBuf)) -> Result<Vec<Found>, Ended>,
 ) -> Result<Gathered, Ended> {
-    let stored = memory::load(&request.memory);
-    let cache = stored.as_ref().ok().map(|bytes| memory::decode(bytes));
-    let refused = match (&stored, &cache) {
-        (Err(refused), _) | (_, Some(Err(refused))) => Some(refused),
-        _ => None,
+    // Whoever is the first to need it loads the cache: with several threads, that is while more is searched for.
+    let (stored, decoded) = (OnceLock::new(), OnceLock::new());
+    let load = || stored.get_or_init(|| memory::load(&request.memory));
+    let cache = || {
+        decoded.get_or_init(|| {
+            load().as_ref().map_or_else(|_| Ok(Cache::default()), |bytes| memory::decode(bytes))
+        })
     };
-    if let Some(refused) = refused {
-        reporter.message(Severity::Info, messages::cache_ignored(&request.memory, refused));
-    }
-    let cache = cache.and_then(Result::ok).unwrap_or_default();
     let progress = Progress::begin();
     let done = AtomicUsize::new(0);
     let know = |file: PathBuf, (workspace, systems): &mut (Workspace, FileSystems)| {
-        let known = know(&file, &cache, began, workspace, systems);
+        let known = know(&file, cache().as_ref().ok(), began, workspace, systems);
         progress.reached(done.fetch_add(1, Ordering::Relaxed) + 1);
         known
     };
@@ -76,17 +75,22 @@ pub(crate) fn gather(
         Ok(found)
     };
     let (found, known) = parallel::stream(Spread { jobs: request.jobs, batch: BATCH }, find, know);
-    Ok(Gathered { found: found?, known, remembered: cache.len() })
+    let found = found?;
+    if let Some(refused) = load().as_ref().err().or(cache().as_ref().err()) {
+        reporter.message(Severity::Info, messages::cache_ignored(&request.memory, refused));
+    }
+    let remembered = cache().as_ref().map_or(0, Cache::len);
+    Ok(Gathered { found, known, remembered })
 }
 
 fn know(
     file: &Path,
-    cache: &Cache<'_>,
+    cache: Option<&Cache<'_>>,
     began: SystemTime,
     workspace: &mut Workspace,
     systems: &mut FileSystems,
 ) -> Known {
-    if let Some(remembered) = memory::recall(file, cache, systems) {
+    if let Some(remembered) = cache.and_then(|cache| memory::recall(file, cache, systems)) {
         let Remembered { info, stamp, tail } = remembered;
         return Known { info, error: None, stamp: Some(stamp), tail, reused: true };
     }
