@@ -18,6 +18,7 @@ use moddb::config::depmod::{self, DepmodConfig};
 use modfile::ModuleName;
 use rustix::io::Errno;
 
+use crate::memory::Stored;
 use crate::messages;
 use crate::parallel::{self, Spread};
 use crate::paths;
@@ -67,7 +68,8 @@ pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyh
     {
         return Ok(Exit::Success);
     }
-    let mut gathered = catalog::gather(request, moment.began, reporter, |hand_out| {
+    let stored = Stored::new();
+    let mut gathered = catalog::gather(request, moment.began, reporter, &stored, |hand_out| {
         let found = find(request, moment, &config, reporter, hand_out)?;
         summary.phase("scan");
         Ok(found)
@@ -217,7 +219,7 @@ struct Built {
 fn build(
     session: &Session,
     request: &Request,
-    catalog: &Catalog,
+    catalog: &Catalog<'_>,
     kernel: Option<&KernelSymbols>,
     check: bool,
     summary: &mut Summary,
@@ -269,7 +271,7 @@ fn write(request: &Request, sources: &Sources<'_>) -> Vec<(Output, Vec<Note>)> {
     written.into_iter().flatten().map(|(_, written)| written).collect()
 }
 
-fn tell_need(session: &Session, request: &Request, catalog: &Catalog, note: &NeedNote<'_>) {
+fn tell_need(session: &Session, request: &Request, catalog: &Catalog<'_>, note: &NeedNote<'_>) {
     let reporter = &session.reporter;
     let path = |index| file_of(request, catalog.module(index));
     match *note {
@@ -287,7 +289,7 @@ fn tell_need(session: &Session, request: &Request, catalog: &Catalog, note: &Nee
 }
 
 /// A module's file by its recorded path, which is relative to the module directory.
-fn file_of(request: &Request, module: Option<&Module>) -> PathBuf {
+fn file_of(request: &Request, module: Option<&Module<'_>>) -> PathBuf {
     request.input.join(OsStr::from_bytes(module.map(|module| module.path.as_slice()).unwrap_or_default()))
 }
 

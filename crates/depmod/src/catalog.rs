@@ -1,5 +1,6 @@
 //! Puts the catalog together: remembered modules as they were, all others read, and what went wrong told.
 
+use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -8,11 +9,11 @@ use std::time::SystemTime;
 
 use modcli::{Ended, Exit, Reporter, Severity};
 use moddb::build::catalog::Catalog;
-use moddb::cache::{Cache, Entry, Remembered, Stamp};
+use moddb::cache::{Cache, Entry, Stamp};
 use modfile::info::{self, Workspace};
 use modfile::{ModuleInfo, ReadError};
 
-use crate::memory::{self, FileSystems, Place};
+use crate::memory::{self, FileSystems, Place, Stored};
 use crate::messages;
 use crate::parallel::{self, Spread};
 use crate::progress::Progress;
@@ -26,20 +27,20 @@ const BATCH: usize = 16;
 const FEW: usize = 256;
 
 /// What is known of one module.
-pub(crate) struct Known {
-    info: ModuleInfo,
+pub(crate) struct Known<'m> {
+    info: ModuleInfo<'m>,
     error: Option<ReadError>,
     /// What a later run may go by, if it may.
     stamp: Option<Stamp>,
-    tail: Vec<u8>,
+    tail: Cow<'m, [u8]>,
     /// Whether it was remembered.
     reused: bool,
 }
 
 /// The files of modules, and what each of them says, by the number of the file.
-pub(crate) struct Gathered {
+pub(crate) struct Gathered<'m> {
     pub(crate) found: Vec<Found>,
-    known: Vec<Known>,
+    known: Vec<Known<'m>>,
     /// How many modules were remembered before.
     remembered: usize,
 }
@@ -48,14 +49,15 @@ pub(crate) struct Gathered {
 ///
 /// # Errors
 /// Those of `find`.
-pub(crate) fn gather(
+pub(crate) fn gather<'m>(
     request: &Request,
     began: SystemTime,
     reporter: &Reporter,
+    stored: &'m Stored,
     find: impl FnOnce(&mut dyn FnMut(PathBuf)) -> Result<Vec<Found>, Ended>,
-) -> Result<Gathered, Ended> {
+) -> Result<Gathered<'m>, Ended> {
     // Whoever is the first to need it loads the cache: with several threads, that is while more is searched for.
-    let (stored, decoded) = (OnceLock::new(), OnceLock::new());
+    let decoded = OnceLock::new();
     let load = || stored.get_or_init(|| memory::load(&request.memory));
     let cache = || {
         decoded.get_or_init(|| {
@@ -83,20 +85,22 @@ pub(crate) fn gather(
     Ok(Gathered { found, known, remembered })
 }
 
-fn know(
+fn know<'m>(
     file: &Path,
-    cache: Option<&Cache<'_>>,
+    cache: Option<&Cache<'m>>,
     began: SystemTime,
     workspace: &mut Workspace,
     systems: &mut FileSystems,
-) -> Known {
-    if let Some(remembered) = cache.and_then(|cache| memory::recall(file, cache, systems)) {
-        let Remembered { info, stamp, tail } = remembered;
-        return Known { info, error: None, stamp: Some(stamp), tail, reused: true };
+) -> Known<'m> {
+    if let Some(remembered) = cache.and_then(|cache| memory::recall(file, cache, systems))
+        && let Some(info) = remembered.info()
+    {
+        let tail = remembered.tail.into();
+        return Known { info, error: None, stamp: Some(remembered.stamp), tail, reused: true };
     }
     let reading = info::read(file, workspace);
     let stamp = memory::stamp_of(&reading, began);
-    Known { info: reading.info, error: reading.error, stamp, tail: reading.tail, reused: false }
+    Known { info: reading.info, error: reading.error, stamp, tail: reading.tail.into(), reused: false }
 }
 
 /// Puts together what is known of the modules that count; one that could not be read stays, with as much as could
@@ -104,15 +108,15 @@ fn know(
 ///
 /// # Errors
 /// The run is over if there are more modules than can be numbered.
-pub(crate) fn assemble(
+pub(crate) fn assemble<'m>(
     request: &Request,
-    gathered: Gathered,
+    gathered: Gathered<'m>,
     reporter: &Reporter,
-) -> Result<(Catalog, usize), Ended> {
+) -> Result<(Catalog<'m>, usize), Ended> {
     let Gathered { found, known, remembered } = gathered;
     // Files that were read in vain, because a better one of the same name was found, drop out here.
-    let mut known: Vec<Option<Known>> = known.into_iter().map(Some).collect();
-    let modules: Vec<(Found, Known)> = found
+    let mut known: Vec<Option<Known<'m>>> = known.into_iter().map(Some).collect();
+    let modules: Vec<(Found, Known<'m>)> = found
         .into_iter()
         .filter_map(|module| {
             let known = known.get_mut(module.number)?.take()?;
@@ -146,7 +150,7 @@ pub(crate) fn assemble(
     }
 }
 
-fn remember(request: &Request, modules: &[(Found, Known)], reporter: &Reporter) {
+fn remember(request: &Request, modules: &[(Found, Known<'_>)], reporter: &Reporter) {
     if request.memory == Place::Nowhere {
         return;
     }

@@ -14,6 +14,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use foldhash::fast::RandomState;
@@ -75,6 +76,9 @@ pub enum Refused {
     Unusable(#[from] Unusable),
 }
 
+/// The bytes of a cache, or why it is not used; empty until somebody wants to know.
+pub type Stored = OnceLock<Result<Vec<u8>, Refused>>;
+
 /// The bytes of a cache; none if there is no cache yet.
 ///
 /// # Errors
@@ -128,20 +132,16 @@ impl FileSystems {
 
 /// What is remembered of a module file, if the file is still what it was.
 #[must_use]
-pub fn recall(path: &Path, cache: &Cache<'_>, systems: &mut FileSystems) -> Option<Remembered> {
-    let key = path.as_os_str().as_bytes();
-    let known = cache.stamp(key)?;
-    let stamp = stamp(&fs::metadata(path).ok()?);
-    if stamp != known {
+pub fn recall<'a>(path: &Path, cache: &Cache<'a>, systems: &mut FileSystems) -> Option<Remembered<'a>> {
+    let remembered = cache.entry(path.as_os_str().as_bytes())?;
+    if stamp(&fs::metadata(path).ok()?) != remembered.stamp {
         return None;
     }
-    let remembered = cache.entry(key)?;
-    if !systems.keep_change_time(stamp.device, path) {
-        let same_end =
-            !remembered.tail.is_empty() && file::tail(path).is_ok_and(|tail| tail == remembered.tail);
-        return same_end.then_some(remembered);
+    if systems.keep_change_time(remembered.stamp.device, path) {
+        return Some(remembered);
     }
-    Some(remembered)
+    let same_end = !remembered.tail.is_empty() && file::tail(path).is_ok_and(|tail| tail == remembered.tail);
+    same_end.then_some(remembered)
 }
 
 /// What a later run may remember of a file that was just read; nothing if it could not be told from another

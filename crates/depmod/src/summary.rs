@@ -48,9 +48,9 @@ impl Summary {
     }
 
     /// Counts what is in the database.
-    pub fn count(&mut self, catalog: &Catalog, symbols: &SymbolTable<'_>) {
+    pub fn count(&mut self, catalog: &Catalog<'_>, symbols: &SymbolTable<'_>) {
         self.modules = catalog.modules().len();
-        self.aliases = catalog.modules().iter().map(|module| module.info.aliases.len()).sum();
+        self.aliases = catalog.modules().iter().map(|module| module.info.aliases().count()).sum();
         self.symbols = symbols.provided().len();
     }
 

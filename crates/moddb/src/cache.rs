@@ -9,22 +9,19 @@
 //! checksum, length     4 bytes of CRC-32 over the rest, 8 bytes: how long the rest is
 //! entries              one after the other:
 //!   path               length (4), bytes
+//!   length (4) of what follows
 //!   stamp              device, inode, size, mtime, its nanoseconds, ctime, its nanoseconds (8 each)
 //!   tail               length (4), bytes: the file's last bytes, if it is compressed
-//!   exports            strings, then a checksum (8) for each
-//!   needs              strings, then a checksum (8) and a byte (1 for weak) for each
-//!   aliases, softdeps, weakdeps
-//! strings              count (4), their ends (4 each), length of all (4), bytes
+//!   what it says       as a ModuleInfo is stored
 //! ```
 
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use modfile::symbols::{Needs, SymbolList};
-use modfile::{ModuleInfo, Strings};
+use modfile::ModuleInfo;
 
 const MAGIC: &[u8; 8] = b"moddbC\r\n";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +48,25 @@ pub struct Entry<'a> {
     /// Its last bytes if it is compressed, otherwise nothing.
     pub tail: &'a [u8],
     /// What it says.
-    pub info: &'a ModuleInfo,
+    pub info: &'a ModuleInfo<'a>,
 }
 
 /// What is remembered of one module file, as it was stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remembered {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remembered<'a> {
     /// The file's state when it was read.
     pub stamp: Stamp,
     /// Its last bytes if it is compressed, otherwise nothing.
-    pub tail: Vec<u8>,
-    /// What it says.
-    pub info: ModuleInfo,
+    pub tail: &'a [u8],
+    info: &'a [u8],
+}
+
+impl<'a> Remembered<'a> {
+    /// What the file says; `None` if that is damaged.
+    #[must_use]
+    pub fn info(&self) -> Option<ModuleInfo<'a>> {
+        ModuleInfo::stored(self.info)
+    }
 }
 
 /// A cache that was read: entries by path, taken apart when they are asked for.
@@ -107,24 +111,9 @@ impl<'a> Cache<'a> {
 
     /// What is remembered of the file at a path.
     #[must_use]
-    pub fn entry(&self, path: &[u8]) -> Option<Remembered> {
+    pub fn entry(&self, path: &[u8]) -> Option<Remembered<'a>> {
         let mut input = Input(self.entries.get(path)?);
-        let stamp = input.stamp()?;
-        let tail = input.sized()?.to_vec();
-        let info = ModuleInfo {
-            exports: input.symbols()?,
-            needs: input.needs()?,
-            aliases: input.strings()?,
-            softdeps: input.strings()?,
-            weakdeps: input.strings()?,
-        };
-        Some(Remembered { stamp, tail, info })
-    }
-
-    /// The state of the file at a path when it was read, without the rest.
-    #[must_use]
-    pub fn stamp(&self, path: &[u8]) -> Option<Stamp> {
-        Input(self.entries.get(path)?).stamp()
+        Some(Remembered { stamp: input.stamp()?, tail: input.sized()?, info: input.0 })
     }
 
     /// How many files are remembered.
@@ -171,13 +160,7 @@ fn put_entry(bytes: &mut Vec<u8>, entry: &Entry<'_>) -> Option<()> {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
     put_sized(bytes, entry.tail)?;
-    let (needs, weak) = entry.info.needs.parts();
-    put_symbols(bytes, &entry.info.exports)?;
-    put_symbols(bytes, needs)?;
-    bytes.extend(weak.iter().map(|&weak| u8::from(weak)));
-    for strings in [&entry.info.aliases, &entry.info.softdeps, &entry.info.weakdeps] {
-        put_strings(bytes, strings)?;
-    }
+    bytes.extend_from_slice(entry.info.as_bytes());
     let length = u32::try_from(bytes.len() - length_at - 4).ok()?;
     bytes.get_mut(length_at..length_at + 4)?.copy_from_slice(&length.to_le_bytes());
     Some(())
@@ -187,20 +170,6 @@ fn put_sized(bytes: &mut Vec<u8>, part: &[u8]) -> Option<()> {
     bytes.extend_from_slice(&u32::try_from(part.len()).ok()?.to_le_bytes());
     bytes.extend_from_slice(part);
     Some(())
-}
-
-fn put_symbols(bytes: &mut Vec<u8>, symbols: &SymbolList) -> Option<()> {
-    let (names, crcs) = symbols.parts();
-    put_strings(bytes, names)?;
-    bytes.extend(crcs.iter().flat_map(|crc| crc.to_le_bytes()));
-    Some(())
-}
-
-fn put_strings(bytes: &mut Vec<u8>, strings: &Strings) -> Option<()> {
-    let (text, ends) = strings.parts();
-    bytes.extend_from_slice(&u32::try_from(ends.len()).ok()?.to_le_bytes());
-    bytes.extend(ends.iter().flat_map(|end| end.to_le_bytes()));
-    put_sized(bytes, text)
 }
 
 /// What is left to be taken apart.
@@ -239,45 +208,21 @@ impl<'a> Input<'a> {
             changed: (self.i64()?, self.i64()?),
         })
     }
-
-    fn strings(&mut self) -> Option<Strings> {
-        let count = self.u32()? as usize;
-        let ends = self.take(count.checked_mul(4)?)?.as_chunks::<4>().0;
-        let ends = ends.iter().map(|&end| u32::from_le_bytes(end)).collect();
-        Strings::from_parts(self.sized()?, ends)
-    }
-
-    fn symbols(&mut self) -> Option<SymbolList> {
-        let names = self.strings()?;
-        let crcs = self.take(names.len().checked_mul(8)?)?.as_chunks::<8>().0;
-        SymbolList::from_parts(names, crcs.iter().map(|&crc| u64::from_le_bytes(crc)).collect())
-    }
-
-    fn needs(&mut self) -> Option<Needs> {
-        let symbols = self.symbols()?;
-        let weak = self.take(symbols.len())?.iter().map(|&byte| byte != 0).collect();
-        Needs::from_parts(symbols, weak)
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use modfile::symbols::Need;
+    use modfile::info::Lists;
     use proptest::prelude::*;
 
     use super::*;
 
     const STAMP: Stamp = Stamp { device: 1, inode: 2, size: 3, modified: (-4, 5), changed: (6, 7) };
 
-    fn info() -> ModuleInfo {
-        let mut info = ModuleInfo::default();
-        info.exports.push(b"exported", 0x1234);
-        info.needs.push(Need { name: b"needed", crc: u64::MAX, weak: true });
-        info.needs.push(Need { name: b"", crc: 0, weak: false });
-        info.aliases.push(b"pci:v*");
-        info.softdeps.push(b"pre: a");
-        info.weakdeps.push(b"b");
-        info
+    fn info() -> ModuleInfo<'static> {
+        let mut lists = Lists::default();
+        lists.aliases.push(b"pci:v*");
+        ModuleInfo::from(&lists)
     }
 
     fn encoded() -> Vec<u8> {
@@ -291,9 +236,9 @@ mod tests {
         let bytes = encoded();
         let cache = Cache::decode(&bytes).unwrap();
         assert_eq!(cache.len(), 2);
-        let remembered = Remembered { stamp: STAMP, tail: b"tail".to_vec(), info: info() };
-        assert_eq!(cache.entry(b"/b.ko.xz"), Some(remembered));
-        assert_eq!(cache.stamp(b"/a.ko"), Some(STAMP));
+        let remembered = cache.entry(b"/b.ko.xz").unwrap();
+        assert_eq!((remembered.stamp, remembered.tail), (STAMP, b"tail".as_slice()));
+        assert_eq!(remembered.info(), Some(info()));
         assert_eq!(cache.entry(b"/c.ko"), None);
     }
 
@@ -321,7 +266,7 @@ mod tests {
             bytes.extend(&body);
             if let Ok(cache) = Cache::decode(&bytes) {
                 for path in cache.entries.keys() {
-                    let _ = cache.entry(path);
+                    let _ = cache.entry(path).and_then(|entry| entry.info());
                 }
             }
         }

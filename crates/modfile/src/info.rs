@@ -1,19 +1,27 @@
 //! All that building a module database takes from one module.
 
+use std::borrow::Cow;
 use std::fs::Metadata;
 use std::path::Path;
 
 use crate::elf::Layout;
 use crate::file::{self, Buffers, Image, ReadError};
+use crate::list::{ByteString, Items, Kind, Strings, take_array};
 use crate::modinfo;
-use crate::strings::Strings;
-use crate::symbols::{self, Needs, NeedsScratch, SymbolList, SymbolTable};
+use crate::symbols::{self, Exported, Exports, Needed, Needs, NeedsScratch, SymbolTable};
 
-/// What the database of a kernel records of one module.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ModuleInfo {
+/// What the database of a kernel records of one module, in one piece of memory.
+///
+/// That is the sizes of five [lists](crate::list) in bytes (8 each, little-endian), then the lists: exports, needs,
+/// aliases, softdeps, weakdeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleInfo<'a>(Cow<'a, [u8]>);
+
+/// What a [`ModuleInfo`] is put together from.
+#[derive(Debug, Default)]
+pub struct Lists {
     /// Symbols that others may use.
-    pub exports: SymbolList,
+    pub exports: Exports,
     /// Symbols that others must provide.
     pub needs: Needs,
     /// Values of `alias=`: what the module is a driver or provider of.
@@ -24,15 +32,116 @@ pub struct ModuleInfo {
     pub weakdeps: Strings,
 }
 
-impl ModuleInfo {
+impl Lists {
     /// Takes everything out; the memory is kept.
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         let Self { exports, needs, aliases, softdeps, weakdeps } = self;
         exports.clear();
         needs.clear();
-        for list in [aliases, softdeps, weakdeps] {
-            list.clear();
+        [aliases, softdeps, weakdeps].into_iter().for_each(Strings::clear);
+    }
+}
+
+/// Where a list stands among the five.
+#[derive(Clone, Copy)]
+enum Place {
+    Exports,
+    Needs,
+    Aliases,
+    Softdeps,
+    Weakdeps,
+}
+
+const LISTS: usize = 5;
+
+impl From<&Lists> for ModuleInfo<'_> {
+    fn from(lists: &Lists) -> Self {
+        let Lists { exports, needs, aliases, softdeps, weakdeps } = lists;
+        let lists: [&[u8]; LISTS] = [
+            exports.as_bytes(),
+            needs.as_bytes(),
+            aliases.as_bytes(),
+            softdeps.as_bytes(),
+            weakdeps.as_bytes(),
+        ];
+        let sizes = lists.map(|list| (list.len() as u64).to_le_bytes());
+        let mut bytes =
+            Vec::with_capacity(sizes.len() * 8 + lists.iter().map(|list| list.len()).sum::<usize>());
+        bytes.extend_from_slice(sizes.as_flattened());
+        lists.into_iter().for_each(|list| bytes.extend_from_slice(list));
+        Self(Cow::Owned(bytes))
+    }
+}
+
+impl Default for ModuleInfo<'_> {
+    fn default() -> Self {
+        Self::from(&Lists::default())
+    }
+}
+
+impl<'a> ModuleInfo<'a> {
+    /// What was stored as [`as_bytes`](Self::as_bytes); `None` for bytes that cannot be that.
+    #[must_use]
+    pub fn stored(bytes: &'a [u8]) -> Option<Self> {
+        let info = Self(Cow::Borrowed(bytes));
+        let [exports, needs, aliases, softdeps, weakdeps] = info.lists()?;
+        let strings_are_whole = |list| Items::<ByteString>::of(list).are_whole();
+        let are_whole = Items::<Exported>::of(exports).are_whole()
+            && Items::<Needed>::of(needs).are_whole()
+            && [aliases, softdeps, weakdeps].into_iter().all(strings_are_whole);
+        are_whole.then_some(info)
+    }
+
+    /// The form in which it is stored.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Symbols that others may use.
+    #[must_use]
+    pub fn exports(&self) -> Items<'_, Exported> {
+        self.list(Place::Exports)
+    }
+
+    /// Symbols that others must provide.
+    #[must_use]
+    pub fn needs(&self) -> Items<'_, Needed> {
+        self.list(Place::Needs)
+    }
+
+    /// Values of `alias=`: what the module is a driver or provider of.
+    #[must_use]
+    pub fn aliases(&self) -> Items<'_, ByteString> {
+        self.list(Place::Aliases)
+    }
+
+    /// Values of `softdep=`: modules that should come before or after this one.
+    #[must_use]
+    pub fn softdeps(&self) -> Items<'_, ByteString> {
+        self.list(Place::Softdeps)
+    }
+
+    /// Values of `weakdep=`: modules that this one may use.
+    #[must_use]
+    pub fn weakdeps(&self) -> Items<'_, ByteString> {
+        self.list(Place::Weakdeps)
+    }
+
+    fn list<K: Kind>(&self, place: Place) -> Items<'_, K> {
+        let list = self.lists().and_then(|lists| lists.get(place as usize).copied());
+        Items::of(list.unwrap_or_default())
+    }
+
+    /// The lists as they are stored, if there are five and nothing else.
+    fn lists(&self) -> Option<[&[u8]; LISTS]> {
+        let mut rest = &*self.0;
+        let sizes: [u8; LISTS * 8] = take_array(&mut rest)?;
+        let mut lists = [[].as_slice(); LISTS];
+        for (list, &size) in lists.iter_mut().zip(sizes.as_chunks().0) {
+            (*list, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(size)).ok()?)?;
         }
+        rest.is_empty().then_some(lists)
     }
 }
 
@@ -44,15 +153,14 @@ pub struct Workspace {
     symbols: [Vec<u8>; 2],
     needs: NeedsScratch,
     modinfo: Vec<u8>,
-    /// Lists grow here; what is kept of them has the right size at once.
-    info: ModuleInfo,
+    lists: Lists,
 }
 
 /// What could be read of a module, and what went wrong.
 #[derive(Debug, Default)]
 pub struct Reading {
     /// What the file says, as far as it could be read.
-    pub info: ModuleInfo,
+    pub info: ModuleInfo<'static>,
     /// The first thing that could not be read.
     pub error: Option<ReadError>,
     /// What the file system said of the file when it was opened, before anything was read.
@@ -64,15 +172,15 @@ pub struct Reading {
 /// Reads what the database records of the module file at `path`.
 #[must_use]
 pub fn read(path: &Path, workspace: &mut Workspace) -> Reading {
-    workspace.info.clear();
+    workspace.lists.clear();
     let mut reading = Reading::default();
     reading.error = read_into(path, workspace, &mut reading).err();
-    reading.info = workspace.info.clone();
+    reading.info = ModuleInfo::from(&workspace.lists);
     reading
 }
 
 fn read_into(path: &Path, workspace: &mut Workspace, reading: &mut Reading) -> Result<(), ReadError> {
-    let Workspace { file: buffers, headers, symbols, needs, modinfo, info } = workspace;
+    let Workspace { file: buffers, headers, symbols, needs, modinfo, lists } = workspace;
     let file = file::open(path)?;
     reading.metadata = Some(file.metadata().clone());
     let image = file::image(&file, buffers)?;
@@ -80,9 +188,9 @@ fn read_into(path: &Path, workspace: &mut Workspace, reading: &mut Reading) -> R
     let layout = Layout::read(&image, headers)?;
     let table = SymbolTable::read(&image, &layout, symbols)?;
     // A damaged list of exports says nothing against the rest.
-    let exports = symbols::exports(&image, &layout, &table, &mut info.exports);
-    symbols::needs(&image, &layout, &table, needs, &mut info.needs)?;
-    read_modinfo(&image, &layout, modinfo, info)?;
+    let exports = symbols::exports(&image, &layout, &table, &mut lists.exports);
+    symbols::needs(&image, &layout, &table, needs, &mut lists.needs)?;
+    read_modinfo(&image, &layout, modinfo, lists)?;
     exports
 }
 
@@ -90,16 +198,73 @@ fn read_modinfo(
     image: &Image<'_>,
     layout: &Layout<'_>,
     buffer: &mut Vec<u8>,
-    info: &mut ModuleInfo,
+    lists: &mut Lists,
 ) -> Result<(), ReadError> {
     let Some(range) = layout.section(b".modinfo") else { return Ok(()) };
     for (key, value) in modinfo::pairs(image.bytes(range.offset, range.len, buffer)?) {
         match key {
-            b"alias" => info.aliases.push(value),
-            b"softdep" => info.softdeps.push(value),
-            b"weakdep" => info.weakdeps.push(value),
+            b"alias" => lists.aliases.push(value),
+            b"softdep" => lists.softdeps.push(value),
+            b"weakdep" => lists.weakdeps.push(value),
             _ => {}
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::symbols::{Export, Need};
+
+    fn lists() -> Lists {
+        let mut lists = Lists::default();
+        lists.exports.push(Export { name: b"exported", crc: 0x1234 });
+        lists.needs.push(Need { name: b"needed", crc: u64::MAX, weak: true });
+        lists.needs.push(Need { name: b"", crc: 0, weak: false });
+        lists.aliases.push(b"pci:v*");
+        lists.weakdeps.push(b"b");
+        lists
+    }
+
+    #[test]
+    fn everything_comes_back_as_it_was_put_in_and_as_it_was_stored() {
+        let lists = lists();
+        let info = ModuleInfo::from(&lists);
+        assert!(info.exports().eq(lists.exports.iter()));
+        assert!(info.needs().eq(lists.needs.iter()));
+        assert!(info.aliases().eq([b"pci:v*"]));
+        assert!(info.softdeps().next().is_none());
+        assert!(info.weakdeps().eq([b"b"]));
+        assert_eq!(ModuleInfo::stored(info.as_bytes()), Some(info.clone()));
+        let nothing = ModuleInfo::default();
+        assert_eq!(ModuleInfo::stored(nothing.as_bytes()), Some(nothing.clone()));
+    }
+
+    #[test]
+    fn bytes_that_were_cut_off_or_go_on_are_refused() {
+        let lists = lists();
+        let info = ModuleInfo::from(&lists);
+        for len in 0..info.as_bytes().len() {
+            assert_eq!(ModuleInfo::stored(&info.as_bytes()[..len]), None, "{len}");
+        }
+        assert_eq!(ModuleInfo::stored(&[info.as_bytes(), b"x"].concat()), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_give_lists_or_nothing(
+            sizes in proptest::array::uniform5(0..40_u64),
+            lists in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        ) {
+            let sizes = sizes.map(u64::to_le_bytes);
+            let bytes = [sizes.as_flattened(), &lists].concat();
+            let info = ModuleInfo(Cow::Borrowed(&bytes));
+            let items = info.exports().count() + info.needs().count() + info.aliases().count();
+            proptest::prop_assert!(items <= lists.len());
+            if let Some(stored) = ModuleInfo::stored(&bytes) {
+                proptest::prop_assert_eq!(stored.as_bytes(), &*bytes);
+            }
+        }
+    }
 }

@@ -29,9 +29,9 @@
 //!     return Err(error.into());
 //! }
 //! let info = reading.info;
-//! assert!(info.aliases.iter().any(|alias| alias == b"fs-small"));
-//! assert!(info.needs.iter().any(|need| need.name == b"jbd2_start"));
-//! assert!(info.exports.iter().any(|(name, crc)| name == b"small_read" && crc == 7));
+//! assert!(info.aliases().any(|alias| alias == b"fs-small"));
+//! assert!(info.needs().any(|need| need.name == b"jbd2_start"));
+//! assert!(info.exports().any(|export| export.name == b"small_read" && export.crc == 7));
 //! # Ok(())
 //! # }
 //! ```
@@ -79,13 +79,13 @@ pub mod compression;
 pub mod elf;
 pub mod file;
 pub mod info;
+pub mod list;
 pub mod modinfo;
 pub mod name;
 pub mod signature;
-pub mod strings;
 pub mod symbols;
 
 pub use file::ReadError;
 pub use info::ModuleInfo;
+pub use list::Strings;
 pub use name::ModuleName;
-pub use strings::Strings;

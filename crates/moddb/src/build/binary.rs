@@ -21,7 +21,7 @@ pub(super) fn aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     let mut owners = Vec::new();
     for (index, module) in sources.catalog.modules().iter().enumerate() {
         let mut own = HashSet::new();
-        for alias in module.info.aliases.iter() {
+        for alias in module.info.aliases() {
             match alias_key(alias) {
                 Ok(key) => {
                     keys.push(&key);

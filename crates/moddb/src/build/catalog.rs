@@ -6,19 +6,19 @@ use crate::build::order::Located;
 
 /// A module in the catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Module {
+pub struct Module<'a> {
     /// Its name.
     pub name: ModuleName,
     /// Its file's path as the database records it.
     pub path: Vec<u8>,
     /// What the file says; empty for a file that could not be read.
-    pub info: ModuleInfo,
+    pub info: ModuleInfo<'a>,
 }
 
 /// The modules of a kernel. A module's place in the list is its index and its priority.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Catalog {
-    modules: Vec<Module>,
+pub struct Catalog<'a> {
+    modules: Vec<Module<'a>>,
 }
 
 /// More modules than the index format's users can number.
@@ -26,7 +26,7 @@ pub struct Catalog {
 #[error("{0} modules: at most {max} can be indexed", max = Catalog::MAX_MODULES)]
 pub struct TooManyModules(pub usize);
 
-impl Catalog {
+impl<'a> Catalog<'a> {
     /// kmod numbers modules in 16 bits.
     pub const MAX_MODULES: usize = 65_534;
 
@@ -34,8 +34,8 @@ impl Catalog {
     ///
     /// # Errors
     /// [`TooManyModules`].
-    pub fn new(modules: impl IntoIterator<Item = (Located, ModuleInfo)>) -> Result<Self, TooManyModules> {
-        let modules: Vec<Module> = modules
+    pub fn new(modules: impl IntoIterator<Item = (Located, ModuleInfo<'a>)>) -> Result<Self, TooManyModules> {
+        let modules: Vec<Module<'a>> = modules
             .into_iter()
             .map(|(located, info)| Module { name: located.name, path: located.path, info })
             .collect();
@@ -48,13 +48,13 @@ impl Catalog {
 
     /// The modules in database order.
     #[must_use]
-    pub fn modules(&self) -> &[Module] {
+    pub fn modules(&self) -> &[Module<'a>] {
         &self.modules
     }
 
     /// The module at a place.
     #[must_use]
-    pub fn module(&self, index: usize) -> Option<&Module> {
+    pub fn module(&self, index: usize) -> Option<&Module<'a>> {
         self.modules.get(index)
     }
 }

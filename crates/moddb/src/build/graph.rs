@@ -119,13 +119,13 @@ pub struct Resolved<'a> {
 /// Finds out who provides what a module needs. Modules do not depend on each other here.
 #[must_use]
 pub fn resolve<'a>(
-    catalog: &'a Catalog,
+    catalog: &'a Catalog<'_>,
     symbols: &SymbolTable<'_>,
     check: Check,
     module: Index,
 ) -> Resolved<'a> {
     let Resolved { mut direct, mut notes } = Resolved::default();
-    let needs = catalog.module(module).into_iter().flat_map(|module| module.info.needs.iter());
+    let needs = catalog.module(module).into_iter().flat_map(|module| module.info.needs());
     for need in needs {
         let symbol = need.name;
         let Some((known_as, definition)) = symbols.lookup(symbol) else {
@@ -261,19 +261,22 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
+    use modfile::info::Lists;
+    use modfile::symbols::{Export, Need};
     use modfile::{ModuleInfo, ModuleName};
 
     use super::*;
     use crate::build::order::Located;
 
     /// A module exports one symbol of its own name and needs those of others.
-    fn catalog(modules: &[(&str, &[&str])]) -> Catalog {
+    fn catalog(modules: &[(&str, &[&str])]) -> Catalog<'static> {
         Catalog::new(modules.iter().map(|(name, needs)| {
-            let mut info = ModuleInfo::default();
-            info.exports.push(name.as_bytes(), 0);
+            let mut lists = Lists::default();
+            lists.exports.push(Export { name: name.as_bytes(), crc: 0 });
             for need in *needs {
-                info.needs.push(modfile::symbols::Need { name: need.as_bytes(), crc: 0, weak: false });
+                lists.needs.push(Need { name: need.as_bytes(), crc: 0, weak: false });
             }
+            let info = ModuleInfo::from(&lists);
             (Located { name: ModuleName::from(*name), path: format!("{name}.ko").into_bytes() }, info)
         }))
         .unwrap()
@@ -332,14 +335,14 @@ mod tests {
 
     #[test]
     fn needs_are_noted_in_order_and_weak_ones_only_if_they_make_a_dependency() {
-        let mut info = ModuleInfo::default();
+        let [mut user, mut provider] = [Lists::default(), Lists::default()];
         for (name, crc, weak) in [(b"p", 2, false), (b"q", 0, true), (b"r", 0, false), (b"p", 1, true)] {
-            info.needs.push(modfile::symbols::Need { name, crc, weak });
+            user.needs.push(Need { name, crc, weak });
         }
-        let mut provider = ModuleInfo::default();
-        provider.exports.push(b"p", 1);
+        provider.exports.push(Export { name: b"p", crc: 1 });
+        let [user, provider] = [&user, &provider].map(ModuleInfo::from);
         let located = |name| Located { name: ModuleName::from(name), path: Vec::new() };
-        let catalog = Catalog::new([(located("user"), info), (located("provider"), provider)]).unwrap();
+        let catalog = Catalog::new([(located("user"), user), (located("provider"), provider)]).unwrap();
         let symbols = SymbolTable::new(&catalog, None, None);
         let resolved = resolve(&catalog, &symbols, Check::NamesAndVersions, 0);
         assert_eq!(resolved.direct, [1]);

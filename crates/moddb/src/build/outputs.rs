@@ -64,7 +64,7 @@ pub enum Note {
 #[derive(Debug)]
 pub struct Sources<'a> {
     /// The modules.
-    pub catalog: &'a Catalog,
+    pub catalog: &'a Catalog<'a>,
     /// Who provides which symbol.
     pub symbols: &'a SymbolTable<'a>,
     /// Lines of `modules.dep` without newline, one for each module.
@@ -80,7 +80,7 @@ pub struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// What is made of modules, without anything built in.
     #[must_use]
-    pub fn new(catalog: &'a Catalog, symbols: &'a SymbolTable<'a>, graph: &DependencyGraph) -> Self {
+    pub fn new(catalog: &'a Catalog<'a>, symbols: &'a SymbolTable<'a>, graph: &DependencyGraph) -> Self {
         let mut dependencies = Strings::default();
         for (module, closure) in catalog.modules().iter().zip(graph.closures()) {
             dependencies.push_with(|line| {

@@ -43,8 +43,8 @@ impl<'a> SymbolTable<'a> {
     /// Joins the kernel's symbols and all modules' exports; a later definition replaces an earlier one.
     /// `prefix` is a character that this architecture puts before every symbol.
     #[must_use]
-    pub fn new(catalog: &'a Catalog, kernel: Option<&'a KernelSymbols>, prefix: Option<u8>) -> Self {
-        let exported = catalog.modules().iter().map(|module| module.info.exports.len()).sum();
+    pub fn new(catalog: &'a Catalog<'_>, kernel: Option<&'a KernelSymbols>, prefix: Option<u8>) -> Self {
+        let exported = catalog.modules().iter().map(|module| module.info.exports().count()).sum();
         let mut table = Self {
             definitions: HashMap::with_capacity_and_hasher(exported, RandomState::default()),
             prefix,
@@ -58,9 +58,9 @@ impl<'a> SymbolTable<'a> {
                 .extend(listed.chain(always).map(|(name, crc)| (name, Definition { owner: None, crc })));
         }
         for (owner, module) in catalog.modules().iter().enumerate() {
-            for (name, crc) in module.info.exports.iter() {
-                let definition = Definition { owner: Some(owner), crc };
-                table.definitions.insert(unprefixed(name, prefix), definition);
+            for export in module.info.exports() {
+                let definition = Definition { owner: Some(owner), crc: export.crc };
+                table.definitions.insert(unprefixed(export.name, prefix), definition);
             }
         }
         let mut provided: Vec<_> = table

@@ -1,6 +1,6 @@
 //! The text files of the database.
 
-use modfile::Strings;
+use modfile::list::{ByteString, Items, append};
 
 use crate::build::catalog::Module;
 use crate::build::outputs::{Note, Sources};
@@ -18,7 +18,7 @@ pub(super) fn dependencies(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> 
 pub(super) fn aliases(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
     let mut text = b"# Aliases extracted from modules themselves.\n".to_vec();
     for module in sources.catalog.modules() {
-        for alias in module.info.aliases.iter() {
+        for alias in module.info.aliases() {
             line(&mut text, &[b"alias", alias, module.name.as_bytes()]);
         }
     }
@@ -28,24 +28,24 @@ pub(super) fn aliases(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
 /// `modules.softdep`, which modprobe reads as configuration.
 pub(super) fn softdeps(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
     let header = b"# Soft dependencies extracted from modules themselves.\n";
-    directives(sources, header, b"softdep", |module| &module.info.softdeps)
+    directives(sources, header, b"softdep", |module| module.info.softdeps())
 }
 
 /// `modules.weakdep`, which modprobe reads as configuration.
 pub(super) fn weakdeps(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
     let header = b"# Weak dependencies extracted from modules themselves.\n";
-    directives(sources, header, b"weakdep", |module| &module.info.weakdeps)
+    directives(sources, header, b"weakdep", |module| module.info.weakdeps())
 }
 
 fn directives(
     sources: &Sources<'_>,
     header: &[u8],
     directive: &[u8],
-    values: impl Fn(&Module) -> &Strings,
+    values: impl for<'m> Fn(&'m Module<'_>) -> Items<'m, ByteString>,
 ) -> Vec<u8> {
     let mut text = header.to_vec();
     for module in sources.catalog.modules() {
-        for value in values(module).iter() {
+        for value in values(module) {
             line(&mut text, &[directive, module.name.as_bytes(), value]);
         }
     }
@@ -68,7 +68,7 @@ pub(super) fn symbols(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
 pub(super) fn devnames(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     let mut text = Vec::new();
     for module in sources.catalog.modules() {
-        let (Some(node), number) = node_and_number(&module.info.aliases) else { continue };
+        let (Some(node), number) = node_and_number(module.info.aliases()) else { continue };
         let Some(Number { kind, major, minor }) = number else {
             notes.push(Note::NodeWithoutNumber { module: module.name.clone(), node: node.to_vec() });
             continue;
@@ -89,9 +89,9 @@ struct Number {
 }
 
 /// The last node and the last number that a module's aliases give before both are known.
-fn node_and_number(aliases: &Strings) -> (Option<&[u8]>, Option<Number>) {
+fn node_and_number(aliases: Items<'_, ByteString>) -> (Option<&[u8]>, Option<Number>) {
     let (mut node, mut number) = (None, None);
-    for alias in aliases.iter() {
+    for alias in aliases {
         if let Some(name) = alias.strip_prefix(b"devname:") {
             node = Some(name);
         } else if let Some(rest) = alias.strip_prefix(b"char-major-") {
@@ -125,7 +125,7 @@ fn line(text: &mut Vec<u8>, words: &[&[u8]]) {
         if position > 0 {
             text.push(b' ');
         }
-        text.extend_from_slice(word);
+        append(text, word);
     }
     text.push(b'\n');
 }

@@ -2,7 +2,7 @@
 
 use crate::elf::{Layout, Range};
 use crate::file::{Image, ReadError};
-use crate::symbols::list::SymbolList;
+use crate::symbols::list::{Export, Exports, check_limit};
 use crate::symbols::table::{SHN_ABS, SHN_UNDEF, Symbol, SymbolTable, until_nul};
 
 /// A section of checksums larger than this is not kept: real ones have four bytes for each export.
@@ -23,7 +23,7 @@ pub fn exports(
     image: &Image<'_>,
     layout: &Layout<'_>,
     table: &SymbolTable<'_>,
-    list: &mut SymbolList,
+    list: &mut Exports,
 ) -> Result<(), ReadError> {
     match with_checksums(image, layout, table, list) {
         Ok(()) => {}
@@ -42,7 +42,7 @@ pub fn exports(
         return Err(ReadError::Malformed("__ksymtab_strings is not terminated"));
     }
     for name in strings.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
-        list.push(name, 0);
+        list.push(Export { name, crc: 0 });
     }
     Ok(())
 }
@@ -59,15 +59,15 @@ fn with_checksums(
     image: &Image<'_>,
     layout: &Layout<'_>,
     table: &SymbolTable<'_>,
-    list: &mut SymbolList,
+    list: &mut Exports,
 ) -> Result<(), Unusable> {
     let mut checksums = Checksums::default();
     table.try_each(layout, |symbol| {
         let name = symbol.name_and_rest.ok_or(Unusable::Names)?;
         let Some(name) = name.strip_prefix(b"__crc_") else { return Ok(()) };
         let crc = checksums.of(image, layout, &symbol).map_err(Unusable::Unreadable)?;
-        list.push(until_nul(name), crc);
-        list.check_limit().map_err(Unusable::Unreadable)
+        list.push(Export { name: until_nul(name), crc });
+        check_limit(list).map_err(Unusable::Unreadable)
     })
 }
 

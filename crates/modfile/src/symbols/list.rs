@@ -1,74 +1,41 @@
 //! Lists of symbols as they are kept for each module.
 
 use crate::file::ReadError;
-use crate::strings::Strings;
+use crate::list::{Item, Kind, List, take_array};
 
-/// The longest list of names that is accepted, in bytes. Names may overlap in the file, so a small file can
+/// The longest list of symbols that is accepted, in bytes. Names may overlap in the file, so a small file can
 /// claim to hold an immense list; the largest real ones take a few megabytes.
-const NAMES_LIMIT: usize = 64 << 20;
+const LIST_LIMIT: usize = 64 << 20;
 
-/// Symbols with checksums, in the order of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SymbolList {
-    names: Strings,
-    crcs: Vec<u64>,
+/// Symbols that a module offers to others, in the order of the file.
+pub type Exports = List<Exported>;
+
+/// Symbols that a module needs from others, in the order of the file.
+pub type Needs = List<Needed>;
+
+/// An exported symbol in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exported {}
+
+/// A needed symbol in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {}
+
+impl Kind for Exported {
+    type Item<'a> = Export<'a>;
 }
 
-impl SymbolList {
-    /// Names and checksums as they are stored.
-    #[must_use]
-    pub fn parts(&self) -> (&Strings, &[u64]) {
-        (&self.names, &self.crcs)
-    }
-
-    /// The list of these names and checksums; `None` unless there are as many of each.
-    #[must_use]
-    pub fn from_parts(names: Strings, crcs: Vec<u64>) -> Option<Self> {
-        (names.len() == crcs.len()).then_some(Self { names, crcs })
-    }
-
-    /// Adds a symbol at the end. A symbol without checksum has 0.
-    pub fn push(&mut self, name: &[u8], crc: u64) {
-        self.names.push(name);
-        self.crcs.push(crc);
-    }
-
-    pub(super) fn check_limit(&self) -> Result<(), ReadError> {
-        if self.names.byte_len() > NAMES_LIMIT {
-            return Err(ReadError::Malformed("the names of its symbols overlap without bound"));
-        }
-        Ok(())
-    }
-
-    /// Names and checksums in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], u64)> {
-        self.names.iter().zip(self.crcs.iter().copied())
-    }
-
-    /// How many symbols there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.crcs.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.crcs.is_empty()
-    }
-
-    /// Takes all symbols out; the memory is kept.
-    pub fn clear(&mut self) {
-        self.names.clear();
-        self.crcs.clear();
-    }
+impl Kind for Needed {
+    type Item<'a> = Need<'a>;
 }
 
-/// The symbols that a module needs from others, in the order of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    symbols: SymbolList,
-    weak: Vec<bool>,
+/// One symbol that a module exports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Export<'a> {
+    /// The symbol's name.
+    pub name: &'a [u8],
+    /// Its checksum, 0 if it has none.
+    pub crc: u64,
 }
 
 /// One symbol that a module needs.
@@ -82,49 +49,35 @@ pub struct Need<'a> {
     pub weak: bool,
 }
 
-impl Needs {
-    /// Symbols, and whether each is weak, as they are stored.
-    #[must_use]
-    pub fn parts(&self) -> (&SymbolList, &[bool]) {
-        (&self.symbols, &self.weak)
+impl<'a> Item<'a> for Export<'a> {
+    fn put(self, list: &mut Vec<u8>) {
+        list.extend_from_slice(&self.crc.to_le_bytes());
+        self.name.put(list);
     }
 
-    /// The needs of these symbols; `None` unless there are as many of each.
-    #[must_use]
-    pub fn from_parts(symbols: SymbolList, weak: Vec<bool>) -> Option<Self> {
-        (symbols.len() == weak.len()).then_some(Self { symbols, weak })
+    fn take(list: &mut &'a [u8]) -> Option<Self> {
+        let crc = u64::from_le_bytes(take_array(list)?);
+        Some(Self { name: Item::take(list)?, crc })
+    }
+}
+
+impl<'a> Item<'a> for Need<'a> {
+    fn put(self, list: &mut Vec<u8>) {
+        list.push(u8::from(self.weak));
+        list.extend_from_slice(&self.crc.to_le_bytes());
+        self.name.put(list);
     }
 
-    pub(super) fn check_limit(&self) -> Result<(), ReadError> {
-        self.symbols.check_limit()
+    fn take(list: &mut &'a [u8]) -> Option<Self> {
+        let [weak] = take_array(list)?;
+        let crc = u64::from_le_bytes(take_array(list)?);
+        Some(Self { name: Item::take(list)?, crc, weak: weak != 0 })
     }
+}
 
-    /// Adds a need at the end.
-    pub fn push(&mut self, need: Need<'_>) {
-        self.symbols.push(need.name, need.crc);
-        self.weak.push(need.weak);
+pub(super) fn check_limit<K: Kind>(list: &List<K>) -> Result<(), ReadError> {
+    if list.as_bytes().len() > LIST_LIMIT {
+        return Err(ReadError::Malformed("the names of its symbols overlap without bound"));
     }
-
-    /// The needs in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Need<'_>> {
-        self.symbols.iter().zip(&self.weak).map(|((name, crc), &weak)| Need { name, crc, weak })
-    }
-
-    /// How many needs there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.weak.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.weak.is_empty()
-    }
-
-    /// Takes all needs out; the memory is kept.
-    pub fn clear(&mut self) {
-        self.symbols.clear();
-        self.weak.clear();
-    }
+    Ok(())
 }

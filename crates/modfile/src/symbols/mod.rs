@@ -11,7 +11,7 @@ mod table;
 mod versions;
 
 pub use exports::exports;
-pub use list::{Need, Needs, SymbolList};
+pub use list::{Export, Exported, Exports, Need, Needed, Needs};
 pub use needs::{NeedsScratch, needs};
 pub use table::SymbolTable;
 pub use versions::{Version, Versions};

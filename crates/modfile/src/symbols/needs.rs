@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 
 use crate::elf::Layout;
 use crate::file::{Image, ReadError};
-use crate::symbols::list::{Need, Needs};
+use crate::symbols::list::{Need, Needs, check_limit};
 use crate::symbols::table::{SHN_UNDEF, Symbol, SymbolTable, until_nul};
 use crate::symbols::versions::Versions;
 
@@ -74,7 +74,7 @@ pub fn needs(
         }
         let crc = place.and_then(|place| versions.at(layout, place)).map_or(0, |version| version.crc);
         list.push(Need { name, crc, weak: symbol.weak });
-        list.check_limit().map_err(Unusable::Unreadable)
+        check_limit(list).map_err(Unusable::Unreadable)
     });
     match undefined {
         Ok(()) => {}

@@ -7,7 +7,7 @@ use moddb::ModuleDb;
 use modfile::elf::Layout;
 use modfile::file::{self, Buffers, Image};
 use modfile::signature::Signature;
-use modfile::symbols::{self, NeedsScratch, SymbolList, SymbolTable};
+use modfile::symbols::{self, Exports, NeedsScratch, SymbolTable};
 use modfile::{ModuleName, ReadError, modinfo};
 use rustix::io::Errno;
 
@@ -153,9 +153,9 @@ fn exported_crc(path: &Path, symbol: &[u8]) -> Option<u64> {
     let layout = Layout::read(&image, &mut names).ok()?;
     let mut buffers = Default::default();
     let table = SymbolTable::read(&image, &layout, &mut buffers).ok()?;
-    let mut exports = SymbolList::default();
+    let mut exports = Exports::default();
     symbols::exports(&image, &layout, &table, &mut exports).ok()?;
-    exports.iter().find(|(name, crc)| *name == symbol && *crc != 0).map(|(_, crc)| crc)
+    exports.iter().find(|export| export.name == symbol && export.crc != 0).map(|export| export.crc)
 }
 
 /// The names in the text of `/proc/kallsyms`: the third word of each line.

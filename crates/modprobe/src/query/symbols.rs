@@ -5,7 +5,7 @@ use std::path::Path;
 use modfile::ReadError;
 use modfile::elf::Layout;
 use modfile::file::{self, Buffers};
-use modfile::symbols::{self, SymbolList, SymbolTable, Versions};
+use modfile::symbols::{self, Exports, SymbolTable, Versions};
 
 use crate::request::Symbols;
 
@@ -37,10 +37,10 @@ pub(crate) fn lines(path: &Path, which: Symbols) -> Result<Option<Vec<u8>>, Read
         Symbols::Exported => {
             let mut buffers = Default::default();
             let table = SymbolTable::read(&image, &layout, &mut buffers)?;
-            let mut exports = SymbolList::default();
+            let mut exports = Exports::default();
             symbols::exports(&image, &layout, &table, &mut exports)?;
-            for (name, crc) in exports.iter() {
-                line(crc, name);
+            for export in exports.iter() {
+                line(export.crc, export.name);
             }
         }
     }
