@@ -51,7 +51,7 @@ impl Summary {
     pub fn count(&mut self, catalog: &Catalog<'_>, symbols: &SymbolTable<'_>) {
         self.modules = catalog.modules().len();
         self.aliases = catalog.modules().iter().map(|module| module.info.aliases().count()).sum();
-        self.symbols = symbols.provided().len();
+        self.symbols = symbols.provided_count();
     }
 
     /// The summary in a form, ended by a newline.

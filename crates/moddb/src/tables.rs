@@ -188,7 +188,7 @@ fn index_of_text(table: Table, text: &[u8]) -> Option<Vec<u8>> {
         })),
         Table::Aliases => entries.extend(lines.zip(0..).filter_map(|(line, number)| {
             let (alias, module) = alias_line(line)?;
-            Some((normalize_alias(alias).ok()?, module, number))
+            Some((normalize_alias(alias).ok()?.into_owned(), module, number))
         })),
         Table::Symbols => entries.extend(lines.zip(0..).filter_map(|(line, number)| {
             let (symbol, module) = alias_line(line)?;
@@ -199,7 +199,7 @@ fn index_of_text(table: Table, text: &[u8]) -> Option<Vec<u8>> {
         }
         Table::BuiltinAliases => entries.extend(
             builtin::aliases(text)
-                .filter_map(|(module, alias)| Some((normalize_alias(alias).ok()?, module, 0))),
+                .filter_map(|(module, alias)| Some((normalize_alias(alias).ok()?.into_owned(), module, 0))),
         ),
     }
     let mut writer = IndexWriter::default();

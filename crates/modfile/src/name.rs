@@ -76,7 +76,10 @@ pub struct UnmatchedBracket;
 ///
 /// # Errors
 /// [`UnmatchedBracket`] for a `]` outside of brackets or a `[` that is never closed.
-pub fn normalize_alias(alias: &[u8]) -> Result<Vec<u8>, UnmatchedBracket> {
+pub fn normalize_alias(alias: &[u8]) -> Result<Cow<'_, [u8]>, UnmatchedBracket> {
+    if memchr::memchr3(b'-', b'[', b']', alias).is_none() {
+        return Ok(Cow::Borrowed(alias));
+    }
     let mut bytes = Vec::with_capacity(alias.len());
     let mut bracketed = false;
     for &byte in alias {
@@ -88,7 +91,7 @@ pub fn normalize_alias(alias: &[u8]) -> Result<Vec<u8>, UnmatchedBracket> {
         }
         bytes.push(if bracketed { byte } else { underscore(byte) });
     }
-    if bracketed { Err(UnmatchedBracket) } else { Ok(bytes) }
+    if bracketed { Err(UnmatchedBracket) } else { Ok(Cow::Owned(bytes)) }
 }
 
 /// The length of the module suffix of a file name, or `None` if the name is no module's.
@@ -130,7 +133,7 @@ mod tests {
         ] {
             assert_eq!(
                 normalize_alias(alias.as_bytes()),
-                normalized.map(|text| text.as_bytes().to_vec()),
+                normalized.map(|text: &str| text.as_bytes().into()),
                 "{alias}"
             );
         }

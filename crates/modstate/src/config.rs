@@ -15,6 +15,8 @@
 //! Which files count, and in which order, is decided by the caller, as for modprobe.d. Of several `interval`
 //! lines the last counts. A line that is wrong is returned as a [`Problem`], and the others count.
 
+use std::borrow::Cow;
+
 use modfile::ModuleName;
 use modfile::name::normalize_alias;
 
@@ -166,7 +168,7 @@ fn patterns(word: &'static str, need: &'static str, rest: &[&[u8]]) -> Result<Ve
 }
 
 fn normalized(pattern: &[u8]) -> Result<Vec<u8>, Reason> {
-    normalize_alias(pattern).map_err(|_| Reason::UnmatchedBracket(pattern.to_vec()))
+    normalize_alias(pattern).map(Cow::into_owned).map_err(|_| Reason::UnmatchedBracket(pattern.to_vec()))
 }
 
 fn interval(rest: &[&[u8]]) -> Result<u64, Reason> {

@@ -17,25 +17,23 @@ pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<
 
 /// `modules.alias.bin`: from a normalised alias to the names of its modules.
 pub(super) fn aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
-    let mut keys = Strings::default();
-    let mut owners = Vec::new();
+    let mut entries = Vec::new();
     for (index, module) in sources.catalog.modules().iter().enumerate() {
         let mut own = HashSet::new();
         for alias in module.info.aliases() {
             match alias_key(alias) {
                 Ok(key) => {
-                    keys.push(&key);
-                    owners.push((module.name.as_bytes(), index));
                     if sources.note_duplicates && !own.insert(key.clone()) {
-                        notes.push(Note::DuplicateAlias { alias: key, module: module.name.clone() });
+                        let alias = key.clone().into_owned();
+                        notes.push(Note::DuplicateAlias { alias, module: module.name.clone() });
                     }
+                    entries.push((key, module.name.as_bytes(), index));
                 }
                 Err(note) => notes.push(note),
             }
         }
     }
-    let entries = keys.iter().zip(owners).map(|(key, (name, index))| (key, name, index));
-    index(entries, notes)
+    index(entries.iter().map(|(key, name, index)| (&**key, *name, *index)), notes)
 }
 
 /// `modules.symbols.bin`: from `symbol:NAME` to the name of the module that provides it.
@@ -77,7 +75,7 @@ pub(super) fn builtin_aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> V
             Err(note) => notes.push(note),
         }
     }
-    let entries = keys.iter().map(|(key, module)| (key.as_slice(), *module, 0));
+    let entries = keys.iter().map(|(key, module)| (&**key, *module, 0));
     index(entries, notes)
 }
 

@@ -1,5 +1,7 @@
 //! The files of a module database, each as bytes in memory: writing them is somebody else's work.
 
+use std::borrow::Cow;
+
 use modfile::name::{UnmatchedBracket, normalize_alias};
 use modfile::{ModuleName, Strings};
 
@@ -139,6 +141,6 @@ pub fn recipes() -> impl Iterator<Item = Recipe> {
 }
 
 /// An alias in the form in which it is looked up, or a note that it never can be.
-pub(super) fn alias_key(alias: &[u8]) -> Result<Vec<u8>, Note> {
+pub(super) fn alias_key(alias: &[u8]) -> Result<Cow<'_, [u8]>, Note> {
     normalize_alias(alias).map_err(|UnmatchedBracket| Note::UnmatchedBracket(alias.to_vec()))
 }

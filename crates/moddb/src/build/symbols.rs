@@ -1,6 +1,7 @@
 //! Who provides which symbol.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use foldhash::fast::RandomState;
 
@@ -35,7 +36,7 @@ pub struct Definition {
 #[derive(Debug, Default)]
 pub struct SymbolTable<'a> {
     definitions: HashMap<&'a [u8], Definition, RandomState>,
-    provided: Vec<(&'a [u8], usize)>,
+    provided: OnceLock<Vec<(&'a [u8], usize)>>,
     prefix: Option<u8>,
 }
 
@@ -48,7 +49,7 @@ impl<'a> SymbolTable<'a> {
         let mut table = Self {
             definitions: HashMap::with_capacity_and_hasher(exported, RandomState::default()),
             prefix,
-            provided: Vec::new(),
+            provided: OnceLock::new(),
         };
         if let Some(kernel) = kernel {
             let listed = kernel.symbols.iter().map(|(name, crc)| (name.as_slice(), *crc));
@@ -63,13 +64,6 @@ impl<'a> SymbolTable<'a> {
                 table.definitions.insert(unprefixed(export.name, prefix), definition);
             }
         }
-        let mut provided: Vec<_> = table
-            .definitions
-            .iter()
-            .filter_map(|(&name, definition)| Some((table_order(name, SYMBOL_BUCKETS), definition.owner?)))
-            .collect();
-        provided.sort_unstable();
-        table.provided = provided.into_iter().map(|((_, name), owner)| (name, owner)).collect();
         table
     }
 
@@ -82,9 +76,26 @@ impl<'a> SymbolTable<'a> {
     }
 
     /// Symbols that modules provide, with the module's place in the catalog, in the order of `modules.symbols`.
+    /// They are sorted when they are first asked for, which finding out who provides what does not.
     #[must_use]
     pub fn provided(&self) -> &[(&'a [u8], usize)] {
-        &self.provided
+        self.provided.get_or_init(|| {
+            let mut provided: Vec<_> = self
+                .definitions
+                .iter()
+                .filter_map(|(&name, definition)| {
+                    Some((table_order(name, SYMBOL_BUCKETS), definition.owner?))
+                })
+                .collect();
+            provided.sort_unstable();
+            provided.into_iter().map(|((_, name), owner)| (name, owner)).collect()
+        })
+    }
+
+    /// How many symbols modules provide.
+    #[must_use]
+    pub fn provided_count(&self) -> usize {
+        self.definitions.values().filter(|definition| definition.owner.is_some()).count()
     }
 }
 

@@ -38,7 +38,7 @@ impl Config {
             text.push(b'=');
             text.extend_from_slice(value);
         }
-        self.options.push(Options { module, text, origin });
+        self.options.push(Options { module: module.into_owned(), text, origin });
         Ok(())
     }
 }

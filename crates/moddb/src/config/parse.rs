@@ -1,5 +1,6 @@
 //! The syntax of modprobe.d: bytes in, directives and complaints out.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -78,7 +79,7 @@ fn name_and_text(rest: &[u8]) -> Result<(Vec<u8>, &[u8]), Bad> {
 }
 
 fn name(word: &[u8]) -> Result<Vec<u8>, Bad> {
-    normalize_alias(word).map_err(|_| Bad)
+    normalize_alias(word).map(Cow::into_owned).map_err(|_| Bad)
 }
 
 /// The names behind all `pre:` and behind all `post:`. What stands before the first of either is dropped.

@@ -18,11 +18,11 @@ pub(crate) fn files<'a>(
         let pattern = pattern.as_bytes();
         // A plain name may be a file's name, with its suffix.
         let name = if pattern.iter().copied().any(is_wild) {
-            normalize_alias(pattern).unwrap_or_else(|_| pattern.to_vec())
+            normalize_alias(pattern).unwrap_or_else(|_| pattern.into())
         } else {
-            ModuleName::new(pattern).as_bytes().to_vec()
+            ModuleName::new(pattern).as_bytes().to_vec().into()
         };
-        name.strip_suffix(b".ko").map(<[u8]>::to_vec).unwrap_or(name)
+        name.strip_suffix(b".ko").unwrap_or(&name).to_vec()
     });
     let below = below.map(|below| below.as_bytes().trim_ascii().to_vec());
     modules_dep.split(|&byte| byte == b'\n').filter_map(move |line| {

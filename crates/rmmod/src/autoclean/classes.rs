@@ -68,7 +68,7 @@ pub(crate) fn untrusted<'a>(request: &'a [u8], aliases: &'a [Vec<u8>], config: &
         let normal = normalize_alias(alias).unwrap_or_default();
         ALSO_PLAIN.iter().any(|class| {
             let full = [class.as_bytes(), &normal].concat();
-            !normal.is_empty() && aliases.iter().any(|other| normalize_alias(other).as_ref() == Ok(&full))
+            !normal.is_empty() && aliases.iter().any(|other| normalize_alias(other).as_deref() == Ok(&*full))
         })
     };
     aliases.iter().map(Vec::as_slice).find(|alias| !is_trusted(alias, config) && !plain_too(alias))
