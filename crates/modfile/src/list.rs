@@ -3,12 +3,13 @@
 //! Items stand back to back, and so they can be stored and used again as they are:
 //!
 //! ```text
-//! export   checksum (8), name
-//! need     1 for weak (1), checksum (8), name
-//! string   length (4), bytes; so is a name
+//! export   checksum, name
+//! need     1 for weak (1), checksum, name
+//! string   length, bytes; so is a name
 //! ```
 //!
-//! All integers are little-endian.
+//! A length has one byte, a checksum four, in the order of bytes of little-endian machines; one that needs more, or
+//! has all bits set, has so many bytes with all bits set and the number in eight bytes behind them.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -80,13 +81,14 @@ impl<K: Kind> List<K> {
 impl List<ByteString> {
     /// Adds a string that `write` puts at the end of the bytes that it is given.
     pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        // How long it will be is not known yet, so there must be room for any length.
+        self.bytes.extend_from_slice(&[0xFF; LENGTH]);
         let start = self.bytes.len();
-        put_len(&mut self.bytes, 0);
-        let text = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; size_of::<u64>()]);
         write(&mut self.bytes);
-        let len = u32::try_from(self.bytes.len() - text).unwrap_or(u32::MAX);
-        if let Some(place) = self.bytes.get_mut(start..text) {
-            place.copy_from_slice(&len.to_le_bytes());
+        let len = (self.bytes.len() - start).saturating_sub(size_of::<u64>()) as u64;
+        if let Some(place) = self.bytes.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
+            *place = len.to_le_bytes();
         }
     }
 }
@@ -149,20 +151,47 @@ impl<K: Kind> fmt::Debug for Items<'_, K> {
 
 impl<'a> Item<'a> for &'a [u8] {
     fn put(self, list: &mut Vec<u8>) {
-        put_len(list, self.len());
+        put_number::<LENGTH>(list, self.len() as u64);
         append(list, self);
     }
 
     fn take(list: &mut &'a [u8]) -> Option<Self> {
-        let len = u32::from_le_bytes(take_array(list)?) as usize;
-        let (text, rest) = list.split_at_checked(len)?;
+        let len = take_number::<LENGTH>(list)?;
+        let (text, rest) = list.split_at_checked(usize::try_from(len).ok()?)?;
         *list = rest;
         Some(text)
     }
 }
 
-fn put_len(list: &mut Vec<u8>, len: usize) {
-    list.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
+/// The number of bytes in which a length stands if it can.
+const LENGTH: usize = 1;
+
+/// The numbers that stand in fewer bytes than eight are below this one.
+const fn escape(len: usize) -> u64 {
+    u64::MAX >> (u64::BITS as usize - 8 * len)
+}
+
+/// Puts a number in `LEN` bytes if it fits, otherwise behind as many with all bits set.
+pub(crate) fn put_number<const LEN: usize>(list: &mut Vec<u8>, number: u64) {
+    let bytes = number.to_le_bytes();
+    match bytes.first_chunk::<LEN>() {
+        Some(short) if number < escape(LEN) => list.extend_from_slice(short),
+        _ => {
+            list.extend_from_slice(&[0xFF; LEN]);
+            list.extend_from_slice(&bytes);
+        }
+    }
+}
+
+/// Takes a number that was put so.
+pub(crate) fn take_number<const LEN: usize>(list: &mut &[u8]) -> Option<u64> {
+    let short: [u8; LEN] = take_array(list)?;
+    let mut bytes = [0; size_of::<u64>()];
+    bytes.iter_mut().zip(short).for_each(|(to, from)| *to = from);
+    match u64::from_le_bytes(bytes) {
+        number if number < escape(LEN) => Some(number),
+        _ => take_array(list).map(u64::from_le_bytes),
+    }
 }
 
 /// Takes a part of a fixed size.
@@ -180,12 +209,21 @@ pub fn append(bytes: &mut Vec<u8>, text: &[u8]) {
         bytes.extend_from_slice(text);
         return;
     }
+    let end = bytes.len() + text.len();
     bytes.reserve(text.len());
     let (words, rest) = text.as_chunks::<8>();
     words.iter().for_each(|word| bytes.extend_from_slice(word));
-    let (halves, rest) = rest.as_chunks::<4>();
-    halves.iter().for_each(|half| bytes.extend_from_slice(half));
-    rest.iter().for_each(|&byte| bytes.push(byte));
+    // A rest is copied together with what stands before it, if there is enough of that.
+    if let Some(last) = text.last_chunk::<8>().filter(|_| !rest.is_empty()) {
+        bytes.truncate(end - last.len());
+        bytes.extend_from_slice(last);
+    } else if let Some((first, last)) = rest.first_chunk::<4>().zip(rest.last_chunk::<4>()) {
+        bytes.extend_from_slice(first);
+        bytes.truncate(end - last.len());
+        bytes.extend_from_slice(last);
+    } else {
+        rest.iter().for_each(|&byte| bytes.push(byte));
+    }
 }
 
 #[cfg(test)]
@@ -203,6 +241,32 @@ mod tests {
     }
 
     #[test]
+    fn numbers_come_back_in_as_few_bytes_as_they_need() {
+        for (number, len) in
+            [(0, 4), (1, 4), (0xFFFF_FFFE, 4), (0xFFFF_FFFF, 12), (1 << 32, 12), (u64::MAX, 12)]
+        {
+            let mut list = Vec::new();
+            put_number::<4>(&mut list, number);
+            assert_eq!(list.len(), len, "{number}");
+            let mut rest = list.as_slice();
+            assert_eq!(take_number::<4>(&mut rest), Some(number));
+            assert!(rest.is_empty());
+            assert_eq!(take_number::<4>(&mut &list[..len - 1]), None, "{number} cut off");
+        }
+    }
+
+    #[test]
+    fn texts_of_every_length_come_back() {
+        for len in [0, 1, 254, 255, 256, 100_000] {
+            let text = vec![b'x'; len];
+            let mut list = Strings::default();
+            list.push(&text);
+            list.push_with(|bytes| bytes.extend_from_slice(&text));
+            assert!(list.iter().eq([&text, &text]), "{len}");
+        }
+    }
+
+    #[test]
     fn strings_come_back_in_order_and_a_list_cut_off_inside_of_one_is_not_whole() {
         let mut list = Strings::default();
         assert!(list.is_empty());
@@ -212,7 +276,7 @@ mod tests {
         list.push_with(|bytes| bytes.extend_from_slice(b"ef"));
         assert_eq!(list.iter().collect::<Vec<_>>(), [b"a".as_slice(), b"", b"bcd", b"ef"]);
         let bytes = list.as_bytes();
-        let ends = [0, 5, 9, 16, bytes.len()];
+        let ends = [0, 2, 3, 7, bytes.len()];
         for len in 0..=bytes.len() {
             assert_eq!(Items::<ByteString>::of(&bytes[..len]).are_whole(), ends.contains(&len), "{len}");
         }

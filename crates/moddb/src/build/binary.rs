@@ -10,14 +10,15 @@ use crate::index::writer::IndexWriter;
 
 /// `modules.dep.bin`: from a module's name to its line of `modules.dep`.
 pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
-    let entries = sources.catalog.modules().iter().zip(sources.dependencies.iter()).enumerate();
+    let entries = sources.catalog.modules().iter().zip(sources.dependencies().iter()).enumerate();
     let entries = entries.map(|(index, (module, line))| (module.name.as_bytes(), line, index));
     index(entries, notes)
 }
 
 /// `modules.alias.bin`: from a normalised alias to the names of its modules.
 pub(super) fn aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
-    let mut entries = Vec::new();
+    let count = sources.catalog.modules().iter().map(|module| module.info.aliases().count()).sum();
+    let mut entries = Vec::with_capacity(count);
     for (index, module) in sources.catalog.modules().iter().enumerate() {
         let mut own = HashSet::new();
         for alias in module.info.aliases() {
@@ -81,7 +82,7 @@ pub(super) fn builtin_aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> V
 
 /// An index of keys, values and priorities; what it cannot hold is left out and noted.
 fn index<'a>(entries: impl Iterator<Item = (&'a [u8], &'a [u8], usize)>, notes: &mut Vec<Note>) -> Vec<u8> {
-    let mut writer = IndexWriter::default();
+    let mut writer = IndexWriter::with_capacity(entries.size_hint().0);
     for (key, value, priority) in entries {
         let priority = u32::try_from(priority).unwrap_or(u32::MAX);
         if let Err(bad) = writer.insert(key, value, priority) {

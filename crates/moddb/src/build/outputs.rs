@@ -1,7 +1,9 @@
 //! The files of a module database, each as bytes in memory: writing them is somebody else's work.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
+use modfile::list::append;
 use modfile::name::{UnmatchedBracket, normalize_alias};
 use modfile::{ModuleName, Strings};
 
@@ -69,8 +71,8 @@ pub struct Sources<'a> {
     pub catalog: &'a Catalog<'a>,
     /// Who provides which symbol.
     pub symbols: &'a SymbolTable<'a>,
-    /// Lines of `modules.dep` without newline, one for each module.
-    pub(super) dependencies: Strings,
+    graph: &'a DependencyGraph,
+    dependencies: OnceLock<Strings>,
     /// Contents of `modules.builtin`, if there is one.
     pub builtin: Option<&'a [u8]>,
     /// Contents of `modules.builtin.modinfo`, if there is one.
@@ -82,19 +84,34 @@ pub struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// What is made of modules, without anything built in.
     #[must_use]
-    pub fn new(catalog: &'a Catalog<'a>, symbols: &'a SymbolTable<'a>, graph: &DependencyGraph) -> Self {
-        let mut dependencies = Strings::default();
-        for (module, closure) in catalog.modules().iter().zip(graph.closures()) {
-            dependencies.push_with(|line| {
-                line.extend_from_slice(&module.path);
-                line.push(b':');
-                for dependency in closure {
-                    line.push(b' ');
-                    line.extend(catalog.module(dependency).into_iter().flat_map(|module| &module.path));
-                }
-            });
+    pub fn new(catalog: &'a Catalog<'a>, symbols: &'a SymbolTable<'a>, graph: &'a DependencyGraph) -> Self {
+        Self {
+            catalog,
+            symbols,
+            graph,
+            dependencies: OnceLock::new(),
+            builtin: None,
+            builtin_modinfo: None,
+            note_duplicates: false,
         }
-        Self { catalog, symbols, dependencies, builtin: None, builtin_modinfo: None, note_duplicates: false }
+    }
+
+    /// Lines of `modules.dep` without newline, one for each module.
+    pub(super) fn dependencies(&self) -> &Strings {
+        self.dependencies.get_or_init(|| {
+            let mut dependencies = Strings::default();
+            for (module, closure) in self.catalog.modules().iter().zip(self.graph.closures()) {
+                dependencies.push_with(|line| {
+                    append(line, &module.path);
+                    line.push(b':');
+                    for dependency in closure.iter().filter_map(|&index| self.catalog.module(index)) {
+                        line.push(b' ');
+                        append(line, &dependency.path);
+                    }
+                });
+            }
+            dependencies
+        })
     }
 }
 

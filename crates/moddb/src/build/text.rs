@@ -2,66 +2,43 @@
 
 use modfile::list::{ByteString, Items, append};
 
-use crate::build::catalog::Module;
 use crate::build::outputs::{Note, Sources};
 
 /// `modules.dep`: each module's path and the paths of all that it depends on.
 pub(super) fn dependencies(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
-    let mut text = Vec::new();
-    for dependencies in sources.dependencies.iter() {
-        line(&mut text, &[dependencies]);
-    }
-    text
+    lines(b"", sources.dependencies().iter().map(|line| [line]))
 }
 
 /// `modules.alias`: the aliases as the modules write them.
 pub(super) fn aliases(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
-    let mut text = b"# Aliases extracted from modules themselves.\n".to_vec();
-    for module in sources.catalog.modules() {
-        for alias in module.info.aliases() {
-            line(&mut text, &[b"alias", alias, module.name.as_bytes()]);
-        }
-    }
-    text
+    let aliases = sources.catalog.modules().iter().flat_map(|module| {
+        module.info.aliases().map(|alias| [b"alias ", alias, b" ", module.name.as_bytes()])
+    });
+    lines(b"# Aliases extracted from modules themselves.\n", aliases)
 }
 
 /// `modules.softdep`, which modprobe reads as configuration.
 pub(super) fn softdeps(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
-    let header = b"# Soft dependencies extracted from modules themselves.\n";
-    directives(sources, header, b"softdep", |module| module.info.softdeps())
+    let softdeps = sources.catalog.modules().iter().flat_map(|module| {
+        module.info.softdeps().map(|softdep| [b"softdep ", module.name.as_bytes(), b" ", softdep])
+    });
+    lines(b"# Soft dependencies extracted from modules themselves.\n", softdeps)
 }
 
 /// `modules.weakdep`, which modprobe reads as configuration.
 pub(super) fn weakdeps(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
-    let header = b"# Weak dependencies extracted from modules themselves.\n";
-    directives(sources, header, b"weakdep", |module| module.info.weakdeps())
-}
-
-fn directives(
-    sources: &Sources<'_>,
-    header: &[u8],
-    directive: &[u8],
-    values: impl for<'m> Fn(&'m Module<'_>) -> Items<'m, ByteString>,
-) -> Vec<u8> {
-    let mut text = header.to_vec();
-    for module in sources.catalog.modules() {
-        for value in values(module) {
-            line(&mut text, &[directive, module.name.as_bytes(), value]);
-        }
-    }
-    text
+    let weakdeps = sources.catalog.modules().iter().flat_map(|module| {
+        module.info.weakdeps().map(|weakdep| [b"weakdep ", module.name.as_bytes(), b" ", weakdep])
+    });
+    lines(b"# Weak dependencies extracted from modules themselves.\n", weakdeps)
 }
 
 /// `modules.symbols`: which module provides which symbol.
 pub(super) fn symbols(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
-    let mut text = b"# Aliases for symbols, used by symbol_request().\n".to_vec();
-    for &(symbol, owner) in sources.symbols.provided() {
-        if let Some(module) = sources.catalog.module(owner) {
-            text.extend_from_slice(b"alias symbol:");
-            line(&mut text, &[symbol, module.name.as_bytes()]);
-        }
-    }
-    text
+    let provided = sources.symbols.provided().iter().filter_map(|&(symbol, owner)| {
+        Some([b"alias symbol:", symbol, b" ", sources.catalog.module(owner)?.name.as_bytes()])
+    });
+    lines(b"# Aliases for symbols, used by symbol_request().\n", provided)
 }
 
 /// `modules.devname`: device nodes that exist before their driver does, so that opening one loads it.
@@ -76,7 +53,8 @@ pub(super) fn devnames(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> 
         if text.is_empty() {
             text.extend_from_slice(b"# Device nodes to trigger on-demand module loading.\n");
         }
-        line(&mut text, &[module.name.as_bytes(), node, format!("{kind}{major}:{minor}").as_bytes()]);
+        let number = format!("{kind}{major}:{minor}");
+        text.extend([module.name.as_bytes(), b" ", node, b" ", number.as_bytes(), b"\n"].concat());
     }
     text
 }
@@ -119,13 +97,18 @@ fn leading_number(text: &[u8]) -> Option<(u32, &[u8])> {
     Some((std::str::from_utf8(number).ok()?.parse().ok()?, rest))
 }
 
-/// Words separated by spaces.
-fn line(text: &mut Vec<u8>, words: &[&[u8]]) {
-    for (position, word) in words.iter().enumerate() {
-        if position > 0 {
-            text.push(b' ');
-        }
-        append(text, word);
+/// A header, and lines of these parts.
+fn lines<'a, const PARTS: usize>(
+    header: &[u8],
+    lines: impl Iterator<Item = [&'a [u8]; PARTS]> + Clone,
+) -> Vec<u8> {
+    // Going through the parts twice takes less time than moving megabytes of text to where it fits.
+    let len = lines.clone().map(|line| line.iter().map(|part| part.len()).sum::<usize>() + 1).sum::<usize>();
+    let mut text = Vec::with_capacity(header.len() + len);
+    text.extend_from_slice(header);
+    for line in lines {
+        line.iter().for_each(|part| append(&mut text, part));
+        text.push(b'\n');
     }
-    text.push(b'\n');
+    text
 }

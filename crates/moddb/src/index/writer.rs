@@ -8,6 +8,9 @@ use modfile::list::append;
 
 use crate::index::format::{CHILDREN, HEADER_LEN, MAGIC, OFFSET_MASK, PREFIX, VALUES, VERSION};
 
+/// What an entry takes in an index, apart from its value: there is room at once for all that real ones have.
+const NODE_LEN: usize = 64;
+
 /// An entry of an index to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry<'a> {
@@ -38,6 +41,12 @@ pub struct IndexWriter<'a> {
 }
 
 impl<'a> IndexWriter<'a> {
+    /// A writer that has room for so many entries.
+    #[must_use]
+    pub fn with_capacity(entries: usize) -> Self {
+        Self { entries: Vec::with_capacity(entries) }
+    }
+
     /// Adds an entry. A key may have any number of values; of two with the same priority the later one stands
     /// first.
     ///
@@ -45,9 +54,11 @@ impl<'a> IndexWriter<'a> {
     /// [`BadCharacter`]; nothing is added then.
     pub fn insert(&mut self, key: &'a [u8], value: &'a [u8], priority: u32) -> Result<(), BadCharacter> {
         for text in [key, value] {
-            if !text.is_ascii() || text.contains(&0) {
-                let bad = text.iter().find(|&&byte| byte == 0 || !byte.is_ascii());
-                return Err(BadCharacter { byte: bad.copied().unwrap_or_default(), text: text.to_vec() });
+            // Without a branch for each byte; which one it was is found out only if there is one.
+            let is_bad = |byte: u8| byte == 0 || !byte.is_ascii();
+            if text.iter().fold(false, |any, &byte| any | is_bad(byte)) {
+                let byte = text.iter().copied().find(|&byte| is_bad(byte)).unwrap_or_default();
+                return Err(BadCharacter { byte, text: text.to_vec() });
             }
         }
         self.entries.push(Entry { key, value, priority });
@@ -72,7 +83,8 @@ impl<'a> IndexWriter<'a> {
     /// [`TooLarge`].
     pub fn finish(self) -> Result<Vec<u8>, TooLarge> {
         let entries = sorted(&self.entries);
-        let mut bytes = Vec::with_capacity(self.entries.len() * 48 + HEADER_LEN);
+        let texts: usize = entries.iter().map(|entry| entry.value.len()).sum();
+        let mut bytes = Vec::with_capacity(HEADER_LEN + texts + entries.len() * NODE_LEN);
         put(&mut bytes, MAGIC);
         put(&mut bytes, VERSION);
         put(&mut bytes, 0);

@@ -1,11 +1,14 @@
 //! Lists of symbols as they are kept for each module.
 
 use crate::file::ReadError;
-use crate::list::{Item, Kind, List, take_array};
+use crate::list::{Item, Kind, List, put_number, take_array, take_number};
 
 /// The longest list of symbols that is accepted, in bytes. Names may overlap in the file, so a small file can
 /// claim to hold an immense list; the largest real ones take a few megabytes.
 const LIST_LIMIT: usize = 64 << 20;
+
+/// The number of bytes in which a checksum stands if it can.
+const CHECKSUM: usize = 4;
 
 /// Symbols that a module offers to others, in the order of the file.
 pub type Exports = List<Exported>;
@@ -51,12 +54,12 @@ pub struct Need<'a> {
 
 impl<'a> Item<'a> for Export<'a> {
     fn put(self, list: &mut Vec<u8>) {
-        list.extend_from_slice(&self.crc.to_le_bytes());
+        put_number::<CHECKSUM>(list, self.crc);
         self.name.put(list);
     }
 
     fn take(list: &mut &'a [u8]) -> Option<Self> {
-        let crc = u64::from_le_bytes(take_array(list)?);
+        let crc = take_number::<CHECKSUM>(list)?;
         Some(Self { name: Item::take(list)?, crc })
     }
 }
@@ -64,13 +67,13 @@ impl<'a> Item<'a> for Export<'a> {
 impl<'a> Item<'a> for Need<'a> {
     fn put(self, list: &mut Vec<u8>) {
         list.push(u8::from(self.weak));
-        list.extend_from_slice(&self.crc.to_le_bytes());
+        put_number::<CHECKSUM>(list, self.crc);
         self.name.put(list);
     }
 
     fn take(list: &mut &'a [u8]) -> Option<Self> {
         let [weak] = take_array(list)?;
-        let crc = u64::from_le_bytes(take_array(list)?);
+        let crc = take_number::<CHECKSUM>(list)?;
         Some(Self { name: Item::take(list)?, crc, weak: weak != 0 })
     }
 }
