@@ -50,7 +50,7 @@ impl Kind for ByteString {
 }
 
 impl<K: Kind> List<K> {
-    /// Adds an item at the end. Its text is shorter than 4 GiB, as every part of a module is.
+    /// Adds an item at the end.
     pub fn push(&mut self, item: K::Item<'_>) {
         item.put(&mut self.bytes);
     }
@@ -166,7 +166,7 @@ impl<'a> Item<'a> for &'a [u8] {
 /// The number of bytes in which a length stands if it can.
 const LENGTH: usize = 1;
 
-/// The numbers that stand in fewer bytes than eight are below this one.
+/// The numbers that can stand in `len` bytes are below this one.
 const fn escape(len: usize) -> u64 {
     u64::MAX >> (u64::BITS as usize - 8 * len)
 }
@@ -201,8 +201,8 @@ pub(crate) fn take_array<const LEN: usize>(list: &mut &[u8]) -> Option<[u8; LEN]
     Some(*array)
 }
 
-/// Adds bytes at the end of others. With musl, whose `memcpy` takes longer to begin than to copy a name, this takes
-/// a quarter of the time of what the standard library does.
+/// Adds bytes at the end of others. What the standard library does goes through `memcpy`, and musl's takes longer to
+/// begin than to copy a name.
 #[inline]
 pub fn append(bytes: &mut Vec<u8>, text: &[u8]) {
     if text.len() >= SHORT {

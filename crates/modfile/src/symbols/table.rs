@@ -80,6 +80,11 @@ impl<'b> SymbolTable<'b> {
         self.is_there
     }
 
+    /// The bytes of all names.
+    pub(super) fn names(&self) -> &'b [u8] {
+        self.names
+    }
+
     /// Shows every symbol to `visit`, in order, until that fails.
     pub(super) fn try_each<E>(
         &self,
