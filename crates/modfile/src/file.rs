@@ -177,7 +177,8 @@ fn room(buffer: &mut Vec<u8>, size: usize) -> Result<&mut [u8], ReadError> {
         return Err(ReadError::TooLarge(DECOMPRESSED_LIMIT));
     }
     if buffer.len() < size {
-        buffer.resize(size, 0);
+        // A new one: what the old one holds is not needed any more.
+        *buffer = vec![0; size];
     }
     buffer.get_mut(..size).ok_or(ReadError::TooLarge(size))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use modfile::list::append;
 use modfile::{ModuleName, Strings};
 
 use crate::build::outputs::{Note, Sources, alias_key};
@@ -41,7 +42,7 @@ pub(super) fn aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
 pub(super) fn symbols(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     let mut keys = Strings::default();
     for (symbol, _) in sources.symbols.provided() {
-        keys.push_with(|key| key.extend([b"symbol:", *symbol].into_iter().flatten()));
+        keys.push_with(|key| [b"symbol:", *symbol].iter().for_each(|part| append(key, part)));
     }
     let entries = keys
         .iter()
@@ -82,7 +83,8 @@ pub(super) fn builtin_aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> V
 
 /// An index of keys, values and priorities; what it cannot hold is left out and noted.
 fn index<'a>(entries: impl Iterator<Item = (&'a [u8], &'a [u8], usize)>, notes: &mut Vec<Note>) -> Vec<u8> {
-    let mut writer = IndexWriter::with_capacity(entries.size_hint().0);
+    let (least, most) = entries.size_hint();
+    let mut writer = IndexWriter::with_capacity(most.unwrap_or(least));
     for (key, value, priority) in entries {
         let priority = u32::try_from(priority).unwrap_or(u32::MAX);
         if let Err(bad) = writer.insert(key, value, priority) {

@@ -136,7 +136,9 @@ fn sorted<'a>(entries: &[Entry<'a>]) -> Vec<Entry<'a>> {
             start = end;
         }
     }
-    ranks.iter().filter_map(|rank| entries.get(rank.place).copied()).collect()
+    let mut sorted = Vec::with_capacity(entries.len());
+    sorted.extend(ranks.iter().filter_map(|rank| entries.get(rank.place).copied()));
+    sorted
 }
 
 /// The word of a key at a depth, filled up with NULs, so that words are ordered as their bytes are.

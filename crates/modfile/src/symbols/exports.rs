@@ -69,13 +69,17 @@ fn with_checksums(
         return Ok(());
     }
     let mut checksums = Checksums::default();
-    table.try_each(layout, |symbol| {
-        let name = symbol.name_and_rest.ok_or(Unusable::Names)?;
-        let Some(name) = name.strip_prefix(PREFIX) else { return Ok(()) };
-        let crc = checksums.of(image, layout, &symbol).map_err(Unusable::Unreadable)?;
-        list.push(Export { name: until_nul(name), crc });
-        check_limit(list).map_err(Unusable::Unreadable)
-    })
+    table.try_each(
+        layout,
+        |_| true,
+        |symbol| {
+            let name = symbol.name_and_rest.ok_or(Unusable::Names)?;
+            let Some(name) = name.strip_prefix(PREFIX) else { return Ok(()) };
+            let crc = checksums.of(image, layout, &symbol).map_err(Unusable::Unreadable)?;
+            list.push(Export { name: until_nul(name), crc });
+            check_limit(list).map_err(Unusable::Unreadable)
+        },
+    )
 }
 
 /// Sections that checksums are in, each read once. Real modules have one or two.

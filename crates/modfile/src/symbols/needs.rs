@@ -60,8 +60,9 @@ pub fn needs(
         let rehash = |&other: &usize| hasher.hash_one(name_at(other));
         places.entry(hash, |&other| name_at(other) == name, rehash).or_insert(place);
     }
-    let undefined = table.try_each(layout, |symbol| {
-        if symbol.section != SHN_UNDEF || is_register(layout, &symbol) {
+    let is_undefined = |section| section == SHN_UNDEF;
+    let undefined = table.try_each(layout, is_undefined, |symbol| {
+        if is_register(layout, &symbol) {
             return Ok(());
         }
         let name = until_nul(symbol.name_and_rest.ok_or(Unusable::Names)?);

@@ -85,36 +85,46 @@ impl<'b> SymbolTable<'b> {
         self.names
     }
 
-    /// Shows every symbol to `visit`, in order, until that fails.
+    /// Shows every symbol of the sections that are `wanted` to `visit`, in order, until that fails.
     pub(super) fn try_each<E>(
         &self,
         layout: &Layout<'_>,
+        wanted: impl Fn(u16) -> bool,
         visit: impl FnMut(Symbol<'b>) -> Result<(), E>,
     ) -> Result<(), E> {
         match layout.class {
-            Class::Elf32 => self.of_class::<FileHeader32<Endianness>>(layout.endian).try_for_each(visit),
-            Class::Elf64 => self.of_class::<FileHeader64<Endianness>>(layout.endian).try_for_each(visit),
+            Class::Elf32 => self.try_each_of::<FileHeader32<Endianness>, E>(layout.endian, wanted, visit),
+            Class::Elf64 => self.try_each_of::<FileHeader64<Endianness>, E>(layout.endian, wanted, visit),
         }
     }
 
-    fn of_class<Elf: FileHeader<Endian = Endianness>>(
+    fn try_each_of<Elf: FileHeader<Endian = Endianness>, E>(
         &self,
         endian: Endianness,
-    ) -> impl Iterator<Item = Symbol<'b>> + use<'b, Elf>
+        wanted: impl Fn(u16) -> bool,
+        mut visit: impl FnMut(Symbol<'b>) -> Result<(), E>,
+    ) -> Result<(), E>
     where
         Elf::Sym: 'b,
     {
         let count = self.symbols.len() / size_of::<Elf::Sym>();
         let symbols: &'b [Elf::Sym] =
             pod::slice_from_bytes(self.symbols, count).map(|(symbols, _)| symbols).unwrap_or_default();
-        let names = self.names;
         // The first entry stands for "no symbol".
-        symbols.iter().skip(1).map(move |symbol| Symbol {
-            name_and_rest: names.get(symbol.st_name(endian) as usize..).filter(|rest| !rest.is_empty()),
-            value: symbol.st_value(endian).into(),
-            section: symbol.st_shndx(endian).0,
-            kind: symbol.st_type().0,
-            weak: symbol.st_bind() == STB_WEAK,
-        })
+        for symbol in symbols.get(1..).unwrap_or_default() {
+            let section = symbol.st_shndx(endian).0;
+            if !wanted(section) {
+                continue;
+            }
+            let name_and_rest = self.names.get(symbol.st_name(endian) as usize..);
+            visit(Symbol {
+                name_and_rest: name_and_rest.filter(|rest| !rest.is_empty()),
+                value: symbol.st_value(endian).into(),
+                section,
+                kind: symbol.st_type().0,
+                weak: symbol.st_bind() == STB_WEAK,
+            })?;
+        }
+        Ok(())
     }
 }
