@@ -1,6 +1,7 @@
 //! All that building a module database takes from one module.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::fs::Metadata;
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use crate::symbols::{self, Exported, Exports, Needed, Needs, NeedsScratch, Symbo
 ///
 /// That is the sizes of five [lists](crate::list) in bytes (8 each, little-endian), then the lists: exports, needs,
 /// aliases, softdeps, weakdeps.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ModuleInfo<'a>(Cow<'a, [u8]>);
 
 /// What a [`ModuleInfo`] is put together from.
@@ -70,6 +71,19 @@ impl From<&Lists> for ModuleInfo<'_> {
         bytes.extend_from_slice(sizes.as_flattened());
         lists.into_iter().for_each(|list| bytes.extend_from_slice(list));
         Self(Cow::Owned(bytes))
+    }
+}
+
+impl fmt::Debug for ModuleInfo<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ModuleInfo")
+            .field("exports", &self.exports())
+            .field("needs", &self.needs())
+            .field("aliases", &self.aliases())
+            .field("softdeps", &self.softdeps())
+            .field("weakdeps", &self.weakdeps())
+            .finish()
     }
 }
 
