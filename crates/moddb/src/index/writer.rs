@@ -2,6 +2,7 @@
 //!
 //! Nodes are written as kmod 34 does, a parent before its children.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use modfile::list::append;
@@ -12,9 +13,9 @@ use crate::index::format::{CHILDREN, HEADER_LEN, MAGIC, OFFSET_MASK, PREFIX, VAL
 const NODE_LEN: usize = 64;
 
 /// An entry of an index to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry<'a> {
-    key: &'a [u8],
+    key: Cow<'a, [u8]>,
     value: &'a [u8],
     priority: u32,
 }
@@ -52,8 +53,14 @@ impl<'a> IndexWriter<'a> {
     ///
     /// # Errors
     /// [`BadCharacter`]; nothing is added then.
-    pub fn insert(&mut self, key: &'a [u8], value: &'a [u8], priority: u32) -> Result<(), BadCharacter> {
-        for text in [key, value] {
+    pub fn insert(
+        &mut self,
+        key: impl Into<Cow<'a, [u8]>>,
+        value: &'a [u8],
+        priority: u32,
+    ) -> Result<(), BadCharacter> {
+        let key = key.into();
+        for text in [&*key, value] {
             // Without a branch for each byte; which one it was is found out only if there is one.
             let is_bad = |byte: u8| byte == 0 || !byte.is_ascii();
             if text.iter().fold(false, |any, &byte| any | is_bad(byte)) {
@@ -112,8 +119,8 @@ struct Rank {
 ///
 /// Keys are sorted by their first word, those that share it by the next one, and so on: aliases of a bus begin alike
 /// for long, and a comparison of two whole keys would go through all of that again.
-fn sorted<'a>(entries: &[Entry<'a>]) -> Vec<Entry<'a>> {
-    let key = |rank: &Rank| entries.get(rank.place).map(|entry| entry.key).unwrap_or_default();
+fn sorted<'e, 'a>(entries: &'e [Entry<'a>]) -> Vec<&'e Entry<'a>> {
+    let key = |rank: &Rank| entries.get(rank.place).map(|entry| &*entry.key).unwrap_or_default();
     let order = |rank: &Rank| (entries.get(rank.place).map(|entry| entry.priority), Reverse(rank.place));
     let mut ranks: Vec<Rank> = (0..entries.len()).map(|place| Rank { word: 0, place }).collect();
     // Not by recursion: two keys may have a whole section of a hostile module in common.
@@ -137,7 +144,7 @@ fn sorted<'a>(entries: &[Entry<'a>]) -> Vec<Entry<'a>> {
         }
     }
     let mut sorted = Vec::with_capacity(entries.len());
-    sorted.extend(ranks.iter().filter_map(|rank| entries.get(rank.place).copied()));
+    sorted.extend(ranks.iter().filter_map(|rank| entries.get(rank.place)));
     sorted
 }
 
@@ -155,7 +162,7 @@ fn word_at(key: &[u8], depth: usize) -> u64 {
 /// A node that is still to be written.
 struct Pending<'e, 'a> {
     /// The entries below it, at least one.
-    entries: &'e [Entry<'a>],
+    entries: &'e [&'e Entry<'a>],
     /// How much of their keys is spent on the way to it.
     depth: usize,
     /// Where the reference to it belongs.
@@ -164,7 +171,7 @@ struct Pending<'e, 'a> {
 
 /// Writes the trie of sorted entries and gives the reference to its root. An explicit stack: a key may be as
 /// long as a section of a hostile module.
-fn write_tree(bytes: &mut Vec<u8>, entries: &[Entry<'_>]) -> Result<u32, TooLarge> {
+fn write_tree(bytes: &mut Vec<u8>, entries: &[&Entry<'_>]) -> Result<u32, TooLarge> {
     let mut root = 0;
     let mut stack = vec![Pending { entries, depth: 0, parent_slot: None }];
     while let Some(node) = stack.pop() {
@@ -220,14 +227,16 @@ fn write_node<'e, 'a>(
 }
 
 /// What all keys of a node share from its depth on. They are sorted, so the first and the last tell.
-fn common_prefix<'a>(node: &Pending<'_, 'a>) -> &'a [u8] {
-    let rest = |entry: Option<&Entry<'a>>| entry.and_then(|e| e.key.get(node.depth..)).unwrap_or_default();
+fn common_prefix<'e>(node: &Pending<'e, '_>) -> &'e [u8] {
+    let rest = |entry: Option<&&'e Entry<'_>>| {
+        entry.and_then(|entry| entry.key.get(node.depth..)).unwrap_or_default()
+    };
     let (first, last) = (rest(node.entries.first()), rest(node.entries.last()));
     let len = first.iter().zip(last).take_while(|(a, b)| a == b).count();
     first.get(..len).unwrap_or_default()
 }
 
-fn edge(entry: Option<&Entry<'_>>, depth: usize) -> Option<u8> {
+fn edge(entry: Option<&&Entry<'_>>, depth: usize) -> Option<u8> {
     entry?.key.get(depth).copied()
 }
 
@@ -301,15 +310,14 @@ mod tests {
         fn entries_are_ordered_by_bytes_then_priority_then_from_the_last_to_the_first(
             keys in proptest::collection::vec(("[ab]{0,20}", 0..3_u32), 0..60),
         ) {
-            let mut entries: Vec<Entry<'_>> =
-                keys.iter().map(|(key, priority)| Entry { key: key.as_bytes(), value: b"", priority: *priority }).collect();
-            let places = |entries: &[Entry<'_>]| -> Vec<_> {
+            let entries: Vec<Entry<'_>> =
+                keys.iter().map(|(key, priority)| Entry { key: key.as_bytes().into(), value: b"", priority: *priority }).collect();
+            let places = |entries: &[&Entry<'_>]| -> Vec<_> {
                 entries.iter().map(|entry| (entry.key.as_ptr(), entry.priority)).collect()
             };
-            let ours = places(&sorted(&entries));
-            entries.reverse();
-            entries.sort_by_key(|entry| (entry.key, entry.priority));
-            proptest::prop_assert_eq!(ours, places(&entries));
+            let mut expected: Vec<_> = entries.iter().rev().collect();
+            expected.sort_by_key(|entry| (&entry.key, entry.priority));
+            proptest::prop_assert_eq!(places(&sorted(&entries)), places(&expected));
         }
     }
 }
