@@ -13,7 +13,7 @@ use moddb::cache::{Cache, Entry, Stamp};
 use modfile::info::{self, Workspace};
 use modfile::{ModuleInfo, ReadError};
 
-use crate::memory::{self, FileSystems, Place, Stored};
+use crate::memory::{self, Looks, Place, Stored};
 use crate::messages;
 use crate::parallel::{self, Spread};
 use crate::progress::Progress;
@@ -66,8 +66,8 @@ pub(crate) fn gather<'m>(
     };
     let progress = Progress::begin();
     let done = AtomicUsize::new(0);
-    let know = |file: PathBuf, (workspace, systems): &mut (Workspace, FileSystems)| {
-        let known = know(&file, cache().as_ref().ok(), began, workspace, systems);
+    let know = |file: PathBuf, (workspace, looks): &mut (Workspace, Looks)| {
+        let known = know(&file, cache().as_ref().ok(), began, workspace, looks);
         progress.reached(done.fetch_add(1, Ordering::Relaxed) + 1);
         known
     };
@@ -90,9 +90,9 @@ fn know<'m>(
     cache: Option<&Cache<'m>>,
     began: SystemTime,
     workspace: &mut Workspace,
-    systems: &mut FileSystems,
+    looks: &mut Looks,
 ) -> Known<'m> {
-    if let Some(remembered) = cache.and_then(|cache| memory::recall(file, cache, systems))
+    if let Some(remembered) = cache.and_then(|cache| memory::recall(file, cache, looks))
         && let Some(info) = remembered.info()
     {
         let tail = remembered.tail.into();

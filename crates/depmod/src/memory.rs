@@ -9,8 +9,10 @@
 //! The file itself is not trusted: it must belong to the caller, and to nobody else's writing.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -21,7 +23,7 @@ use foldhash::fast::RandomState;
 use moddb::cache::{self, Cache, Entry, Remembered, Stamp, Unusable};
 use modfile::file;
 use modfile::info::Reading;
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, Mode, OFlags};
 
 use crate::paths;
 
@@ -116,28 +118,57 @@ pub fn decode(bytes: &[u8]) -> Result<Cache<'_>, Refused> {
     if bytes.is_empty() { Ok(Cache::default()) } else { Ok(Cache::decode(bytes)?) }
 }
 
-/// Which file systems keep a real time of change, by device: asked once for each.
+/// What a thread that looks at files keeps from one to the next.
 #[derive(Debug, Default)]
-pub struct FileSystems(HashMap<u64, bool, RandomState>);
+pub struct Looks {
+    /// Which file systems keep a real time of change, by device: asked once for each.
+    keep_change_time: HashMap<u64, bool, RandomState>,
+    /// The directory of the last file. Files of one directory come together, and with its handle the kernel finds
+    /// each without going through all directories above.
+    directory: Option<(PathBuf, OwnedFd)>,
+}
 
-impl FileSystems {
-    fn keep_change_time(&mut self, device: u64, path: &Path) -> bool {
-        *self.0.entry(device).or_insert_with(|| {
+impl Looks {
+    fn keeps_change_time(&mut self, device: u64, path: &Path) -> bool {
+        *self.keep_change_time.entry(device).or_insert_with(|| {
             rustix::fs::statfs(path).is_ok_and(|info| {
                 u64::try_from(info.f_type).is_ok_and(|kind| KEEP_CHANGE_TIME.contains(&kind))
             })
+        })
+    }
+
+    /// The state of a file, links followed.
+    fn state(&mut self, path: &Path) -> Option<Stamp> {
+        let bytes = path.as_os_str().as_bytes();
+        let name_at = bytes.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+        let (directory, name) = bytes.split_at_checked(name_at)?;
+        let directory = if directory.is_empty() { b"." } else { directory };
+        let is_open = |(open, _): &(PathBuf, OwnedFd)| open.as_os_str().as_bytes() == directory;
+        if !self.directory.as_ref().is_some_and(is_open) {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let handle = rustix::fs::open(directory, flags, Mode::empty()).ok()?;
+            self.directory = Some((Path::new(OsStr::from_bytes(directory)).to_owned(), handle));
+        }
+        let (_, handle) = self.directory.as_ref()?;
+        let stat = rustix::fs::statat(handle, name, AtFlags::empty()).ok()?;
+        Some(Stamp {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: u64::try_from(stat.st_size).ok()?,
+            modified: (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).ok()?),
+            changed: (stat.st_ctime, i64::try_from(stat.st_ctime_nsec).ok()?),
         })
     }
 }
 
 /// What is remembered of a module file, if the file is still what it was.
 #[must_use]
-pub fn recall<'a>(path: &Path, cache: &Cache<'a>, systems: &mut FileSystems) -> Option<Remembered<'a>> {
+pub fn recall<'a>(path: &Path, cache: &Cache<'a>, looks: &mut Looks) -> Option<Remembered<'a>> {
     let remembered = cache.entry(path.as_os_str().as_bytes())?;
-    if stamp(&fs::metadata(path).ok()?) != remembered.stamp {
+    if looks.state(path)? != remembered.stamp {
         return None;
     }
-    if systems.keep_change_time(remembered.stamp.device, path) {
+    if looks.keeps_change_time(remembered.stamp.device, path) {
         return Some(remembered);
     }
     let same_end = !remembered.tail.is_empty() && file::tail(path).is_ok_and(|tail| tail == remembered.tail);
@@ -231,9 +262,15 @@ mod tests {
         place
     }
 
-    fn recalled(place: &Place, module: &Path, systems: &mut FileSystems) -> bool {
+    fn recalled(place: &Place, module: &Path, looks: &mut Looks) -> bool {
         let bytes = load(place).unwrap();
-        recall(module, &decode(&bytes).unwrap(), systems).is_some()
+        recall(module, &decode(&bytes).unwrap(), looks).is_some()
+    }
+
+    /// Looks of one who knows whether the file system of a file keeps a real time of change.
+    fn looks(file: &Path, keeps: bool) -> Looks {
+        let device = fs::metadata(file).unwrap().dev();
+        Looks { keep_change_time: [(device, keeps)].into_iter().collect(), directory: None }
     }
 
     #[test]
@@ -242,8 +279,7 @@ mod tests {
         let [cache, module, other] = ["cache", "a.ko", "b.ko"].map(|name| root.path().join(name));
         fs::write(&module, "module").unwrap();
         fs::write(&other, "module").unwrap();
-        let device = fs::metadata(&module).unwrap().dev();
-        let mut trusted = FileSystems([(device, true)].into_iter().collect());
+        let mut trusted = looks(&module, true);
         let place = stored(&cache, &module, b"", 60);
         assert!(recalled(&place, &module, &mut trusted));
         assert!(!recalled(&place, &other, &mut trusted));
@@ -252,12 +288,32 @@ mod tests {
     }
 
     #[test]
+    fn files_of_one_name_in_several_directories_are_told_apart() {
+        let root = tempfile::tempdir().unwrap();
+        let file = |directory: &str| root.path().join(directory).join("m.ko");
+        for directory in ["a", "b", "a/c"] {
+            fs::create_dir_all(root.path().join(directory)).unwrap();
+            fs::write(file(directory), "module").unwrap();
+            std::os::unix::fs::symlink("m.ko", file(directory).with_extension("link")).unwrap();
+        }
+        let mut looks = Looks::default();
+        for file in ["a", "b", "a", "a/c"].map(file) {
+            let expected = Some(stamp(&fs::metadata(&file).unwrap()));
+            assert_eq!(looks.state(&file), expected);
+            assert_eq!(looks.state(&file.with_extension("link")), expected, "links are followed");
+            assert_eq!(looks.state(&file.with_extension("missing")), None);
+        }
+        let here = Path::new("Cargo.toml");
+        assert_eq!(looks.state(here), Some(stamp(&fs::metadata(here).unwrap())));
+    }
+
+    #[test]
     fn what_changed_shortly_before_the_run_began_is_not_remembered() {
         let root = tempfile::tempdir().unwrap();
         let [cache, module] = ["cache", "a.ko"].map(|name| root.path().join(name));
         fs::write(&module, "module").unwrap();
         let place = stored(&cache, &module, b"", 0);
-        let mut trusted = FileSystems([(fs::metadata(&module).unwrap().dev(), true)].into_iter().collect());
+        let mut trusted = looks(&module, true);
         assert!(!recalled(&place, &module, &mut trusted));
     }
 
@@ -266,8 +322,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let [cache, module] = ["cache", "a.ko.xz"].map(|name| root.path().join(name));
         fs::write(&module, "packed").unwrap();
-        let mut untrusted =
-            FileSystems([(fs::metadata(&module).unwrap().dev(), false)].into_iter().collect());
+        let mut untrusted = looks(&module, false);
         assert!(recalled(&stored(&cache, &module, b"packed", 60), &module, &mut untrusted));
         assert!(!recalled(&stored(&cache, &module, b"another", 60), &module, &mut untrusted));
         assert!(!recalled(&stored(&cache, &module, b"", 60), &module, &mut untrusted), "a plain file");
