@@ -79,7 +79,7 @@ pub(crate) fn gather<'m>(
     let (found, known) = parallel::stream(Spread { jobs: request.jobs, batch: BATCH }, find, know);
     let found = found?;
     if let Some(refused) = load().as_ref().err().or(cache().as_ref().err()) {
-        reporter.message(Severity::Info, messages::cache_ignored(&request.memory, refused));
+        reporter.message(Severity::Notice, messages::cache_ignored(&request.memory, refused));
     }
     let remembered = cache().as_ref().map_or(0, Cache::len);
     Ok(Gathered { found, known, remembered })
@@ -159,6 +159,6 @@ fn remember(request: &Request, modules: &[(Found, Known<'_>)], reporter: &Report
         Some(Entry { path, stamp: known.stamp?, tail: &known.tail, info: &known.info })
     });
     if let Err(error) = memory::store(&request.memory, entries) {
-        reporter.message(Severity::Info, messages::cache_not_written(&request.memory, &error));
+        reporter.message(Severity::Notice, messages::cache_not_written(&request.memory, &error));
     }
 }

@@ -236,3 +236,34 @@ fn a_cache_of_any_bytes_changes_nothing_but_what_is_read() {
         assert_eq!(reused, 4, "the cache is written anew");
     }
 }
+
+#[test]
+fn a_cache_that_is_not_used_is_replaced_in_silence_unless_v_asks() {
+    let world = World::new();
+    world.apply(&Change::Write { module: 0, content: 1, packed: 0 });
+    let cache = world.root.path().join("cache");
+    let path = cache.to_str().unwrap();
+    let others_may_write = || fs::set_permissions(&cache, fs::Permissions::from_mode(0o666)).unwrap();
+    let spoilers: [(&dyn Fn(), &str); 3] = [
+        (&|| fs::write(&cache, "x").unwrap(), "not a cache of this version"),
+        (&|| fs::write(&cache, b"moddbC\r\n\x02\0\0\0").unwrap(), "damaged"),
+        (&others_may_write, "it belongs to, or can be written by, somebody else"),
+    ];
+    let run = |memory: &[&str]| {
+        let (ending, reused, _) = world.database("out", memory);
+        let told: Vec<String> =
+            ending.stderr.lines().filter(|line| line.contains("cache")).map(str::to_owned).collect();
+        (ending.status, told, reused)
+    };
+    for (spoil, why) in spoilers {
+        let told =
+            format!("depmod: NOTICE: every module is read, because the cache {path} is not used: {why}");
+        for (verbose, told) in [(None, vec![]), (Some("-v"), vec![told])] {
+            run(&["--cache", path]);
+            spoil();
+            let memory: Vec<&str> = ["--cache", path].into_iter().chain(verbose).collect();
+            assert_eq!(run(&memory), (0, told, 0));
+            assert_eq!(run(&["--cache", path, "-v"]), (0, vec![], 1), "{why}: it was replaced");
+        }
+    }
+}
