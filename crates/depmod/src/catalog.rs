@@ -159,6 +159,6 @@ fn remember(request: &Request, modules: &[(Found, Known<'_>)], reporter: &Report
         Some(Entry { path, stamp: known.stamp?, tail: &known.tail, info: &known.info })
     });
     if let Err(error) = memory::store(&request.memory, entries) {
-        reporter.message(Severity::Notice, messages::cache_not_written(&request.memory, &error));
+        reporter.message(Severity::Info, messages::cache_not_written(&request.memory, &error));
     }
 }

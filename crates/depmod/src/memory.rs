@@ -91,7 +91,9 @@ pub fn load(place: &Place) -> Result<Vec<u8>, Refused> {
     let opened =
         OpenOptions::new().read(true).custom_flags(i32::try_from(flags).unwrap_or_default()).open(path);
     let file = match opened {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
         opened => opened?,
     };
     let metadata = file.metadata()?;
