@@ -10,6 +10,7 @@
 //! | read what a module database records of a module | [`info::read`] |
 //! | read any string of `.modinfo`: firmware, parameters, licence | [`mod@file`], [`elf`] and [`modinfo`] |
 //! | compare names and aliases as the kernel does | [`name`] |
+//! | read a small file of any kind without waiting, up to a limit | [`regular`] |
 //! | answer which modules a name means, and what they need | the crate `moddb` |
 //!
 //! # What a module provides and needs
@@ -82,6 +83,7 @@ pub mod info;
 pub mod list;
 pub mod modinfo;
 pub mod name;
+pub mod regular;
 pub mod signature;
 pub mod symbols;
 
