@@ -83,7 +83,7 @@ impl FileFacts {
         let image = file::image(&file, &mut buffers)?;
         let signature = Signature::read(&image)?;
         self.is_signed = Some(signature.is_some());
-        self.signer = signature.and_then(|signature| signature.signer).map(|signer| text(&signer));
+        self.signer = signature.as_ref().and_then(Signature::signer).map(text);
         let mut names = Default::default();
         let layout = Layout::read(&image, &mut names)?;
         self.machine = Some(layout.machine);

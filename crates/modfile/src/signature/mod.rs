@@ -1,0 +1,203 @@
+//! The signature at the end of a module file: by whom, with which key, and its bytes.
+//!
+//! Nothing is verified, that is the kernel's business; whatever stands here is only what the file claims. The
+//! layout is that of the kernel's `linux/module_signature.h`: the name of the signer, the identity of the key, the
+//! signature, twelve bytes of fields, and a mark. Kernels since 4.3 leave the first two empty and append a PKCS#7
+//! structure, which is read in [`signed_data`].
+
+mod digest;
+mod signed_data;
+
+use std::borrow::Cow;
+
+use crate::file::{Image, ReadError};
+
+/// The last bytes of every signed module.
+const END: &[u8] = b"~Module signature appended~\n";
+/// The fields before them: key algorithm, digest, kind, two lengths of a byte, three bytes of padding, and a length
+/// of four.
+const FIELDS: usize = 12;
+
+/// Key algorithms that the kernel knows: DSA and RSA. PKCS#7 leaves the field 0.
+const ALGORITHMS: u8 = 2;
+/// The digests of a bare signature by their numbers in the kernel's `linux/hash_info.h`.
+const DIGESTS: [&str; 9] = ["md4", "md5", "sha1", "rmd160", "sha256", "sha384", "sha512", "sha224", "sm3"];
+
+/// How a signature names its signer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A bare signature by an OpenPGP key.
+    Pgp,
+    /// A bare signature by the key of an X.509 certificate.
+    X509,
+    /// A PKCS#7 structure.
+    Pkcs7,
+}
+
+impl Kind {
+    /// The name by which modinfo shows it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pgp => "PGP",
+            Self::X509 => "X509",
+            Self::Pkcs7 => "PKCS#7",
+        }
+    }
+
+    fn of_number(number: u8) -> Option<Self> {
+        [Self::Pgp, Self::X509, Self::Pkcs7].get(usize::from(number)).copied()
+    }
+}
+
+/// What a readable signature says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// How it names its signer.
+    pub kind: Kind,
+    /// Who signed: for PKCS#7 the common name of the issuer of the key. Empty if it says nothing.
+    pub signer: Vec<u8>,
+    /// Which key: for PKCS#7 the magnitude of its serial number, big-endian, without leading zeros.
+    pub key: Vec<u8>,
+    /// The digest that was signed, by the name that OpenSSL has for it, or the number of its identifier.
+    pub digest: Cow<'static, str>,
+    /// The signature itself.
+    pub bytes: Vec<u8>,
+}
+
+/// What is appended to a signed module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signature {
+    /// The file is marked as signed, but what stands before the mark makes no sense.
+    Damaged,
+    /// A signature that can be read.
+    Readable(Contents),
+}
+
+impl Signature {
+    /// The signature at the end of a module; `None` if there is none.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read(image: &Image<'_>) -> Result<Option<Self>, ReadError> {
+        let mut buffer = Vec::new();
+        let end_len = END.len() as u64;
+        let Some(fields_end) = image.len().checked_sub(end_len) else { return Ok(None) };
+        if image.bytes(fields_end, end_len, &mut buffer)? != END {
+            return Ok(None);
+        }
+        Ok(Some(read_contents(image, fields_end)?.map_or(Self::Damaged, Self::Readable)))
+    }
+
+    /// What it says, unless it is damaged.
+    #[must_use]
+    pub fn contents(self) -> Option<Contents> {
+        match self {
+            Self::Damaged => None,
+            Self::Readable(contents) => Some(contents),
+        }
+    }
+
+    /// The name of who signed, if there is one.
+    #[must_use]
+    pub fn signer(&self) -> Option<&[u8]> {
+        match self {
+            Self::Readable(Contents { signer, .. }) if !signer.is_empty() => Some(signer),
+            _ => None,
+        }
+    }
+}
+
+/// Reads what stands before the mark; `None` if that makes no sense.
+fn read_contents(image: &Image<'_>, fields_end: u64) -> Result<Option<Contents>, ReadError> {
+    let mut buffer = Vec::new();
+    let Some(parts_end) = fields_end.checked_sub(FIELDS as u64) else { return Ok(None) };
+    let fields = image.bytes(parts_end, FIELDS as u64, &mut buffer)?;
+    let &[algorithm, digest, kind, signer_len, key_len, _, _, _, a, b, c, d] = fields else {
+        return Ok(None);
+    };
+    let Some(kind) = Kind::of_number(kind).filter(|_| algorithm < ALGORITHMS) else { return Ok(None) };
+    let Some(&digest) = DIGESTS.get(usize::from(digest)) else { return Ok(None) };
+    let len = u64::from(u32::from_be_bytes([a, b, c, d]));
+    let parts_len = len + u64::from(key_len) + u64::from(signer_len);
+    let Some(start) = parts_end.checked_sub(parts_len).filter(|_| len > 0) else { return Ok(None) };
+    let parts = image.bytes(start, parts_len, &mut buffer)?;
+    let parts = parts.split_at_checked(signer_len.into()).and_then(|(signer, rest)| {
+        let (key, bytes) = rest.split_at_checked(key_len.into())?;
+        Some((signer, key, bytes))
+    });
+    let Some((signer, key, bytes)) = parts else { return Ok(None) };
+    Ok(match kind {
+        Kind::Pkcs7 => signed_data::read(bytes),
+        Kind::Pgp | Kind::X509 => Some(Contents {
+            kind,
+            signer: signer.to_vec(),
+            key: key.to_vec(),
+            digest: Cow::Borrowed(digest),
+            bytes: bytes.to_vec(),
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use fixtures::{Module, Signature as Made};
+
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Option<Signature> {
+        Signature::read(&Image::Memory(bytes)).unwrap()
+    }
+
+    fn of(signature: Made) -> Signature {
+        read(&Module::new("a").signed(signature).bytes()).unwrap()
+    }
+
+    fn bare() -> Made {
+        Made {
+            id_type: 1,
+            hash: 4,
+            algorithm: 1,
+            signer: b"Old Key".to_vec(),
+            key_id: vec![1; 20],
+            ..Made::pkcs7(&[9; 256])
+        }
+    }
+
+    #[test]
+    fn a_bare_signature_stands_behind_the_names_of_signer_and_key() {
+        let expected = Contents {
+            kind: Kind::X509,
+            signer: b"Old Key".to_vec(),
+            key: vec![1; 20],
+            digest: "sha256".into(),
+            bytes: vec![9; 256],
+        };
+        assert_eq!(of(bare()), Signature::Readable(expected));
+        let pgp = of(Made { id_type: 0, signer: Vec::new(), ..bare() });
+        assert_eq!(pgp.signer(), None);
+        assert_eq!(pgp.contents().unwrap().kind.name(), "PGP");
+    }
+
+    #[test]
+    fn an_unsigned_file_has_no_signature_and_a_mark_alone_is_a_damaged_one() {
+        assert_eq!(read(&Module::new("a").bytes()), None);
+        assert_eq!(read(b""), None);
+        assert_eq!(read(END), Some(Signature::Damaged));
+        let beyond = [&[0, 0, 2, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], END].concat();
+        assert_eq!(read(&beyond), Some(Signature::Damaged));
+    }
+
+    #[test]
+    fn fields_that_no_kernel_writes_make_a_signature_damaged() {
+        for damaged in [
+            Made { algorithm: 2, ..bare() },
+            Made { hash: 9, ..bare() },
+            Made { id_type: 3, ..bare() },
+            Made { signature: Vec::new(), ..bare() },
+            Made::pkcs7(b"no such structure"),
+        ] {
+            assert_eq!(of(damaged.clone()), Signature::Damaged, "{damaged:?}");
+        }
+    }
+}
