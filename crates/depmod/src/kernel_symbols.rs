@@ -19,7 +19,7 @@ const LARGEST_LIST: u64 = 256 << 20;
 
 /// Formats in which symbols are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+enum ListFormat {
     /// `CRC SYMBOL MODULE ...`
     Symvers,
     /// `ADDRESS TYPE SYMBOL`
@@ -30,8 +30,8 @@ enum Format {
 
 /// How a list of symbols is to be read.
 #[derive(Clone, Copy, Debug)]
-struct List {
-    format: Format,
+struct SymbolList {
+    format: ListFormat,
     /// A character before every symbol.
     prefix: Option<u8>,
 }
@@ -52,12 +52,12 @@ pub struct CannotLoad {
 pub fn named(request: &Request, say: &dyn Say) -> Result<Option<KernelSymbols>, CannotLoad> {
     let (file, format) = match &request.kernel_symbols {
         KernelSymbolSource::Unsaid => return Ok(None),
-        KernelSymbolSource::Symvers(file) => (file, Format::Symvers),
-        KernelSymbolSource::SystemMap(file) => (file, Format::SystemMap),
+        KernelSymbolSource::Symvers(file) => (file, ListFormat::Symvers),
+        KernelSymbolSource::SystemMap(file) => (file, ListFormat::SystemMap),
     };
     match read(file) {
         Ok(text) => {
-            let list = List { format, prefix: request.symbol_prefix };
+            let list = SymbolList { format, prefix: request.symbol_prefix };
             Ok(Some(parse(list, file, &text, say)))
         }
         Err(error) => Err(CannotLoad { file: file.clone(), error }),
@@ -75,18 +75,18 @@ pub fn found(request: &Request, running: &[u8], kallsyms: &Path, say: &dyn Say) 
     let boot = root.join(&request.base).join("boot").join(map_name);
     let build = request.input.join("build");
     let mut places = vec![
-        (boot, Format::SystemMap),
-        (request.input.join("System.map"), Format::SystemMap),
-        (request.input.join("Module.symvers"), Format::Symvers),
-        (build.join("System.map"), Format::SystemMap),
-        (build.join("Module.symvers"), Format::Symvers),
+        (boot, ListFormat::SystemMap),
+        (request.input.join("System.map"), ListFormat::SystemMap),
+        (request.input.join("Module.symvers"), ListFormat::Symvers),
+        (build.join("System.map"), ListFormat::SystemMap),
+        (build.join("Module.symvers"), ListFormat::Symvers),
     ];
     if release.as_bytes() == running {
-        places.push((kallsyms.to_owned(), Format::Kallsyms));
+        places.push((kallsyms.to_owned(), ListFormat::Kallsyms));
     }
     places.into_iter().find_map(|(file, format)| {
         let text = read(&file).ok()?;
-        let list = List { format, prefix: request.symbol_prefix };
+        let list = SymbolList { format, prefix: request.symbol_prefix };
         let symbols = parse(list, &file, &text, &messages::Silent);
         if symbols.symbols.is_empty() {
             say.say(Severity::Info, messages::no_symbols_in(&file));
@@ -108,7 +108,7 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn parse(list: List, file: &Path, text: &[u8], say: &dyn Say) -> KernelSymbols {
+fn parse(list: SymbolList, file: &Path, text: &[u8], say: &dyn Say) -> KernelSymbols {
     let lines = text.split_inclusive(|&byte| byte == b'\n');
     let mut symbols = Vec::new();
     for (number, line) in (1..).zip(lines) {
@@ -120,7 +120,7 @@ fn parse(list: List, file: &Path, text: &[u8], say: &dyn Say) -> KernelSymbols {
             }
         }
     }
-    KernelSymbols { symbols, has_crcs: list.format == Format::Symvers }
+    KernelSymbols { symbols, has_crcs: list.format == ListFormat::Symvers }
 }
 
 /// A line that a list of symbols should not have.
@@ -132,7 +132,7 @@ enum Bad<'a> {
 }
 
 /// The symbol of a line with its newline, if it lists one that the kernel itself exports.
-fn symbol_of(list: List, line: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Bad<'_>> {
+fn symbol_of(list: SymbolList, line: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Bad<'_>> {
     let text = line.strip_suffix(b"\n").unwrap_or(line);
     let exported = |name: &[u8]| {
         // The prefix stands before the whole name, so what is left of it has none.
@@ -143,16 +143,16 @@ fn symbol_of(list: List, line: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Bad<'_>>
         Some((name.strip_prefix(b"__ksymtab_")?.to_vec(), 0))
     };
     match list.format {
-        Format::Symvers => {
+        ListFormat::Symvers => {
             let symbol = symvers_line(text)?;
             Ok(symbol.map(|(name, crc)| (unprefixed(name, list.prefix).to_vec(), crc)))
         }
         // compat: single spaces separate, and the third field is all the rest.
-        Format::SystemMap => match text.splitn(3, |&byte| byte == b' ').nth(2) {
+        ListFormat::SystemMap => match text.splitn(3, |&byte| byte == b' ').nth(2) {
             Some(name) => Ok(exported(name)),
             None => Err(Bad::Line),
         },
-        Format::Kallsyms => {
+        ListFormat::Kallsyms => {
             let mut fields = fields(text);
             let name = fields.nth(2).filter(|_| fields.next().is_none());
             Ok(name.and_then(exported))
@@ -182,12 +182,12 @@ fn fields(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::Place;
+    use crate::cache::CacheFile;
     use crate::request::{Destination, Selection};
-    use crate::summary::Form;
+    use crate::summary::SummaryForm;
 
-    fn symbols(format: Format, text: &str) -> Vec<(String, u64)> {
-        let list = List { format, prefix: None };
+    fn symbols(format: ListFormat, text: &str) -> Vec<(String, u64)> {
+        let list = SymbolList { format, prefix: None };
         parse(list, Path::new("list"), text.as_bytes(), &messages::Silent)
             .symbols
             .into_iter()
@@ -200,15 +200,15 @@ mod tests {
         let text = "0x12345678\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n0xdeadbeef other fs/other EXPORT_SYMBOL\n\
                     0x1 cut_off vmlinux\nff\tlast\tvmlinux\t\n";
         let expected = [("printk".to_owned(), 0x1234_5678), ("last".to_owned(), 0xff)];
-        assert_eq!(symbols(Format::Symvers, text), expected);
+        assert_eq!(symbols(ListFormat::Symvers, text), expected);
     }
 
     #[test]
     fn maps_give_names_and_what_loaded_modules_export_is_not_the_kernels() {
         let text = "ffff D __ksymtab_printk\nffff T printk\nffff r __ksymtab_ext4\t[ext4]\n";
-        assert_eq!(symbols(Format::Kallsyms, text), [("printk".to_owned(), 0)]);
+        assert_eq!(symbols(ListFormat::Kallsyms, text), [("printk".to_owned(), 0)]);
         let text = "ffff D __ksymtab_printk\nffff T printk\nffff B __bss_stop\n";
-        assert_eq!(symbols(Format::SystemMap, text), [("printk".to_owned(), 0)]);
+        assert_eq!(symbols(ListFormat::SystemMap, text), [("printk".to_owned(), 0)]);
     }
 
     #[test]
@@ -230,8 +230,8 @@ mod tests {
             symbol_prefix: None,
             warn: false,
             destination: Destination::Files,
-            memory: Place::Nowhere,
-            summary: Form::None,
+            cache: CacheFile::Nowhere,
+            summary: SummaryForm::None,
             jobs: None,
         };
         let look = |running: &[u8]| {

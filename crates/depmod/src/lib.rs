@@ -3,15 +3,15 @@
 //! [`run`] reads the command line into a `request`; then each phase hands its result to the next: `scan`
 //! finds the module files, `parallel` threads read them, `moddb` builds the database, `publish` puts it in place.
 
-mod build;
-mod catalog;
+mod cache;
 mod cli;
 mod freshness;
+mod gather;
 mod kernel_symbols;
-mod memory;
 mod messages;
 mod parallel;
 mod paths;
+mod pipeline;
 mod progress;
 mod publish;
 mod request;
@@ -22,7 +22,7 @@ use std::time::SystemTime;
 
 use modcli::{Ended, Exit, Session};
 
-use crate::request::{Destination, Problem, Request, Selection, Surroundings};
+use crate::request::{BadRequest, Destination, Request, Selection, Surroundings};
 
 pub use crate::cli::command;
 
@@ -59,10 +59,10 @@ pub fn run_at(session: &Session, now: SystemTime) -> anyhow::Result<Exit> {
         return Ok(Exit::Success);
     }
     let was_said = !parsed.operands.is_empty();
-    build::run(session, &request, &build::Moment { began: now, surroundings, was_said })
+    pipeline::run(session, &request, &pipeline::Moment { began: now, surroundings, was_said })
 }
 
-fn refuse(session: &Session, problem: &Problem) -> Result<Exit, Ended> {
+fn refuse(session: &Session, problem: &BadRequest) -> Result<Exit, Ended> {
     let (severity, text) = messages::problem(problem);
     session.reporter.message(severity, text);
     Err(Ended(Exit::Failure))

@@ -13,8 +13,8 @@ use moddb::config::depmod::DepmodProblem;
 use modfile::{ModuleName, ReadError};
 use walkdir::DirEntry;
 
-use crate::memory::{Place, Refused};
-use crate::request::Problem;
+use crate::cache::{CacheFile, CacheRefused};
+use crate::request::BadRequest;
 
 /// Where messages go while a database is built.
 pub trait Say {
@@ -39,14 +39,14 @@ pub(crate) fn ignored_option(spelling: &str) -> Vec<u8> {
     format!("Ignored deprecated option {spelling}").into()
 }
 
-pub(crate) fn problem(problem: &Problem) -> (Severity, Vec<u8>) {
+pub(crate) fn problem(problem: &BadRequest) -> (Severity, Vec<u8>) {
     match problem {
-        Problem::PrefixNotOneCharacter => (Severity::Fatal, b"-P only takes a single char".to_vec()),
-        Problem::BadRelease(release) => {
+        BadRequest::PrefixNotOneCharacter => (Severity::Fatal, b"-P only takes a single char".to_vec()),
+        BadRequest::BadRelease(release) => {
             (Severity::Error, join(&[b"Bad version passed ", release.as_bytes()]))
         }
-        Problem::NotAbsolute(file) => (Severity::Fatal, join(&[bytes(file), b": not absolute path."])),
-        Problem::BadJobs(text) => {
+        BadRequest::NotAbsolute(file) => (Severity::Fatal, join(&[bytes(file), b": not absolute path."])),
+        BadRequest::BadJobs(text) => {
             (Severity::Fatal, join(&[b"-j takes a number of at least 1, not ", text.as_bytes()]))
         }
     }
@@ -137,22 +137,22 @@ pub(crate) fn why_not_loaded(error: &ReadError) -> Option<String> {
     }
 }
 
-pub(crate) fn cache_ignored(place: &Place, refused: &Refused) -> Vec<u8> {
+pub(crate) fn cache_ignored(place: &CacheFile, refused: &CacheRefused) -> Vec<u8> {
     let reason = match refused {
-        Refused::Io(error) => reason(error).into_owned(),
+        CacheRefused::Io(error) => reason(error).into_owned(),
         _ => refused.to_string(),
     };
     join(&[b"every module is read, because the cache ", &cache(place), b" is not used: ", reason.as_bytes()])
 }
 
-pub(crate) fn cache_not_written(place: &Place, error: &io::Error) -> Vec<u8> {
+pub(crate) fn cache_not_written(place: &CacheFile, error: &io::Error) -> Vec<u8> {
     join(&[b"could not write the cache ", &cache(place), b": ", reason(error).as_bytes()])
 }
 
-fn cache(place: &Place) -> Vec<u8> {
+fn cache(place: &CacheFile) -> Vec<u8> {
     match place {
-        Place::Nowhere => Vec::new(),
-        Place::Live(path) | Place::Named(path) => bytes(path).to_vec(),
+        CacheFile::Nowhere => Vec::new(),
+        CacheFile::Live(path) | CacheFile::Named(path) => bytes(path).to_vec(),
     }
 }
 

@@ -62,7 +62,7 @@ pub struct CannotPublish {
 
 /// The output directory, open and, if that could be had, locked until this is dropped.
 #[derive(Debug)]
-pub struct Directory {
+pub struct OutputDirectory {
     path: PathBuf,
     handle: File,
     locked: bool,
@@ -72,11 +72,11 @@ pub struct Directory {
 ///
 /// # Errors
 /// [`CannotPublish`] if the directory cannot be opened.
-pub fn lock(path: &Path, say: &dyn Say) -> Result<Directory, CannotPublish> {
+pub fn lock(path: &Path, say: &dyn Say) -> Result<OutputDirectory, CannotPublish> {
     lock_patiently(path, say, PATIENCE)
 }
 
-fn lock_patiently(path: &Path, say: &dyn Say, patience: Patience) -> Result<Directory, CannotPublish> {
+fn lock_patiently(path: &Path, say: &dyn Say, patience: Patience) -> Result<OutputDirectory, CannotPublish> {
     let handle = File::open(path).map_err(|error| failure("open directory", path, error))?;
     let mut waited = Duration::ZERO;
     let locked = loop {
@@ -98,10 +98,10 @@ fn lock_patiently(path: &Path, say: &dyn Say, patience: Patience) -> Result<Dire
             say.say(modcli::Severity::Warning, messages::waiting(path));
         }
     };
-    Ok(Directory { path: path.to_owned(), handle, locked })
+    Ok(OutputDirectory { path: path.to_owned(), handle, locked })
 }
 
-impl Directory {
+impl OutputDirectory {
     /// Replaces the database by `outputs`, `at_once` files of which are written at a time. `scan_began` becomes
     /// the time of `modules.dep`.
     ///
@@ -116,7 +116,7 @@ impl Directory {
         if self.locked {
             self.remove_leftovers();
         }
-        let mut pending = Pending(Vec::with_capacity(outputs.len()));
+        let mut pending = TemporaryFiles(Vec::with_capacity(outputs.len()));
         for output in outputs {
             pending.0.push(Temporary::create(&self.path, output.name)?);
         }
@@ -136,7 +136,7 @@ impl Directory {
         self.rename_all(pending)
     }
 
-    fn rename_all(&self, mut pending: Pending) -> Result<(), CannotPublish> {
+    fn rename_all(&self, mut pending: TemporaryFiles) -> Result<(), CannotPublish> {
         pending.0.sort_by_key(|temporary| temporary.target.ends_with(REFERENCE));
         let mut mixed = false;
         for temporary in &mut pending.0 {
@@ -190,7 +190,7 @@ struct Temporary {
 }
 
 /// The temporary files of a run.
-struct Pending(Vec<Temporary>);
+struct TemporaryFiles(Vec<Temporary>);
 
 impl Temporary {
     fn create(directory: &Path, name: &str) -> Result<Self, CannotPublish> {

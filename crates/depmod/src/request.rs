@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use modcli::getopt::Parsed;
 
+use crate::cache::CacheFile;
 use crate::cli;
-use crate::memory::Place;
 use crate::paths;
-use crate::summary::Form;
+use crate::summary::SummaryForm;
 
 /// A run of depmod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +38,9 @@ pub struct Request {
     /// Where the result goes.
     pub destination: Destination,
     /// Where what modules say is kept from run to run.
-    pub memory: Place,
+    pub cache: CacheFile,
     /// How the run is summed up on standard output.
-    pub summary: Form,
+    pub summary: SummaryForm,
     /// How many modules are read at a time; `None` for one per processor.
     pub jobs: Option<NonZero<usize>>,
 }
@@ -78,7 +78,7 @@ pub enum Destination {
 
 /// What is wrong with a command line that getopt accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
+pub enum BadRequest {
     /// `-P` with other than one character. Ends the run even before the version is looked at.
     PrefixNotOneCharacter,
     /// The first operand is no kernel release.
@@ -102,26 +102,26 @@ impl Request {
     /// Reads a request from parsed options.
     ///
     /// # Errors
-    /// The first [`Problem`], in the order in which kmod finds them.
-    pub fn new(parsed: &Parsed, surroundings: &Surroundings) -> Result<Self, Problem> {
+    /// The first [`BadRequest`], in the order in which kmod finds them.
+    pub fn new(parsed: &Parsed, surroundings: &Surroundings) -> Result<Self, BadRequest> {
         let symbol_prefix = match parsed.value(cli::PREFIX).map(OsStr::as_bytes) {
             None => None,
             Some(&[character]) => Some(character),
-            Some(_) => return Err(Problem::PrefixNotOneCharacter),
+            Some(_) => return Err(BadRequest::PrefixNotOneCharacter),
         };
         let jobs = match parsed.value(cli::JOBS) {
             None => None,
             Some(text) => Some(
                 text.to_str()
                     .and_then(|text| text.parse().ok())
-                    .ok_or_else(|| Problem::BadJobs(text.into()))?,
+                    .ok_or_else(|| BadRequest::BadJobs(text.into()))?,
             ),
         };
         let mut operands = parsed.operands.iter();
         let release = match operands.next() {
             None => surroundings.running_release.clone(),
             Some(release) if looks_like_release(release.as_bytes()) => release.clone(),
-            Some(other) => return Err(Problem::BadRelease(other.clone())),
+            Some(other) => return Err(BadRequest::BadRelease(other.clone())),
         };
         let absolute = |id| parsed.value(id).map(|dir| make_absolute(dir, surroundings));
         let base = absolute(cli::BASE_DIR).unwrap_or_default();
@@ -130,11 +130,11 @@ impl Request {
         let below = |root: &OsString| module_directory(root, module_dir, &release);
         let selection = selection(parsed, operands)?;
         Ok(Self {
-            memory: memory(parsed, &base, module_dir, &selection, &release),
+            cache: cache_file(parsed, &base, module_dir, &selection, &release),
             summary: match (parsed.has(cli::JSON), parsed.has(cli::STATS)) {
-                (true, _) => Form::Json,
-                (false, true) => Form::Text,
-                (false, false) => Form::None,
+                (true, _) => SummaryForm::Json,
+                (false, true) => SummaryForm::Text,
+                (false, false) => SummaryForm::None,
             },
             input: below(&base),
             output: below(&out),
@@ -159,7 +159,10 @@ impl Request {
     }
 }
 
-fn selection<'a>(parsed: &Parsed, files: impl Iterator<Item = &'a OsString>) -> Result<Selection, Problem> {
+fn selection<'a>(
+    parsed: &Parsed,
+    files: impl Iterator<Item = &'a OsString>,
+) -> Result<Selection, BadRequest> {
     let files: Vec<PathBuf> = files.map(PathBuf::from).collect();
     if parsed.has(cli::QUICK) {
         Ok(Selection::IfNewer)
@@ -167,29 +170,29 @@ fn selection<'a>(parsed: &Parsed, files: impl Iterator<Item = &'a OsString>) -> 
         Ok(Selection::All)
     } else {
         match files.iter().find(|file| !file.has_root()) {
-            Some(file) => Err(Problem::NotAbsolute(file.clone())),
+            Some(file) => Err(BadRequest::NotAbsolute(file.clone())),
             None => Ok(Selection::Files(files)),
         }
     }
 }
 
 /// The live system has a cache of its own; others only where one is named.
-fn memory(
+fn cache_file(
     parsed: &Parsed,
     base: &OsStr,
     module_dir: &OsStr,
     selection: &Selection,
     release: &OsStr,
-) -> Place {
+) -> CacheFile {
     let is_live = matches!(base.as_bytes(), b"" | b"/") && module_dir == paths::MODULE_DIRECTORY;
     let is_name = !release.as_bytes().contains(&b'/');
     match parsed.value(cli::CACHE) {
-        _ if parsed.has(cli::NO_CACHE) => Place::Nowhere,
-        Some(file) => Place::Named(file.into()),
+        _ if parsed.has(cli::NO_CACHE) => CacheFile::Nowhere,
+        Some(file) => CacheFile::Named(file.into()),
         None if is_live && is_name && !matches!(selection, Selection::Files(_)) => {
-            Place::Live(Path::new(paths::CACHE).join(release))
+            CacheFile::Live(Path::new(paths::CACHE).join(release))
         }
-        None => Place::Nowhere,
+        None => CacheFile::Nowhere,
     }
 }
 
@@ -229,7 +232,7 @@ mod tests {
 
     use super::*;
 
-    fn request(arguments: &[&str]) -> Result<Request, Problem> {
+    fn request(arguments: &[&str]) -> Result<Request, BadRequest> {
         let command = cli::command();
         let argv: Vec<OsString> =
             std::iter::once("depmod").chain(arguments.iter().copied()).map(OsString::from).collect();
@@ -269,28 +272,28 @@ mod tests {
         assert_eq!(files(&["5.1", "/a.ko"]), Ok(Selection::Files(vec!["/a.ko".into()])));
         assert_eq!(files(&["-a", "5.1", "a.ko"]), Ok(Selection::All));
         assert_eq!(files(&["-A", "5.1", "a.ko"]), Ok(Selection::IfNewer));
-        assert_eq!(files(&["5.1", "a.ko"]), Err(Problem::NotAbsolute("a.ko".into())));
+        assert_eq!(files(&["5.1", "a.ko"]), Err(BadRequest::NotAbsolute("a.ko".into())));
     }
 
     #[test]
     fn only_the_live_system_has_a_cache_without_asking() {
-        let memory = |arguments: &[&str]| request(arguments).map(|request| request.memory);
-        assert_eq!(memory(&["5.10"]), Ok(Place::Live("/var/cache/modutils/depmod/5.10".into())));
-        assert_eq!(memory(&["-b", "/", "5.10"]), memory(&["5.10"]));
+        let cache = |arguments: &[&str]| request(arguments).map(|request| request.cache);
+        assert_eq!(cache(&["5.10"]), Ok(CacheFile::Live("/var/cache/modutils/depmod/5.10".into())));
+        assert_eq!(cache(&["-b", "/", "5.10"]), cache(&["5.10"]));
         for arguments in
             [&["-b", "/a", "5.10"][..], &["-m", "m", "5.10"], &["5.10", "/a.ko"], &["--no-cache", "5.10"]]
         {
-            assert_eq!(memory(arguments), Ok(Place::Nowhere), "{arguments:?}");
+            assert_eq!(cache(arguments), Ok(CacheFile::Nowhere), "{arguments:?}");
         }
-        assert_eq!(memory(&["-b", "/a", "--cache", "c", "5.10"]), Ok(Place::Named("c".into())));
+        assert_eq!(cache(&["-b", "/a", "--cache", "c", "5.10"]), Ok(CacheFile::Named("c".into())));
     }
 
     #[test]
     fn the_symbol_prefix_is_one_character_and_jobs_are_a_number() {
         assert_eq!(request(&["-P", "_"]).map(|request| request.symbol_prefix), Ok(Some(b'_')));
-        assert_eq!(request(&["-P", "ab"]), Err(Problem::PrefixNotOneCharacter));
-        assert_eq!(request(&["-P", ""]), Err(Problem::PrefixNotOneCharacter));
+        assert_eq!(request(&["-P", "ab"]), Err(BadRequest::PrefixNotOneCharacter));
+        assert_eq!(request(&["-P", ""]), Err(BadRequest::PrefixNotOneCharacter));
         assert_eq!(request(&["-j3"]).map(|request| request.jobs), Ok(NonZero::new(3)));
-        assert_eq!(request(&["-j0"]), Err(Problem::BadJobs("0".into())));
+        assert_eq!(request(&["-j0"]), Err(BadRequest::BadJobs("0".into())));
     }
 }

@@ -29,7 +29,7 @@ const VISITS_LIMIT: usize = 8;
 
 /// A module file: where it is, and what the database calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundModule {
     /// Name and recorded path.
     pub located: Located,
     /// The file.
@@ -52,7 +52,7 @@ pub fn find(
     config: &DepmodConfig,
     say: &dyn Say,
     hand_out: &mut dyn FnMut(PathBuf),
-) -> Result<Vec<Found>, Unsearchable> {
+) -> Result<Vec<FoundModule>, Unsearchable> {
     // Opened apart from the walk: a directory that is missing is another matter than one inside it.
     if let Err(error) = std::fs::read_dir(input) {
         say.say(Severity::Error, messages::cannot_open_directory(input, &error));
@@ -157,7 +157,7 @@ impl Visits {
 /// One file for each module name.
 struct Modules<'a> {
     rules: SearchRules,
-    found: Vec<Found>,
+    found: Vec<FoundModule>,
     places: HashMap<ModuleName, usize, RandomState>,
     hand_out: &'a mut dyn FnMut(PathBuf),
     handed_out: usize,
@@ -170,7 +170,7 @@ impl Modules<'_> {
         let name = ModuleName::new(file_name);
         let file = entry.path().to_owned();
         let number = self.handed_out;
-        let newer = Found { located: Located { name, path: recorded }, file: file.clone(), number };
+        let newer = FoundModule { located: Located { name, path: recorded }, file: file.clone(), number };
         let place = self.places.get(&newer.located.name);
         match place.and_then(|&place| self.found.get_mut(place)) {
             None => {

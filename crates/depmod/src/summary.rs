@@ -7,7 +7,7 @@ use moddb::build::symbols::SymbolTable;
 
 /// The form in which a run is summed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum SummaryForm {
     /// Not at all.
     None,
     /// A line for people.
@@ -56,12 +56,12 @@ impl Summary {
 
     /// The summary in a form, ended by a newline.
     #[must_use]
-    pub fn show(&self, form: Form, release: &str, warnings: usize, errors: usize) -> String {
+    pub fn show(&self, form: SummaryForm, release: &str, warnings: usize, errors: usize) -> String {
         let read = self.modules - self.reused;
         let Self { modules, reused, aliases, symbols, .. } = self;
         match form {
-            Form::None => String::new(),
-            Form::Text => {
+            SummaryForm::None => String::new(),
+            SummaryForm::Text => {
                 let phases: Vec<String> = self
                     .phases
                     .iter()
@@ -75,7 +75,7 @@ impl Summary {
                     phases.join(", ")
                 )
             }
-            Form::Json => {
+            SummaryForm::Json => {
                 let seconds: serde_json::Map<_, _> = self
                     .phases
                     .iter()

@@ -13,12 +13,12 @@ use moddb::cache::{Cache, Entry, Stamp};
 use modfile::info::{self, Workspace};
 use modfile::{ModuleInfo, ReadError};
 
-use crate::memory::{self, Looks, Place, Stored};
+use crate::cache::{self, CacheFile, Looks, Stored};
 use crate::messages;
 use crate::parallel::{self, Spread};
 use crate::progress::Progress;
 use crate::request::{Destination, Request};
-use crate::scan::Found;
+use crate::scan::FoundModule;
 
 /// Files that a thread takes at a time.
 const BATCH: usize = 16;
@@ -39,7 +39,7 @@ pub(crate) struct Known<'m> {
 
 /// The files of modules, and what each of them says, by the number of the file.
 pub(crate) struct Gathered<'m> {
-    pub(crate) found: Vec<Found>,
+    pub(crate) found: Vec<FoundModule>,
     known: Vec<Known<'m>>,
     /// How many modules were remembered before.
     remembered: usize,
@@ -54,14 +54,14 @@ pub(crate) fn gather<'m>(
     began: SystemTime,
     reporter: &Reporter,
     stored: &'m Stored,
-    find: impl FnOnce(&mut dyn FnMut(PathBuf)) -> Result<Vec<Found>, Ended>,
+    find: impl FnOnce(&mut dyn FnMut(PathBuf)) -> Result<Vec<FoundModule>, Ended>,
 ) -> Result<Gathered<'m>, Ended> {
     // Whoever is the first to need it loads the cache: with several threads, that is while more is searched for.
     let decoded = OnceLock::new();
-    let load = || stored.get_or_init(|| memory::load(&request.memory));
+    let load = || stored.get_or_init(|| cache::load(&request.cache));
     let cache = || {
         decoded.get_or_init(|| {
-            load().as_ref().map_or_else(|_| Ok(Cache::default()), |bytes| memory::decode(bytes))
+            load().as_ref().map_or_else(|_| Ok(Cache::default()), |bytes| cache::decode(bytes))
         })
     };
     let progress = Progress::begin();
@@ -79,7 +79,7 @@ pub(crate) fn gather<'m>(
     let (found, known) = parallel::stream(Spread { jobs: request.jobs, batch: BATCH }, find, know);
     let found = found?;
     if let Some(refused) = load().as_ref().err().or(cache().as_ref().err()) {
-        reporter.message(Severity::Notice, messages::cache_ignored(&request.memory, refused));
+        reporter.message(Severity::Notice, messages::cache_ignored(&request.cache, refused));
     }
     let remembered = cache().as_ref().map_or(0, Cache::len);
     Ok(Gathered { found, known, remembered })
@@ -92,14 +92,14 @@ fn know<'m>(
     workspace: &mut Workspace,
     looks: &mut Looks,
 ) -> Known<'m> {
-    if let Some(remembered) = cache.and_then(|cache| memory::recall(file, cache, looks))
+    if let Some(remembered) = cache.and_then(|cache| cache::recall(file, cache, looks))
         && let Some(info) = remembered.info()
     {
         let tail = remembered.tail.into();
         return Known { info, error: None, stamp: Some(remembered.stamp), tail, reused: true };
     }
     let reading = info::read(file, workspace);
-    let stamp = memory::stamp_of(&reading, began);
+    let stamp = cache::stamp_of(&reading, began);
     Known { info: reading.info, error: reading.error, stamp, tail: reading.tail.into(), reused: false }
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn assemble<'m>(
     let Gathered { found, known, remembered } = gathered;
     // Files that were read in vain, because a better one of the same name was found, drop out here.
     let mut known: Vec<Option<Known<'m>>> = known.into_iter().map(Some).collect();
-    let modules: Vec<(Found, Known<'m>)> = found
+    let modules: Vec<(FoundModule, Known<'m>)> = found
         .into_iter()
         .filter_map(|module| {
             let known = known.get_mut(module.number)?.take()?;
@@ -150,15 +150,15 @@ pub(crate) fn assemble<'m>(
     }
 }
 
-fn remember(request: &Request, modules: &[(Found, Known<'_>)], reporter: &Reporter) {
-    if request.memory == Place::Nowhere {
+fn remember(request: &Request, modules: &[(FoundModule, Known<'_>)], reporter: &Reporter) {
+    if request.cache == CacheFile::Nowhere {
         return;
     }
     let entries = modules.iter().filter_map(|(module, known)| {
         let path = module.file.as_os_str().as_bytes();
         Some(Entry { path, stamp: known.stamp?, tail: &known.tail, info: &known.info })
     });
-    if let Err(error) = memory::store(&request.memory, entries) {
-        reporter.message(Severity::Info, messages::cache_not_written(&request.memory, &error));
+    if let Err(error) = cache::store(&request.cache, entries) {
+        reporter.message(Severity::Info, messages::cache_not_written(&request.cache, &error));
     }
 }

@@ -38,9 +38,9 @@ const GRAIN: i128 = 1_000_000_000;
 /// btrfs, f2fs, tmpfs.
 const KEEP_CHANGE_TIME: [u64; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994];
 
-/// Where a run remembers.
+/// The file in which a run keeps what it read of modules.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum CacheFile {
     /// Nowhere.
     Nowhere,
     /// In the live system's cache, in the file of this kernel release.
@@ -49,7 +49,7 @@ pub enum Place {
     Named(PathBuf),
 }
 
-impl Place {
+impl CacheFile {
     fn path(&self) -> Option<&Path> {
         match self {
             Self::Nowhere => None,
@@ -60,7 +60,7 @@ impl Place {
 
 /// Why a cache is not used.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum CacheRefused {
     /// It cannot be read.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -79,13 +79,13 @@ pub enum Refused {
 }
 
 /// The bytes of a cache, or why it is not used; empty until somebody wants to know.
-pub type Stored = OnceLock<Result<Vec<u8>, Refused>>;
+pub type Stored = OnceLock<Result<Vec<u8>, CacheRefused>>;
 
 /// The bytes of a cache; none if there is no cache yet.
 ///
 /// # Errors
-/// [`Refused`].
-pub fn load(place: &Place) -> Result<Vec<u8>, Refused> {
+/// [`CacheRefused`].
+pub fn load(place: &CacheFile) -> Result<Vec<u8>, CacheRefused> {
     let Some(path) = place.path() else { return Ok(Vec::new()) };
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
     let opened =
@@ -98,14 +98,14 @@ pub fn load(place: &Place) -> Result<Vec<u8>, Refused> {
     };
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(Refused::NotRegular);
+        return Err(CacheRefused::NotRegular);
     }
     let is_ours = metadata.uid() == rustix::process::geteuid().as_raw();
     if !is_ours || metadata.mode() & 0o022 != 0 {
-        return Err(Refused::Untrusted);
+        return Err(CacheRefused::Untrusted);
     }
     if metadata.len() > LARGEST {
-        return Err(Refused::TooLarge);
+        return Err(CacheRefused::TooLarge);
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
     file.take(LARGEST).read_to_end(&mut bytes)?;
@@ -115,8 +115,8 @@ pub fn load(place: &Place) -> Result<Vec<u8>, Refused> {
 /// Entries of the bytes that [`load`] gave.
 ///
 /// # Errors
-/// [`Refused::Unusable`].
-pub fn decode(bytes: &[u8]) -> Result<Cache<'_>, Refused> {
+/// [`CacheRefused::Unusable`].
+pub fn decode(bytes: &[u8]) -> Result<Cache<'_>, CacheRefused> {
     if bytes.is_empty() { Ok(Cache::default()) } else { Ok(Cache::decode(bytes)?) }
 }
 
@@ -203,10 +203,10 @@ fn stamp(metadata: &Metadata) -> Stamp {
 ///
 /// # Errors
 /// Whatever the file system said; the old cache is then still there.
-pub fn store<'a>(place: &Place, entries: impl Iterator<Item = Entry<'a>>) -> io::Result<()> {
+pub fn store<'a>(place: &CacheFile, entries: impl Iterator<Item = Entry<'a>>) -> io::Result<()> {
     let Some(path) = place.path() else { return Ok(()) };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if matches!(place, Place::Live(_)) {
+    if matches!(place, CacheFile::Live(_)) {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
         prune(directory, &paths::live_modules());
     }
@@ -250,10 +250,10 @@ mod tests {
         Reading { metadata: Some(fs::metadata(path).unwrap()), ..Reading::default() }
     }
 
-    fn stored(file: &Path, module: &Path, tail: &[u8], later: u64) -> Place {
+    fn stored(file: &Path, module: &Path, tail: &[u8], later: u64) -> CacheFile {
         let began = SystemTime::now() + Duration::from_secs(later);
         let info = ModuleInfo::default();
-        let place = Place::Named(file.to_owned());
+        let place = CacheFile::Named(file.to_owned());
         let entry = stamp_of(&reading(module), began).map(|stamp| Entry {
             path: module.as_os_str().as_bytes(),
             stamp,
@@ -264,7 +264,7 @@ mod tests {
         place
     }
 
-    fn recalled(place: &Place, module: &Path, looks: &mut Looks) -> bool {
+    fn recalled(place: &CacheFile, module: &Path, looks: &mut Looks) -> bool {
         let bytes = load(place).unwrap();
         recall(module, &decode(&bytes).unwrap(), looks).is_some()
     }
@@ -337,11 +337,11 @@ mod tests {
         fs::write(&module, "module").unwrap();
         let place = stored(&cache, &module, b"", 60);
         fs::set_permissions(&cache, fs::Permissions::from_mode(0o620)).unwrap();
-        assert!(matches!(load(&place), Err(Refused::Untrusted)));
+        assert!(matches!(load(&place), Err(CacheRefused::Untrusted)));
         fs::remove_file(&cache).unwrap();
         assert!(load(&place).unwrap().is_empty());
         std::os::unix::fs::symlink(&module, &cache).unwrap();
-        assert!(matches!(load(&place), Err(Refused::Io(_))));
+        assert!(matches!(load(&place), Err(CacheRefused::Io(_))));
     }
 
     #[test]

@@ -18,15 +18,15 @@ use moddb::config::depmod::{self, DepmodConfig};
 use modfile::ModuleName;
 use rustix::io::Errno;
 
-use crate::memory::Stored;
+use crate::cache::Stored;
 use crate::messages;
 use crate::parallel::{self, Spread};
 use crate::paths;
-use crate::publish::{self, CannotPublish, Directory};
+use crate::publish::{self, CannotPublish, OutputDirectory};
 use crate::request::{Destination, Request, Selection, Surroundings};
-use crate::scan::{self, Found, Unsearchable};
+use crate::scan::{self, FoundModule, Unsearchable};
 use crate::summary::Summary;
-use crate::{catalog, freshness, kernel_symbols};
+use crate::{freshness, gather, kernel_symbols};
 
 /// The circumstances of a run.
 pub(crate) struct Moment {
@@ -69,13 +69,13 @@ pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyh
         return Ok(Exit::Success);
     }
     let stored = Stored::new();
-    let mut gathered = catalog::gather(request, moment.began, reporter, &stored, |hand_out| {
+    let mut gathered = gather::gather(request, moment.began, reporter, &stored, |hand_out| {
         let found = find(request, moment, &config, reporter, hand_out)?;
         summary.phase("scan");
         Ok(found)
     })?;
     sort(request, &mut gathered.found, reporter);
-    let (catalog, reused) = catalog::assemble(request, gathered, reporter)?;
+    let (catalog, reused) = gather::assemble(request, gathered, reporter)?;
     summary.reused = reused;
     summary.phase("read");
     let built = build(session, request, &catalog, kernel.as_ref(), check, &mut summary)?;
@@ -110,7 +110,7 @@ fn read_config(request: &Request, reporter: &Reporter) -> DepmodConfig {
 }
 
 /// Opens and locks the output directory, which is made if it is another one than that of the modules.
-fn lock_output(request: &Request, moment: &Moment, reporter: &Reporter) -> Result<Directory, Ended> {
+fn lock_output(request: &Request, moment: &Moment, reporter: &Reporter) -> Result<OutputDirectory, Ended> {
     if request.output != request.input
         && let Err(error) = std::fs::create_dir_all(&request.output)
     {
@@ -136,7 +136,7 @@ fn find(
     config: &DepmodConfig,
     reporter: &Reporter,
     hand_out: &mut dyn FnMut(PathBuf),
-) -> Result<Vec<Found>, Ended> {
+) -> Result<Vec<FoundModule>, Ended> {
     if let Selection::Files(files) = &request.selection {
         let found = named_files(request, files, reporter)?;
         found.iter().for_each(|module| hand_out(module.file.clone()));
@@ -170,7 +170,7 @@ fn releases_in(directory: &Path) -> Vec<Vec<u8>> {
 }
 
 /// The files of the command line, one of each name.
-fn named_files(request: &Request, files: &[PathBuf], reporter: &Reporter) -> Result<Vec<Found>, Ended> {
+fn named_files(request: &Request, files: &[PathBuf], reporter: &Reporter) -> Result<Vec<FoundModule>, Ended> {
     let mut files_by_name = HashMap::new();
     let mut found = Vec::new();
     for (number, file) in files.iter().enumerate() {
@@ -190,12 +190,12 @@ fn named_files(request: &Request, files: &[PathBuf], reporter: &Reporter) -> Res
             return Err(Ended(Exit::Failure));
         }
         let recorded = file.strip_prefix(&request.input).unwrap_or(file).as_os_str().as_bytes().to_vec();
-        found.push(Found { located: Located { name, path: recorded }, file: file.clone(), number });
+        found.push(FoundModule { located: Located { name, path: recorded }, file: file.clone(), number });
     }
     Ok(found)
 }
 
-fn sort(request: &Request, found: &mut [Found], reporter: &Reporter) {
+fn sort(request: &Request, found: &mut [FoundModule], reporter: &Reporter) {
     let text = match std::fs::read(request.input.join("modules.order")) {
         Ok(text) => Some(text),
         Err(error) => {
@@ -322,7 +322,7 @@ fn tell_notes(request: &Request, built: &Built, reporter: &Reporter) -> bool {
 
 fn publish(
     request: &Request,
-    directory: &Directory,
+    directory: &OutputDirectory,
     built: &[Output],
     began: SystemTime,
     reporter: &Reporter,
