@@ -7,7 +7,7 @@
 set -e
 
 package=modutils-rs
-tools='modprobe rmmod depmod'
+tools='@TOOLS@'
 store=/usr/lib/modutils-rs
 keeper=modutils-settings.service
 docs='
@@ -15,13 +15,10 @@ docs='
 /usr/share/man/man5/modprobe.d.5.gz
 /usr/share/man/man5/modules.dep.5.gz
 /usr/share/man/man5/modules.dep.bin.5.gz
-/usr/share/man/man8/depmod.8.gz
-/usr/share/man/man8/modprobe.8.gz
-/usr/share/man/man8/rmmod.8.gz
-/usr/share/bash-completion/completions/depmod
-/usr/share/bash-completion/completions/modprobe
-/usr/share/bash-completion/completions/rmmod
 '
+for tool in $tools; do
+    docs="$docs /usr/share/man/man8/$tool.8.gz /usr/share/bash-completion/completions/$tool"
+done
 
 # Where a manual page or completion of another package is kept meanwhile.
 aside() {

@@ -1,6 +1,5 @@
-# What all scenarios share. The packages are in /packages; a command that fails ends the scenario.
-
-tools='modprobe rmmod depmod'
+# What all scenarios share. The packages are in /packages, the names of the tools in $tools; a command that fails
+# ends the scenario.
 
 # Everything that the package could touch, as text.
 state() {

@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use suite::TOOLS;
 
 use crate::{project, setup, shell};
-
-/// What is shipped, and what is checked with it.
-const TOOLS: [&str; 3] = ["depmod", "modprobe", "rmmod"];
 
 /// The static release build as it is shipped, the dynamic one, and the one of tests, which is not stripped.
 pub fn run() -> Result<()> {

@@ -7,10 +7,10 @@ use crate::{project, shell};
 /// Runs the comparison for the tools named by the first option; further options go to it as they are.
 pub fn run(options: &[&str]) -> Result<()> {
     let (tool, rest) = match options {
-        [tool @ ("depmod" | "modprobe" | "rmmod"), rest @ ..] => (*tool, rest),
+        [tool, rest @ ..] if suite::has(tool) => (*tool, rest),
         [] => ("depmod", options),
         [option, ..] if option.starts_with('-') => ("depmod", options),
-        [unknown, ..] => bail!("no comparison for '{unknown}'; there are: depmod, modprobe, rmmod"),
+        [unknown, ..] => bail!("no comparison for '{unknown}'; there are: {}", suite::words()),
     };
     let cargo_run = |package: &str| {
         let mut command = project::cargo();

@@ -24,9 +24,8 @@ const INPUTS: [&str; 3] = ["modules.order", "modules.builtin", "modules.builtin.
 
 /// Shows everything.
 pub fn run() -> Result<()> {
-    let missing = vm::missing();
     println!("Bringing what is needed: a kernel of Debian 12 with its modules, and kmod 34.");
-    let cache = if missing.is_empty() { setup::machine()? } else { setup::modules()? };
+    let cache = setup::machine()?;
     let kernel = cache.kernel()?;
     let built = project::build("depmod")?;
 
@@ -61,7 +60,7 @@ pub fn run() -> Result<()> {
     compare(&files, &theirs)?;
     println!("{} files, compared byte by byte: identical\n", files.len());
     times(&commands)?;
-    on_the_kernel(&cache, &missing)
+    on_the_kernel()
 }
 
 /// Whether a program wrote anything to its standard error.
@@ -232,16 +231,9 @@ fn time(mut command: Command) -> Result<Duration> {
 }
 
 /// The kernel loads by our modprobe, and our rmmod unloads what nobody uses.
-fn on_the_kernel(cache: &Cache, missing: &[&str]) -> Result<()> {
-    if !missing.is_empty() {
-        let names = missing.join(" and ");
-        println!(
-            "\nLeft out: the kernel in QEMU with our tools in it. It needs {names}, not yet in this workspace."
-        );
-        return Ok(());
-    }
+fn on_the_kernel() -> Result<()> {
     println!("\nThe same kernel in QEMU, with our tools in its initramfs:\n");
-    let subject = vm::Subject::prepare(cache)?;
+    let subject = vm::Subject::prepare()?;
     shell::run(subject.harness()?.args(["--transcript", "demo"]))
 }
 

@@ -69,11 +69,6 @@ pub fn build(name: &str) -> Result<Built> {
     })
 }
 
-/// Whether the workspace holds the tool `name`.
-pub fn holds(name: &str) -> bool {
-    root().join("crates").join(name).join("Cargo.toml").is_file()
-}
-
 /// Cargo's target directory: this program lies two levels below it.
 pub fn target_directory() -> Result<PathBuf> {
     let program = std::env::current_exe()?;

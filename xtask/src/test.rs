@@ -6,10 +6,30 @@ use anyhow::{Context, Result};
 
 use crate::{bench, calls, compliance, project, setup, shell, tidy, tour, vm};
 
+/// What runs a tier.
+type Run = Box<dyn Fn() -> Result<()>>;
+
 /// All tiers; stops at the first that fails. How long each took is shown at the end.
 pub fn run() -> Result<()> {
-    type Tier = fn() -> Result<()>;
-    let tiers: [(&str, Tier); 12] = [
+    let mut times = Vec::new();
+    for (name, tier) in tiers() {
+        println!("== {name}");
+        let start = Instant::now();
+        let result = tier();
+        times.push((name.clone(), start.elapsed()));
+        if result.is_err() {
+            print!("{}", table(&times));
+        }
+        result.context(name)?;
+    }
+    print!("{}", table(&times));
+    println!("all tiers passed");
+    Ok(())
+}
+
+fn tiers() -> Vec<(String, Run)> {
+    type Step = fn() -> Result<()>;
+    let common: [(&str, Step); 9] = [
         ("setup: what the tests need", setup::run),
         ("tidy: rules of the source tree", tidy::run),
         ("unit and integration tests of every package", packages),
@@ -19,24 +39,13 @@ pub fn run() -> Result<()> {
         ("documentation: the examples of README.md and the manual pages", tour::run),
         ("vm: the tools on a real kernel", || vm::run(&[])),
         ("budget: what a run of modprobe costs", bench::budget),
-        ("compliance: depmod against kmod 30 and 34", || compliance::run(&["depmod"])),
-        ("compliance: modprobe against kmod 30 and 34", || compliance::run(&["modprobe"])),
-        ("compliance: rmmod against kmod 30 and 34", || compliance::run(&["rmmod"])),
     ];
-    let mut times = Vec::new();
-    for (name, tier) in tiers {
-        println!("== {name}");
-        let start = Instant::now();
-        let result = tier();
-        times.push((name, start.elapsed()));
-        if result.is_err() {
-            print!("{}", table(&times));
-        }
-        result.with_context(|| name.to_owned())?;
-    }
-    print!("{}", table(&times));
-    println!("all tiers passed");
-    Ok(())
+    let common = common.map(|(name, tier)| (name.to_owned(), Box::new(tier) as Run));
+    let of_tools = suite::TOOLS.map(|tool| {
+        let name = format!("compliance: {tool} against kmod 30 and 34");
+        (name, Box::new(move || compliance::run(&[tool])) as Run)
+    });
+    common.into_iter().chain(of_tools).collect()
 }
 
 fn packages() -> Result<()> {
@@ -55,9 +64,9 @@ fn with_libkmod() -> Result<()> {
     shell::run(tests.args(["--features", "modprobe/libkmod,rmmod/libkmod"]))
 }
 
-fn table(times: &[(&str, Duration)]) -> String {
+fn table(times: &[(String, Duration)]) -> String {
     let total: Duration = times.iter().map(|(_, time)| *time).sum();
-    let lines = times.iter().copied().chain([("total", total)]);
+    let lines = times.iter().map(|(name, time)| (name.as_str(), time)).chain([("total", &total)]);
     lines.map(|(name, time)| format!("{:7.1} s  {name}\n", time.as_secs_f64())).collect()
 }
 
@@ -67,7 +76,8 @@ mod tests {
 
     #[test]
     fn the_table_ends_with_the_sum() {
-        let times = [("a", Duration::from_millis(1500)), ("b", Duration::from_secs(60))];
+        let times =
+            [("a".to_owned(), Duration::from_millis(1500)), ("b".to_owned(), Duration::from_secs(60))];
         assert_eq!(table(&times), "    1.5 s  a\n   60.0 s  b\n   61.5 s  total\n");
     }
 }

@@ -102,7 +102,7 @@ fn dead_references(text: &str) -> Vec<String> {
         let place = match first {
             "crates" | "tests" | "man" | "completions" | "packaging" | "xtask" => project::root().to_owned(),
             // A case; what has a suffix or a directory is a file of the crate.
-            "depmod" | "modprobe" | "rmmod" if !rest.contains(['/', '.']) => {
+            tool if suite::has(tool) && !rest.contains(['/', '.']) => {
                 project::root().join("tests/compliance/cases")
             }
             _ => continue,

@@ -28,7 +28,7 @@ pub(crate) const JSON: &str = "json";
 pub(crate) const IGNORED: [&str; 7] = ["-u", "--unresolved-error", "-q", "--quiet", "-r", "--root", "--map"];
 
 /// What the frame of every tool needs to know.
-pub(crate) const DEFINITION: Definition = Definition {
+pub const DEFINITION: Definition = Definition {
     command,
     threshold: Threshold::WARNINGS,
     added: &[JOBS, CACHE, NO_CACHE, STATS, JSON, "unresolved-error", "quiet", "root", "map"],

@@ -24,7 +24,7 @@ use modcli::{Ended, Exit, Session};
 
 use crate::request::{BadRequest, Destination, Request, Selection, Surroundings};
 
-pub use crate::cli::command;
+pub use crate::cli::DEFINITION;
 
 /// Runs depmod with the arguments of a session.
 ///
@@ -39,7 +39,7 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
 /// # Errors
 /// As [`run`].
 pub fn run_at(session: &Session, now: SystemTime) -> anyhow::Result<Exit> {
-    let parsed = session.parse(&cli::DEFINITION)?;
+    let parsed = session.parse(&DEFINITION)?;
     let reporter = &session.reporter;
     for event in &parsed.events {
         if cli::IGNORED.contains(&event.id.as_str()) {

@@ -38,7 +38,7 @@ pub(crate) const SHOW_SETTINGS: &str = "show-settings";
 const SHOW_ALIAS: &str = "show-alias";
 
 /// What the frame of every tool needs to know.
-pub(crate) const DEFINITION: Definition = Definition {
+pub const DEFINITION: Definition = Definition {
     command,
     threshold: Threshold::WARNINGS,
     added: &[SHOW_ALIAS, AUTOCLEAN, LIST, TYPE, EXPLAIN, JSON, NO_PERSIST, SAVE_SETTINGS, SHOW_SETTINGS],

@@ -25,6 +25,6 @@ pub mod settings;
 mod show;
 mod tool;
 
-pub use crate::cli::command;
+pub use crate::cli::DEFINITION;
 pub use crate::env::{CommandEnvironment, Environment};
 pub use crate::tool::run;

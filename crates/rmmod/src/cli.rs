@@ -12,7 +12,7 @@ pub(crate) const JSON: &str = "json";
 pub(crate) const NO_PERSIST: &str = "no-persist";
 
 /// What the frame of every tool needs to know.
-pub(crate) const DEFINITION: Definition = Definition {
+pub const DEFINITION: Definition = Definition {
     command,
     threshold: Threshold::ERRORS,
     added: &[AUTOCLEAN, "all", DRY_RUN, JSON, NO_PERSIST, WAIT],

@@ -19,14 +19,14 @@ use modkernel::{KernelOps, Rehearsal};
 use crate::places::Places;
 use crate::request::{Mode, Request};
 
-pub use crate::cli::command;
+pub use crate::cli::DEFINITION;
 
 /// Runs rmmod with the arguments of a session.
 ///
 /// # Errors
 /// Whatever ends the run early; `modcli` words it.
 pub fn run(session: &Session) -> anyhow::Result<Exit> {
-    let parsed = session.parse(&cli::DEFINITION)?;
+    let parsed = session.parse(&DEFINITION)?;
     let request = match Request::new(&parsed) {
         Ok(request) => request,
         Err(problem) => {

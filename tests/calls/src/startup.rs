@@ -4,19 +4,18 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
+use suite::TOOLS;
 
 use crate::trace::{self, Call, Run};
 use crate::world::{Build, Root, modules, release};
 
-/// A tool, and what it is to do.
-type Tool = (&'static str, fn(&Root) -> Result<()>);
-
-const TOOLS: [Tool; 3] = [("depmod", depmod), ("modprobe", modprobe), ("rmmod", rmmod)];
+/// What each tool is to do, in the order of [`TOOLS`].
+const WORK: [fn(&Root) -> Result<()>; TOOLS.len()] = [modprobe, rmmod, depmod];
 
 /// Every check: its name, and how it ended.
 pub fn checks(name: &str, build: Build<'_>) -> Vec<(String, Result<()>)> {
     let mut checks = Vec::new();
-    for (tool, check) in TOOLS {
+    for (tool, check) in TOOLS.into_iter().zip(WORK) {
         for (world, null) in [("an-empty-dev", false), ("dev-null", true)] {
             let outcome = root(build, null).and_then(|root| check(&root));
             checks.push((format!("startup/{name}-{tool}-with-{world}"), outcome));

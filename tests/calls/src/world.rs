@@ -6,9 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use fixtures::{Module, Tree};
-
-/// The tools that are shipped.
-pub const TOOLS: [&str; 3] = ["depmod", "modprobe", "rmmod"];
+use suite::TOOLS;
 
 /// A build of the tools: a directory that holds them.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! The tools' options, as their definitions have them.
 
 use clap::{Arg, ArgAction, Command};
+use modcli::Definition;
 
 /// A tool and its options.
 #[derive(Clone, Debug)]
@@ -43,14 +44,15 @@ pub enum Value {
     Other,
 }
 
+/// What each tool says about its command line, in the order of [`suite::TOOLS`].
+pub const DEFINITIONS: [Definition; suite::TOOLS.len()] =
+    [modprobe::DEFINITION, rmmod::DEFINITION, depmod::DEFINITION];
+
 /// All tools of the suite.
 #[must_use]
 pub fn all() -> Vec<Tool> {
-    vec![
-        Tool::of("modprobe", &modprobe::command()),
-        Tool::of("rmmod", &rmmod::command()),
-        Tool::of("depmod", &depmod::command()),
-    ]
+    let commands = DEFINITIONS.map(|definition| (definition.command)());
+    suite::TOOLS.into_iter().zip(&commands).map(|(name, command)| Tool::of(name, command)).collect()
 }
 
 impl Tool {
@@ -95,5 +97,15 @@ fn value(arg: &Arg) -> Value {
         (_, Some("VERSION")) => Value::Release,
         (_, Some("NAME")) => Value::Module,
         _ => Value::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn each_tool_has_its_own_definition() {
+        for (name, definition) in suite::TOOLS.into_iter().zip(super::DEFINITIONS) {
+            assert_eq!((definition.command)().get_name(), name);
+        }
     }
 }

@@ -143,6 +143,13 @@ fn options_are_offered_with_all_their_names() {
 }
 
 #[test]
+fn options_of_every_tool_of_the_suite_are_offered() {
+    for tool in suite::TOOLS {
+        check(&format!("{tool} --vers"), &["--version"]);
+    }
+}
+
+#[test]
 fn a_missing_database_offers_nothing_and_says_nothing() {
     check("modprobe -d ROOT/none ex", &[]);
     check("modprobe -d ROOT -S 9.9 ex", &[]);

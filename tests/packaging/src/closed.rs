@@ -18,7 +18,7 @@ pub fn tools_work(directory: &Path) -> Result<()> {
     let tree = Tree::new(RELEASE).with_build_files().module("kernel/small.ko", small);
     let modules =
         tree.module("kernel/journal.ko", Module::new("journal").export("journal_start", 7)).write(root)?;
-    for tool in ["depmod", "modprobe", "rmmod"] {
+    for tool in suite::TOOLS {
         let program = directory.join(tool);
         fs::copy(&program, root.join(tool)).with_context(|| program.display().to_string())?;
     }

@@ -45,7 +45,7 @@ fn run() -> Result<usize> {
     let cache = Cache::of_user()?;
     let reference = cache.kmod(Release::Kmod34.number());
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let common = fs::read_to_string(source.join("common.sh"))?;
+    let common = format!("tools='{}'\n", suite::words()) + &fs::read_to_string(source.join("common.sh"))?;
     let (base, packages) = (cache.system(), cache.kmod_packages());
     let alone = System { base: &base, packages: &packages, ours: ours.as_ref(), reference: &reference };
     results.play(&alone, &common, &source.join("scenarios"))?;

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-
-const TOOLS: [&str; 3] = ["modprobe", "rmmod", "depmod"];
+use suite::TOOLS;
 
 /// Everything is in its place below the prefix, complete, and works from there.
 pub fn works(prefix: &Path) -> Result<()> {

@@ -10,9 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use object::Endianness;
 use object::elf::{DT_NEEDED, FileHeader64, PT_INTERP};
 use object::read::elf::{Dyn as _, FileHeader as _, ProgramHeader as _};
+use suite::TOOLS;
 
-/// The tools of the suite, by the names under which scenarios call them.
-pub const TOOLS: [&str; 3] = ["modprobe", "rmmod", "depmod"];
 /// Where a directory may hold programs.
 const PROGRAM_DIRECTORIES: [&str; 4] = ["", "usr/sbin", "sbin", "bin"];
 /// Where a directory may hold libraries.

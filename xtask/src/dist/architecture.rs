@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use reference::Cache;
+use suite::TOOLS;
 
-use super::TOOLS;
 use crate::{project, shell};
 
 /// An architecture.

@@ -102,7 +102,7 @@ fn control(root: &Path, architecture: Architecture, size: u64) -> Result<()> {
     );
     fs::write(control.join("control"), fields)?;
     fs::write(control.join("conffiles"), read("conffiles")?)?;
-    let common = read("common.sh")?;
+    let common = read("common.sh")?.replace("@TOOLS@", &suite::words());
     for script in SCRIPTS {
         let file = control.join(script);
         fs::write(&file, format!("#!/bin/sh\n{common}\n{}", read(script)?))?;

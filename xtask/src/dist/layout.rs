@@ -5,11 +5,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use suite::TOOLS;
 
 use crate::project;
-
-/// The tools.
-pub const TOOLS: [&str; 3] = ["modprobe", "rmmod", "depmod"];
 
 /// Everything below `prefix`, where `sbin` holds the tools.
 pub fn below_prefix(prefix: &Path, tools: &[PathBuf]) -> Result<()> {

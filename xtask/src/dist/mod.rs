@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use suite::TOOLS;
 
 use crate::{project, shell};
 use architecture::Architecture;
-pub use layout::TOOLS;
 
 const USAGE: &str = "usage: cargo xtask dist [x86_64|aarch64]\n       cargo xtask install --prefix DIR";
 

@@ -40,7 +40,7 @@ const BASH_SETTINGS: &str = r"
 unset HISTFILE
 bind 'set enable-bracketed-paste off'
 PS1=
-for tool in modprobe rmmod depmod; do eval $tool'() { printf \<%s\>\\n $@ ; }'; done
+for tool in @TOOLS@; do eval $tool'() { printf \<%s\>\\n $@ ; }'; done
 ";
 
 const ZSH_SETTINGS: &str = r"
@@ -54,7 +54,7 @@ bindkey '^X' insert-all
 list-all() { _main_complete; compstate[list]='list force'; compstate[insert]= }
 zle -C list-all list-choices list-all
 bindkey '^Y' list-all
-for tool in modprobe rmmod depmod; do eval $tool'() { print -rl -- \<$^@\> }'; done
+for tool in @TOOLS@; do eval $tool'() { print -rl -- \<$^@\> }'; done
 ";
 
 impl Shell {
@@ -105,14 +105,15 @@ impl Shell {
         fs::create_dir_all(&home).unwrap();
         let command = match self {
             Self::Bash => {
-                let settings =
-                    format!("source {}\n{BASH_SETTINGS}", completion("modutils-rs.bash").display());
+                let source = completion("modutils-rs.bash");
+                let settings = format!("source {}\n{}", source.display(), with_tools(BASH_SETTINGS));
                 let file = home.join("settings");
                 fs::write(&file, settings).unwrap();
                 format!("bash --rcfile {} -i", file.display())
             }
             _ => {
-                let functions = format!("fpath=({} $fpath)\n{ZSH_SETTINGS}", completion("").display());
+                let settings = with_tools(ZSH_SETTINGS);
+                let functions = format!("fpath=({} $fpath)\n{settings}", completion("").display());
                 fs::write(home.join(".zshrc"), functions).unwrap();
                 "zsh -d -i".to_owned()
             }
@@ -126,6 +127,11 @@ impl Shell {
         let output = child.wait_with_output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
+}
+
+/// Settings with the names of the tools put in.
+fn with_tools(settings: &str) -> String {
+    settings.replace("@TOOLS@", &suite::words())
 }
 
 /// A file of the completions.
