@@ -7,9 +7,9 @@ use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 
-use moddb::index::wildcard::matches;
 use moddb::index::writer::IndexWriter;
 use moddb::index::{Entry, Index, IndexError, Source, Value};
+use modfile::wildcard::matches;
 use proptest::prelude::*;
 
 /// `foo` to `foo.ko:`, `food` to `food.ko: foo.ko`, `fox` to `fox.ko:`, a parent before its children.

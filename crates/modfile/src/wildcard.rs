@@ -73,10 +73,16 @@ pub fn matches_within(pattern: &[u8], text: &[u8], budget: &mut Budget) -> bool 
     }
 }
 
-/// Whether the pattern has a character that means something else than itself to the index: `*`, `?` or `[`.
+/// Whether the byte may stand for others in a pattern: `*`, `?` or `[`.
 #[must_use]
 pub fn is_wild(byte: u8) -> bool {
     matches!(byte, b'*' | b'?' | b'[')
+}
+
+/// Whether the pattern can only match itself, byte by byte. A backslash is not part of what it matches.
+#[must_use]
+pub fn is_literal(pattern: &[u8]) -> bool {
+    !pattern.iter().any(|&byte| is_wild(byte) || byte == b'\\')
 }
 
 /// Matches one byte with the first element of a pattern, which is no star: what follows the element.
@@ -239,6 +245,16 @@ mod tests {
         let [pattern, text] = [pattern, text].map(|bytes| CString::new(bytes).unwrap_or_default());
         // SAFETY: both strings end in NUL and live through the call.
         unsafe { libc::fnmatch(pattern.as_ptr(), text.as_ptr(), 0) == 0 }
+    }
+
+    proptest! {
+        #[test]
+        fn a_literal_matches_itself_only(text in "[ -~]{0,12}", other in "[ -~]{0,12}") {
+            if is_literal(text.as_bytes()) {
+                prop_assert_eq!(matches(text.as_bytes(), other.as_bytes()), text == other);
+                prop_assert!(matches(text.as_bytes(), text.as_bytes()));
+            }
+        }
     }
 
     proptest! {

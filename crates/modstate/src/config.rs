@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use modfile::ModuleName;
 use modfile::name::normalize_alias;
 
-use crate::pattern;
+use modfile::wildcard;
 
 /// How long a module must have been idle before it is unloaded, in seconds, where no line says otherwise.
 pub const DEFAULT_INTERVAL: u64 = 60;
@@ -126,13 +126,13 @@ impl Config {
     /// Whether a `keep` line names the module.
     #[must_use]
     pub fn keeps(&self, module: &ModuleName) -> bool {
-        self.keep.iter().any(|keep| pattern::matches(keep, module.as_bytes()))
+        self.keep.iter().any(|keep| wildcard::matches(keep, module.as_bytes()))
     }
 
     /// Whether an `autoclean` line names the alias, given in the form in which aliases are compared.
     #[must_use]
     pub fn trusts(&self, normalized_alias: &[u8]) -> bool {
-        self.autoclean.iter().any(|trusted| pattern::matches(trusted, normalized_alias))
+        self.autoclean.iter().any(|trusted| wildcard::matches(trusted, normalized_alias))
     }
 
     /// How long a module must have been idle, in seconds.
@@ -149,7 +149,7 @@ impl Config {
 
     /// The `persist` lines that name the module, in order.
     pub fn persist<'a>(&'a self, module: &'a ModuleName) -> impl Iterator<Item = &'a What> {
-        let names = |persist: &&Persist| pattern::matches(&persist.modules, module.as_bytes());
+        let names = |persist: &&Persist| wildcard::matches(&persist.modules, module.as_bytes());
         self.persist.iter().filter(names).map(|persist| &persist.what)
     }
 

@@ -11,7 +11,6 @@ pub mod identity;
 pub mod load_lists;
 pub mod marks;
 pub mod memory;
-pub mod pattern;
 pub mod pin;
 pub mod record;
 pub mod settings;

@@ -1,9 +1,9 @@
 //! By whom a module is used, as far as can be found: what is mounted, which devices and interfaces it drives,
 //! which processes have its device nodes open. Only looked for when somebody reads it.
 
-use moddb::index::wildcard::matches;
 use modfile::ModuleName;
 use modfile::name::normalize_alias;
+use modfile::wildcard::matches;
 use modkernel::users::{OpenNode, Views};
 
 use crate::autoclean::aliases;

@@ -33,7 +33,7 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
         let matching = index.search(&key);
         // Plain text matches at least itself.
         if let (Ok(found), Ok(matching)) = (found, matching) {
-            assert!(found.iter().all(|value| matching.contains(value)) || key.iter().any(|&byte| moddb::index::wildcard::is_wild(byte)));
+            assert!(found.iter().all(|value| matching.contains(value)) || key.iter().any(|&byte| modfile::wildcard::is_wild(byte)));
         }
         let _ = index.entries();
     }

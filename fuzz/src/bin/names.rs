@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use modfile::ModuleName;
 use modfile::name::{normalize_alias, suffix_len};
-use moddb::index::wildcard::matches;
+use modfile::wildcard::matches;
 
 fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
     let (pattern, text) = input;

@@ -11,7 +11,7 @@ use super::cmdline;
 use super::directives::{Alias, Blacklist, Command, Options, Softdep, Weakdep};
 use super::files::{self, FileProblem};
 use super::problem::ConfigProblem;
-use crate::index::wildcard::matches;
+use modfile::wildcard::matches;
 
 /// What modprobe.d, the module directory and the kernel's command line say. Lists are in reading order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,6 @@ pub mod format;
 mod node;
 pub mod reader;
 mod source;
-pub mod wildcard;
 pub mod writer;
 
 pub use error::IndexError;

@@ -11,7 +11,7 @@ use super::error::IndexError;
 use super::format::{HEADER_LEN, MAGIC, VERSION, major};
 use super::node::{Node, Reader, WINDOW};
 use super::source::{FileSource, Source};
-use super::wildcard::{Budget, is_wild, matches_within};
+use modfile::wildcard::{Budget, is_wild, matches_within};
 
 pub use super::node::Value;
 

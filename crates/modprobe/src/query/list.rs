@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use moddb::index::wildcard::{is_wild, matches};
 use modfile::ModuleName;
 use modfile::name::normalize_alias;
+use modfile::wildcard::{is_wild, matches};
 
 /// The lines of `modules.dep` whose module matches a shell pattern and lies below a directory of a name: the
 /// file of each, relative to the module directory.

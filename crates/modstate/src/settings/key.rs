@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::config::{What, is_relative};
-use crate::pattern;
+use modfile::wildcard;
 
 /// The longest name of a setting, in bytes.
 const LONGEST: usize = 1024;
@@ -54,7 +54,7 @@ impl Key {
     pub fn is_allowed(&self, rules: &[&What]) -> bool {
         rules.iter().any(|rule| match (rule, self) {
             (What::Parameters(globs), Self::Parameter(name)) => {
-                globs.iter().any(|glob| pattern::matches(glob, name))
+                globs.iter().any(|glob| wildcard::matches(glob, name))
             }
             (What::Sysctl(globs), Self::Sysctl(path)) => globs.iter().any(|glob| path_matches(glob, path)),
             _ => false,
@@ -87,7 +87,7 @@ fn path_matches(glob: &[u8], path: &[u8]) -> bool {
     loop {
         match (globs.next(), parts.next()) {
             (None, None) => return true,
-            (Some(glob), Some(part)) if pattern::matches(glob, part) => {}
+            (Some(glob), Some(part)) if wildcard::matches(glob, part) => {}
             _ => return false,
         }
     }

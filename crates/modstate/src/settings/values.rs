@@ -15,8 +15,8 @@ use super::document::LONGEST_VALUE;
 use super::key::{self, Key};
 use super::notice::Notice;
 use crate::config::What;
-use crate::pattern;
 use crate::small_file;
+use modfile::wildcard;
 
 /// The settings of a module that the rules name and that can be read and written now, sorted.
 pub(super) fn read_all(
@@ -44,7 +44,7 @@ fn keys(places: &Places, module: &ModuleName, rules: &[&What]) -> Vec<Key> {
             What::Parameters(globs) => {
                 let Some(directory) = parameters(places, module) else { continue };
                 for name in list(&[], &directory) {
-                    if globs.iter().any(|glob| pattern::matches(glob, &name)) {
+                    if globs.iter().any(|glob| wildcard::matches(glob, &name)) {
                         key::add(&mut keys, Key::Parameter(name));
                     }
                 }
@@ -146,12 +146,12 @@ fn expand(places: &Places, glob: &[u8]) -> Vec<Vec<u8>> {
                 b"" => name.to_vec(),
                 before => [before, b"/", name].concat(),
             };
-            if pattern::is_literal(part) {
+            if wildcard::is_literal(part) {
                 longer.push(join(part));
                 continue;
             }
             for name in list(before, &places.proc_sys) {
-                if pattern::matches(part, &name) {
+                if wildcard::matches(part, &name) {
                     longer.push(join(&name));
                 }
             }
