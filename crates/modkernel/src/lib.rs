@@ -13,7 +13,6 @@ pub mod proc_modules;
 mod recording;
 mod rehearsal;
 pub mod sysfs;
-pub mod users;
 
 pub use native::Native;
 pub use ops::{InsertError, InsertFlags, KernelOps, ModuleState, RemoveFlags};

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use modhint::system::System;
 use modstate::settings;
 
 /// Where a command looks for programs if nobody has set a path.
@@ -27,6 +28,12 @@ pub struct Places {
 }
 
 impl Places {
+    /// Where the system shows itself.
+    #[must_use]
+    pub fn shown(&self) -> System<'_> {
+        System { sys: &self.sys, proc: &self.proc, dev: &self.dev }
+    }
+
     /// Where settings live, if this directory has an entry for each module.
     #[must_use]
     pub fn of_settings(&self, sys_module: &Path) -> settings::Places {

@@ -4,9 +4,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use modcli::{Ended, Exit};
 use modfile::ModuleName;
-use modkernel::{KernelOps, Native, Sysfs};
+use modhint::users::Users;
+use modkernel::{KernelOps, Native};
 
-use crate::diagnose::in_use::{self, Users};
 use crate::execute::{Execution, Manner, Outcome};
 use crate::kernel::Terms;
 use crate::messages;
@@ -54,7 +54,7 @@ fn all(run: &Run<'_>, request: &Remove, execution: &mut Execution<'_>) -> Result
             }
             let outcome = execution.remove(&removal, manner);
             if !matches!(outcome, Ok(Outcome::Gone)) && run.session.reporter.wants_hints() {
-                hint_about_users(run, &removal, execution.kernel, sysfs);
+                hint_about_users(run, &removal, execution.kernel);
             }
             if outcome? == Outcome::Stays {
                 exit = Exit::Failure;
@@ -65,12 +65,10 @@ fn all(run: &Run<'_>, request: &Remove, execution: &mut Execution<'_>) -> Result
     Ok(exit)
 }
 
-fn hint_about_users(run: &Run<'_>, removal: &Removal, kernel: &dyn KernelOps, sysfs: &Sysfs) {
+fn hint_about_users(run: &Run<'_>, removal: &Removal, kernel: &dyn KernelOps) {
     let Some(module) = used(removal, kernel) else { return };
     let holders = kernel.holders(module).unwrap_or_default();
-    let directory = sysfs.directory(module);
-    let users = Users::gather(module, &holders, directory.as_deref(), &run.places, &run.db);
-    if let Some(hint) = in_use::hint(&users) {
+    if let Some(hint) = Users::gather(module, &holders, &run.places.shown(), &run.db).hint() {
         run.session.reporter.hint(hint);
     }
 }

@@ -2,11 +2,10 @@
 //! nobody uses any more.
 //!
 //! [`run`] reads the command line into a `request`. `remove` unloads what is named; `autoclean` finds out
-//! what may go, where `autoclean::evidence` looks and `autoclean::policy` decides.
+//! what may go, where `modhint::evidence` looks and `autoclean::policy` decides.
 
 mod autoclean;
 mod cli;
-mod in_use;
 mod messages;
 mod places;
 mod remove;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use modhint::system::System;
 use modstate::settings;
 
 /// The directories of one system.
@@ -59,6 +60,11 @@ impl Places {
             sys,
             proc,
         }
+    }
+
+    /// Where the system shows itself.
+    pub fn shown(&self) -> System<'_> {
+        System { sys: &self.sys, proc: &self.proc, dev: &self.dev }
     }
 
     /// The directory that has an entry for each module.

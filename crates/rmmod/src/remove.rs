@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use modcli::{Exit, Reporter, Session};
 use moddb::ModuleDb;
 use modfile::ModuleName;
+use modhint::users::Users;
 use modkernel::{KernelOps, ModuleState, RemoveFlags};
 
 use crate::places::Places;
 use crate::request::{Mode, Remove, Settings};
-use crate::{in_use, messages, settings};
+use crate::{messages, settings};
 
 /// Unloads every module that is named; goes on after a failure.
 pub(crate) fn run(session: &Session, places: &Places, request: &Remove, kernel: &mut dyn KernelOps) -> Exit {
@@ -92,7 +93,8 @@ fn may_go(reporter: &Reporter, places: &Places, module: &ModuleName, kernel: &dy
         Ok(Some(_)) => {
             reporter.error(messages::in_use(module));
             if reporter.wants_hints() {
-                for hint in in_use::hints(places, module) {
+                let users = Users::gather(module, &[], &places.shown(), &database(places));
+                if let Some(hint) = users.hint() {
                     reporter.hint(hint);
                 }
             }
@@ -114,7 +116,12 @@ fn may_go(reporter: &Reporter, places: &Places, module: &ModuleName, kernel: &dy
 }
 
 fn is_builtin(places: &Places, module: &ModuleName) -> bool {
-    ModuleDb::new(places.module_directory.clone(), moddb::config::Config::default()).is_builtin(module)
+    database(places).is_builtin(module)
+}
+
+/// The modules of the running kernel; the configuration of modprobe has no say here.
+fn database(places: &Places) -> ModuleDb {
+    ModuleDb::new(places.module_directory.clone(), moddb::config::Config::default())
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ pub(crate) mod builtin;
 pub(crate) mod command;
 pub(crate) mod directory;
 pub(crate) mod facts;
-pub(crate) mod in_use;
 pub(crate) mod kernel_blacklist;
 pub(crate) mod machine;
 pub(crate) mod present;

@@ -4,9 +4,7 @@
 //! The pass never forces and never waits. The kernel has the last word on whether a module is in use; everything
 //! here only decides whether it is asked. One that is killed in the middle leaves records and marks that hold.
 
-pub(crate) mod aliases;
 mod classes;
-pub(crate) mod evidence;
 mod loaded;
 mod pass;
 mod policy;
@@ -17,6 +15,7 @@ use std::io;
 
 use modcli::{Exit, Session};
 use moddb::ModuleDb;
+use modhint::evidence;
 use modkernel::KernelOps;
 use modstate::{BootId, BootTime, Memory};
 

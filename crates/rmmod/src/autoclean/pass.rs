@@ -9,6 +9,8 @@ use modcli::{Exit, Session};
 use moddb::ModuleDb;
 use moddb::config::Config as ModprobeConfig;
 use modfile::ModuleName;
+use modhint::aliases;
+use modhint::evidence::{self, Kind, Sources, Subject};
 use modkernel::{KernelOps, ModuleState, RemoveFlags};
 use modstate::config::Config;
 use modstate::marks::{Mark, Marks};
@@ -16,11 +18,10 @@ use modstate::memory::Entry;
 use modstate::{BootId, BootTime, Identity, Memory, Record};
 use rustix::io::Errno;
 
-use super::evidence::{self, Kind, Sources, Subject};
 use super::policy::{self, Reason, Standing, Verdict};
 use super::report::{Fate, Line};
 use super::wanted::Wishes;
-use super::{aliases, classes, loaded};
+use super::{classes, loaded};
 use crate::places::Places;
 use crate::request::{Autoclean, Mode, Settings};
 use crate::{messages, settings};
@@ -187,7 +188,7 @@ impl Pass<'_> {
             // Before it goes the file is read again.
             Some(Mark::Idle { aliases, .. }) => aliases.clone(),
             _ => {
-                let told = aliases::of_installed(self.places, &self.db, module);
+                let told = aliases::of_loaded(&self.places.sys_module(), &self.db, module);
                 [told.ok_or(Reason::UnknownAliases)?, vec![record.request.clone()]].concat()
             }
         };

@@ -6,10 +6,9 @@
 use std::fmt;
 
 use modfile::ModuleName;
+use modhint::evidence::Sign;
 use modkernel::ModuleState;
 use modstate::BootTime;
-
-use super::evidence::Sign;
 
 /// What is known of a module without looking for signs of use.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,10 +4,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use modcli::Exit;
-
-use super::super::evidence::{KINDS, Kind};
 use super::{World, request, world};
+use modcli::Exit;
+use modhint::evidence::{KINDS, Kind};
 
 /// What keeps a module: files of the system, the module's name, and what is said of it.
 struct Kept {

@@ -21,12 +21,11 @@ use std::path::PathBuf;
 use modfile::ModuleName;
 use modfile::name::normalize_alias;
 
-pub(crate) use mounts::all as all_mounts;
-pub(crate) use sources::Sources;
+pub use sources::Sources;
 
 /// The module in question.
 #[derive(Clone, Debug)]
-pub(crate) struct Subject {
+pub struct Subject {
     /// Its name.
     pub name: ModuleName,
     /// What the kernel asked for, and the aliases that the module's file tells; as far as they are known.
@@ -48,7 +47,7 @@ impl Subject {
 
 /// A sign that a module is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Sign {
+pub enum Sign {
     /// A device is bound to one of its drivers.
     Device(Vec<u8>),
     /// A network interface is of its driver or of its kind.
@@ -58,11 +57,23 @@ pub(crate) enum Sign {
     /// Swap is on a device of its driver.
     Swap(Vec<u8>),
     /// A file system of a type of its is mounted.
-    Mounted { place: Vec<u8>, kind: Vec<u8> },
+    Mounted {
+        /// What is mounted.
+        device: Vec<u8>,
+        /// Where.
+        place: Vec<u8>,
+        /// The type.
+        kind: Vec<u8>,
+    },
     /// Its packet filter table is registered.
     Table(Vec<u8>),
     /// Sockets of its protocol are open.
-    Sockets { protocol: Vec<u8>, count: u64 },
+    Sockets {
+        /// The protocol as the kernel names it.
+        protocol: Vec<u8>,
+        /// How many.
+        count: u64,
+    },
     /// It is chosen in a file of `/proc/sys`.
     Selected(PathBuf),
     /// It was not built with the kernel, and nobody knows whether it counts its users.
@@ -73,35 +84,44 @@ pub(crate) enum Sign {
 
 impl Sign {
     /// Whether somebody uses the module for certain, rather than perhaps.
+    #[must_use]
     pub fn is_use(&self) -> bool {
         !matches!(self, Self::OutOfTree | Self::Unreadable(_))
     }
 }
 
-/// A kind of evidence: the sign that it finds, if any.
-pub(crate) type Kind = fn(&Sources, &Subject) -> Option<Sign>;
+/// A kind of evidence: the signs that it finds, or the fact that it cannot read.
+pub type Kind = fn(&Sources, &Subject) -> Result<Vec<Sign>, Sign>;
 
 /// All kinds of evidence, cheap ones first.
-pub(crate) const KINDS: [Kind; 9] = [
+pub const KINDS: [Kind; 9] = [
     taint::out_of_tree,
     devices::bound,
     interfaces::own,
     block::own,
     swap::on_its_device,
-    mounts::mounted,
+    mounts::own,
     tables::registered,
     sockets::open,
     selected::chosen,
 ];
 
 /// The first sign, among those of `kinds`, that a module is used.
-pub(crate) fn first(kinds: &[Kind], sources: &Sources, subject: &Subject) -> Option<Sign> {
-    kinds.iter().find_map(|kind| kind(sources, subject))
+#[must_use]
+pub fn first(kinds: &[Kind], sources: &Sources, subject: &Subject) -> Option<Sign> {
+    kinds.iter().find_map(|kind| match kind(sources, subject) {
+        Ok(signs) => signs.into_iter().next(),
+        Err(unreadable) => Some(unreadable),
+    })
 }
 
-/// Every kind of sign that a module is used.
-pub(crate) fn all(sources: &Sources, subject: &Subject) -> Vec<Sign> {
-    KINDS.iter().filter_map(|kind| kind(sources, subject)).collect()
+/// Every sign of every kind that a module is used, in the order of the kinds.
+#[must_use]
+pub fn all(sources: &Sources, subject: &Subject) -> Vec<Sign> {
+    KINDS
+        .iter()
+        .flat_map(|kind| kind(sources, subject).unwrap_or_else(|unreadable| vec![unreadable]))
+        .collect()
 }
 
 impl fmt::Display for Sign {
@@ -112,7 +132,9 @@ impl fmt::Display for Sign {
             Self::Interface(name) => write!(formatter, "in use: network interface {}", text(name)),
             Self::BlockDevice(name) => write!(formatter, "in use: block device {}", text(name)),
             Self::Swap(name) => write!(formatter, "in use: swap on {}", text(name)),
-            Self::Mounted { place, kind } => write!(formatter, "in use: {} ({})", text(place), text(kind)),
+            Self::Mounted { place, kind, .. } => {
+                write!(formatter, "in use: {} ({})", text(place), text(kind))
+            }
             Self::Table(name) => write!(formatter, "in use: packet filter table {}", text(name)),
             Self::Sockets { protocol, count } => {
                 write!(formatter, "in use: {count} sockets of {}", text(protocol))
@@ -242,11 +264,12 @@ mod tests {
     #[test]
     fn a_mounted_file_system_of_the_module_is_a_sign() {
         let files = [("proc/mounts", "/dev/a /mnt\\040x squashfs ro 0 0\nh /m fuse.sshfs rw 0 0\n")];
-        let mounted =
-            |place: &str, kind: &str| Some(Sign::Mounted { place: place.into(), kind: kind.into() });
-        assert_eq!(sign(&files, "squashfs", &[]), mounted("/mnt x", "squashfs"));
-        assert_eq!(sign(&files, "m", &["fs-squashfs"]), mounted("/mnt x", "squashfs"));
-        assert_eq!(sign(&files, "fuse", &["fs-fuse"]), mounted("/m", "fuse.sshfs"));
+        let mounted = |device: &str, place: &str, kind: &str| {
+            Some(Sign::Mounted { device: device.into(), place: place.into(), kind: kind.into() })
+        };
+        assert_eq!(sign(&files, "squashfs", &[]), mounted("/dev/a", "/mnt x", "squashfs"));
+        assert_eq!(sign(&files, "m", &["fs-squashfs"]), mounted("/dev/a", "/mnt x", "squashfs"));
+        assert_eq!(sign(&files, "fuse", &["fs-fuse"]), mounted("h", "/m", "fuse.sshfs"));
         assert_eq!(sign(&files, "m", &["fs-squash"]), None);
     }
 

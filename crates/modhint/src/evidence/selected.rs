@@ -11,17 +11,16 @@ const CHOICES: [(&str, &str); 3] = [
     ("sch_", "sys/net/core/default_qdisc"),
 ];
 
-/// A file that names what the module provides.
-pub(super) fn chosen(sources: &Sources, subject: &Subject) -> Option<Sign> {
-    CHOICES.iter().find_map(|(beginning, file)| {
-        let own = subject.name.as_bytes().strip_prefix(beginning.as_bytes())?;
+/// The files that name what the module provides.
+pub(super) fn chosen(sources: &Sources, subject: &Subject) -> Result<Vec<Sign>, Sign> {
+    let mut chosen = Vec::new();
+    for (beginning, file) in CHOICES {
+        let Some(own) = subject.name.as_bytes().strip_prefix(beginning.as_bytes()) else { continue };
         let path = sources.proc.join(file);
-        match read_if_there(&path) {
-            Ok(text) => {
-                let text = text.unwrap_or_default();
-                text.split(u8::is_ascii_whitespace).any(|name| name == own).then_some(Sign::Selected(path))
-            }
-            Err(unreadable) => Some(unreadable),
+        let text = read_if_there(&path)?.unwrap_or_default();
+        if text.split(u8::is_ascii_whitespace).any(|name| name == own) {
+            chosen.push(Sign::Selected(path));
         }
-    })
+    }
+    Ok(chosen)
 }

@@ -7,14 +7,11 @@ use std::os::unix::ffi::OsStrExt;
 use super::sources::{self, Sources};
 use super::{Sign, Subject};
 
-/// A device bound to a driver of the module.
-pub(super) fn bound(sources: &Sources, subject: &Subject) -> Option<Sign> {
-    find(sources, subject).unwrap_or_else(Some)
-}
-
-fn find(sources: &Sources, subject: &Subject) -> Result<Option<Sign>, Sign> {
+/// The devices bound to drivers of the module.
+pub(super) fn bound(sources: &Sources, subject: &Subject) -> Result<Vec<Sign>, Sign> {
     let name = OsStr::from_bytes(subject.name.as_bytes());
     let drivers = sources.sys.join("module").join(name).join("drivers");
+    let mut bound = Vec::new();
     for driver in sources::names_if_there(&drivers)?.unwrap_or_default() {
         let directory = drivers.join(OsStr::from_bytes(&driver));
         for entry in sources::names(&directory)? {
@@ -22,11 +19,11 @@ fn find(sources: &Sources, subject: &Subject) -> Result<Option<Sign>, Sign> {
             let path = directory.join(OsStr::from_bytes(&entry));
             let is_link = fs::symlink_metadata(&path).map(|metadata| metadata.is_symlink());
             match is_link {
-                Ok(true) if entry != b"module" => return Ok(Some(Sign::Device(entry))),
+                Ok(true) if entry != b"module" => bound.push(Sign::Device(entry)),
                 Ok(_) => {}
                 Err(_) => return Err(Sign::Unreadable(path)),
             }
         }
     }
-    Ok(None)
+    Ok(bound)
 }

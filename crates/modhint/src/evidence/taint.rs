@@ -8,10 +8,8 @@ use super::sources::read_if_there;
 use super::{Sign, Sources, Subject};
 
 /// Whether the kernel marks the module as one from outside.
-pub(super) fn out_of_tree(sources: &Sources, subject: &Subject) -> Option<Sign> {
+pub(super) fn out_of_tree(sources: &Sources, subject: &Subject) -> Result<Vec<Sign>, Sign> {
     let name = OsStr::from_bytes(subject.name.as_bytes());
-    match read_if_there(&sources.sys.join("module").join(name).join("taint")) {
-        Ok(text) => text.unwrap_or_default().contains(&b'O').then_some(Sign::OutOfTree),
-        Err(unreadable) => Some(unreadable),
-    }
+    let taint = read_if_there(&sources.sys.join("module").join(name).join("taint"))?.unwrap_or_default();
+    Ok(if taint.contains(&b'O') { vec![Sign::OutOfTree] } else { Vec::new() })
 }

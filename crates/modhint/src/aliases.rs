@@ -1,4 +1,4 @@
-//! The aliases that a loaded module's own file tells.
+//! The aliases in a loaded module's own file.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -6,29 +6,23 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use moddb::ModuleDb;
-use moddb::config::Config;
 use modfile::ReadError;
 use modfile::elf::Layout;
 use modfile::file::{self, Buffers};
 use modfile::{ModuleName, modinfo};
 
-use crate::places::Places;
-
-/// The aliases of a module; `None` if its file cannot be found or read, or is not the one that was loaded.
-pub(crate) fn of_module(places: &Places, module: &ModuleName) -> Option<Vec<Vec<u8>>> {
-    of_installed(places, &ModuleDb::new(places.module_directory.clone(), Config::default()), module)
-}
-
-/// The same out of a database that is at hand.
-pub(super) fn of_installed(places: &Places, db: &ModuleDb, module: &ModuleName) -> Option<Vec<Vec<u8>>> {
+/// The aliases of a loaded module; `None` if its file is not in the database, cannot be read, or is not the one that
+/// was loaded. `sys_module` is the directory that has an entry for each module.
+#[must_use]
+pub fn of_loaded(sys_module: &Path, db: &ModuleDb, module: &ModuleName) -> Option<Vec<Vec<u8>>> {
     let line = db.installed(module)?;
-    let loaded = source_version(places, module);
+    let loaded = source_version(sys_module, module);
     of_file(&line.path, loaded.as_deref()).ok().flatten()
 }
 
 /// What the kernel shows of the source that a loaded module was built from; most kernels show it.
-fn source_version(places: &Places, module: &ModuleName) -> Option<Vec<u8>> {
-    let path = places.sys_module().join(OsStr::from_bytes(module.as_bytes())).join("srcversion");
+fn source_version(sys_module: &Path, module: &ModuleName) -> Option<Vec<u8>> {
+    let path = sys_module.join(OsStr::from_bytes(module.as_bytes())).join("srcversion");
     Some(fs::read(path).ok()?.trim_ascii().to_vec())
 }
 

@@ -2,13 +2,10 @@
 
 use super::{Sign, Sources, Subject};
 
-/// A protocol of the module that has sockets.
-pub(super) fn open(sources: &Sources, subject: &Subject) -> Option<Sign> {
-    let text = match sources.protocols() {
-        Ok(text) => text.unwrap_or_default(),
-        Err(unreadable) => return Some(unreadable),
-    };
-    text.split(|&byte| byte == b'\n').skip(1).find_map(|line| {
+/// The protocols of the module that have sockets.
+pub(super) fn open(sources: &Sources, subject: &Subject) -> Result<Vec<Sign>, Sign> {
+    let text = sources.protocols()?.unwrap_or_default();
+    let protocols = text.split(|&byte| byte == b'\n').skip(1).filter_map(|line| {
         // protocol size sockets memory press maxhdr slab module ... (net/core/sock.c of the kernel)
         let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
         let protocol = fields.next()?;
@@ -18,5 +15,6 @@ pub(super) fn open(sources: &Sources, subject: &Subject) -> Option<Sign> {
         let count: u64 = std::str::from_utf8(sockets).ok()?.parse().ok()?;
         (module == subject.name.as_bytes() && count > 0)
             .then(|| Sign::Sockets { protocol: protocol.to_vec(), count })
-    })
+    });
+    Ok(protocols.collect())
 }

@@ -15,7 +15,8 @@ use super::Sign;
 const LONGEST_FILE: u64 = 32 << 20;
 
 /// One look at the system.
-pub(crate) struct Sources {
+#[derive(Debug)]
+pub struct Sources {
     pub(super) sys: PathBuf,
     pub(super) proc: PathBuf,
     interfaces: OnceCell<Result<Vec<Interface>, Sign>>,
@@ -46,6 +47,7 @@ pub(super) struct BlockDevice {
 
 impl Sources {
     /// A look at the system whose sysfs and proc are these; nothing is read yet.
+    #[must_use]
     pub fn new(sys: &Path, proc: &Path) -> Self {
         Self {
             sys: sys.to_owned(),

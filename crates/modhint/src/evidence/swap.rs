@@ -6,12 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{Sign, Sources, Subject};
 
-/// A swap device that the module drives.
-pub(super) fn on_its_device(sources: &Sources, subject: &Subject) -> Option<Sign> {
-    find(sources, subject).unwrap_or_else(Some)
-}
-
-fn find(sources: &Sources, subject: &Subject) -> Result<Option<Sign>, Sign> {
+/// The swap devices that the module drives.
+pub(super) fn on_its_device(sources: &Sources, subject: &Subject) -> Result<Vec<Sign>, Sign> {
+    let mut found = Vec::new();
     for line in sources.swaps()?.split(|&byte| byte == b'\n').skip(1) {
         let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
         let (Some(file), Some(kind)) = (fields.next(), fields.next()) else { continue };
@@ -27,8 +24,8 @@ fn find(sources: &Sources, subject: &Subject) -> Result<Option<Sign>, Sign> {
             drivers.extend(super::sources::module_of(&disk.join("device"))?);
         }
         if drivers.contains(&subject.name) {
-            return Ok(Some(Sign::Swap(file.to_vec())));
+            found.push(Sign::Swap(file.to_vec()));
         }
     }
-    Ok(None)
+    Ok(found)
 }

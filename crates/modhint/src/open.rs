@@ -1,6 +1,5 @@
-//! Who uses a module beside other modules, as far as the system shows: network interfaces that it drives, and
-//! processes that have its device nodes open. What cannot be read names nobody: this is for people who ask why a
-//! module stays, and proves nothing about one that nobody is found to use.
+//! Which processes have device nodes of a module open. What cannot be read names nobody: this is for people who ask
+//! why a module stays, and proves nothing about one that nobody is found to use.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -12,16 +11,7 @@ use std::path::Path;
 
 use modfile::ModuleName;
 
-/// Where to look.
-#[derive(Clone, Copy, Debug)]
-pub struct Views<'a> {
-    /// Where sysfs is mounted.
-    pub sys: &'a Path,
-    /// Where proc is mounted.
-    pub proc: &'a Path,
-    /// Where device nodes are.
-    pub dev: &'a Path,
-}
+use crate::system::System;
 
 /// Whether a module has an alias.
 pub type HasAlias<'a> = &'a dyn Fn(&str) -> bool;
@@ -43,27 +33,7 @@ impl fmt::Display for OpenNode {
     }
 }
 
-impl Views<'_> {
-    /// The network interfaces whose driver the module is, or whose kind it provides by an alias
-    /// `rtnl-link-KIND`; sorted.
-    #[must_use]
-    pub fn interfaces(&self, module: &ModuleName, has_alias: HasAlias<'_>) -> Vec<String> {
-        let mut found = Vec::new();
-        for interface in fs::read_dir(self.sys.join("class/net")).into_iter().flatten().flatten() {
-            let path = interface.path();
-            let of_kind = || {
-                let uevent = fs::read_to_string(path.join("uevent")).unwrap_or_default();
-                let kind = uevent.lines().find_map(|line| line.strip_prefix("DEVTYPE="));
-                kind.is_some_and(|kind| has_alias(&format!("rtnl-link-{kind}")))
-            };
-            if is_driver(module, &path.join("device")) || of_kind() {
-                found.push(interface.file_name().to_string_lossy().into_owned());
-            }
-        }
-        found.sort();
-        found
-    }
-
+impl System<'_> {
     /// The device nodes of the module that processes have open, by process. Those of other users' processes only
     /// root can see.
     #[must_use]
@@ -114,15 +84,15 @@ mod tests {
 
     use super::*;
 
-    fn views(root: &Path) -> Views<'_> {
-        Views { sys: root, proc: root, dev: Path::new("/dev") }
+    fn system(root: &Path) -> System<'_> {
+        System { sys: root, proc: root, dev: Path::new("/dev") }
     }
 
     #[test]
     fn an_open_node_is_known_by_the_alias_that_names_its_numbers() {
-        let views = views(Path::new("/nonexistent"));
+        let system = system(Path::new("/nonexistent"));
         let is_of = |alias: &str, file: &str| {
-            views.is_node_of(&"m".into(), &|wanted: &str| wanted == alias, Path::new(file))
+            system.is_node_of(&"m".into(), &|wanted: &str| wanted == alias, Path::new(file))
         };
         assert!(is_of("char-major-1-3", "/dev/null"));
         assert!(!is_of("char-major-1-4", "/dev/null"));
@@ -139,30 +109,8 @@ mod tests {
         symlink("/nonexistent", fd.join("8")).unwrap();
         fs::write(root.path().join("42/comm"), "reader\n").unwrap();
         let is_null = |alias: &str| alias == "char-major-1-3";
-        let found = views(root.path()).open_nodes(&"m".into(), &is_null);
+        let found = system(root.path()).open_nodes(&"m".into(), &is_null);
         assert_eq!(found.iter().map(OpenNode::to_string).collect::<Vec<_>>(), ["/dev/null by reader (42)"]);
-        assert_eq!(views(root.path()).open_nodes(&"m".into(), &|_| false), []);
-    }
-
-    #[test]
-    fn interfaces_are_known_by_their_driver_or_their_kind() {
-        let root = tempfile::tempdir().unwrap();
-        let net = root.path().join("class/net");
-        for (name, driver, kind) in
-            [("eth0", "e1000e", ""), ("lo", "", ""), ("br0", "", "bridge"), ("eth1", "igb", "")]
-        {
-            let interface = net.join(name);
-            fs::create_dir_all(interface.join("device/driver")).unwrap();
-            fs::write(interface.join("uevent"), format!("INTERFACE={name}\nDEVTYPE={kind}\n")).unwrap();
-            if !driver.is_empty() {
-                symlink(format!("../../../module/{driver}"), interface.join("device/driver/module")).unwrap();
-            }
-        }
-        let of = |module: &str, alias: &str| {
-            views(root.path()).interfaces(&module.into(), &|wanted: &str| wanted == alias)
-        };
-        assert_eq!(of("e1000e", ""), ["eth0"]);
-        assert_eq!(of("bridge", "rtnl-link-bridge"), ["br0"]);
-        assert_eq!(of("igc", "rtnl-link-vlan"), [""; 0]);
+        assert_eq!(system(root.path()).open_nodes(&"m".into(), &|_| false), []);
     }
 }
