@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use moddb::ModuleEntry;
 use modfile::ModuleName;
 use modkernel::{Native, Sysfs};
+use modload::{Cause, LoadFailure, Loaded};
 use rustix::io::Errno;
 
 use crate::diagnose::facts::{FileFacts, SystemFacts};
 use crate::diagnose::{self, blacklist, builtin, command, directory, present};
-use crate::execute::{Cause, InsertFailure, Loaded};
 use crate::tool::{Run, running_release};
 
 impl Run<'_> {
     /// What can be found out about a failure.
-    pub fn hints(&self, failure: &InsertFailure) -> Vec<String> {
+    pub fn hints(&self, failure: &LoadFailure) -> Vec<String> {
         match &failure.cause {
             Cause::File { path, error } => {
                 if let Some(hint) = missing_file(path, error.errno()) {

@@ -8,13 +8,13 @@ use modcli::{Ended, Exit};
 use moddb::{FoundIn, ModuleEntry};
 use modfile::ModuleName;
 use modkernel::Native;
+use modload::plan::{self, Target};
+use modload::{Cause, Execution, LoadFailure, Loaded};
 
 use crate::caller::{self, Caller};
 use crate::diagnose::blacklist;
-use crate::execute::{Cause, Execution, InsertFailure, Loaded};
 use crate::kernel::Terms;
 use crate::messages;
-use crate::plan::{self, Target};
 use crate::remember;
 use crate::request::{AfterFailure, Insert, Wanted, absolute};
 use crate::tool::Run;
@@ -71,7 +71,7 @@ fn load(
         run.hint_about_present(entry, &wanted.params, is_builtin);
         if request.first_time {
             let (module, params) = (entry.name.clone(), wanted.params.clone());
-            let failure = InsertFailure { module, params, cause: Cause::Present, inserted: Box::default() };
+            let failure = LoadFailure { module, params, cause: Cause::Present, inserted: Box::default() };
             return Err(fail(run, entry, &failure));
         }
         if request.mode.is_real() && !is_builtin {
@@ -93,12 +93,12 @@ fn load(
         return Ok(());
     }
     let target = Target { entry, params: &wanted.params, ignore_commands: request.ignore_commands };
-    let plan = plan::insert(&run.db, &target);
+    let plan = plan::load(&run.db, &target);
     run.report_tables();
     for note in &plan.notes {
         run.session.reporter.error(messages::note(note));
     }
-    match execution.insert(&plan, request.flags) {
+    match execution.load(&plan, request.flags) {
         Ok(loaded) => {
             run.name_blacklisted(&loaded, &entry.name);
             if request.mode.is_real() {
@@ -117,7 +117,7 @@ fn load(
     }
 }
 
-fn fail(run: &Run<'_>, entry: &ModuleEntry, failure: &InsertFailure) -> Failed {
+fn fail(run: &Run<'_>, entry: &ModuleEntry, failure: &LoadFailure) -> Failed {
     let reporter = &run.session.reporter;
     reporter.error(messages::could_not_insert(&entry.name, failure.errno()));
     if reporter.wants_hints() {

@@ -9,8 +9,9 @@ use modkernel::Native as System;
 use modkernel::{KernelOps, Rehearsal};
 #[cfg(feature = "libkmod")]
 use modkernel_libkmod::LibKmod as System;
+use modload::{Effect, Execution, Presence};
 
-use crate::execute::Execution;
+use crate::observer::Teller;
 use crate::request::{AfterFailure, Mode, Persist};
 use crate::settings::{Keeping, ROOT, Settings};
 use crate::tool::Run;
@@ -35,26 +36,34 @@ impl Run<'_> {
         deed: &mut dyn FnMut(&mut Execution<'_>) -> Result<Exit, Ended>,
     ) -> Result<Exit, Ended> {
         let system = System::of_system();
+        let observer =
+            Teller { session: self.session, shows: terms.mode.shows(), after_failure: terms.after_failure };
         if !terms.mode.is_real() {
-            return deed(&mut self.execution(&mut Rehearsal::new(system), terms));
+            return deed(&mut self.execution(&mut Rehearsal::new(system), &observer, terms));
         }
         let sys_module = system.sysfs().modules().to_owned();
         let settings = self.settings(&sys_module, terms.persist);
         let mut kernel = Keeping::new(system, &settings);
-        let done = deed(&mut self.execution(&mut kernel, terms));
+        let done = deed(&mut self.execution(&mut kernel, &observer, terms));
         kernel.restore();
         done
     }
 
-    fn execution<'a>(&'a self, kernel: &'a mut dyn KernelOps, terms: Terms) -> Execution<'a> {
+    fn execution<'a>(
+        &'a self,
+        kernel: &'a mut dyn KernelOps,
+        observer: &'a Teller<'a>,
+        terms: Terms,
+    ) -> Execution<'a> {
         Execution {
             kernel,
-            mode: terms.mode,
-            after_failure: terms.after_failure,
-            first_time: terms.first_time,
-            reporter: &self.session.reporter,
-            output: &self.session.output,
+            observer,
             commands: &self.commands,
+            terms: modload::Terms {
+                effect: if terms.mode.is_real() { Effect::Real } else { Effect::Rehearsed },
+                presence: if terms.mode.asks_kernel() { Presence::Counts } else { Presence::Ignored },
+                first_time: terms.first_time,
+            },
             pause: &std::thread::sleep,
         }
     }

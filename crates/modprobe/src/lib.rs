@@ -1,21 +1,20 @@
 //! `modprobe` loads and unloads kernel modules together with what they depend on.
 //!
-//! [`run`] reads the command line into a [`request`]; names are looked up in the module database; a [`plan`]
-//! says what is to be done, and [`execute`] does it. Dry run, `-D`, `-v` and the deed itself share that path.
+//! [`run`] reads the command line into a [`request`]; names are looked up in the module database; a plan
+//! says what is to be done, and `modload` carries it out. Dry run, `-D`, `-v` and the deed itself share that path.
 
 pub mod caller;
 mod cli;
 mod database;
 mod diagnose;
 mod env;
-pub mod execute;
 mod hints;
 mod insert;
 mod kernel;
 mod messages;
+pub mod observer;
 mod once;
 pub mod paths;
-pub mod plan;
 mod query;
 pub mod remember;
 mod remove;
@@ -26,5 +25,4 @@ mod show;
 mod tool;
 
 pub use crate::cli::DEFINITION;
-pub use crate::env::{CommandEnvironment, Environment};
 pub use crate::tool::run;

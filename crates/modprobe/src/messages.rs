@@ -13,10 +13,12 @@ use moddb::config::files::FileProblem;
 use moddb::index::IndexError;
 use moddb::paths::Table;
 use modfile::ModuleName;
+use modload::Refusal;
+use modload::command::Verb;
+use modload::plan::Note;
 use modstate::settings::Notice;
 use rustix::io::Errno;
 
-use crate::plan::Note;
 use crate::request::Problem;
 use crate::requester::Requester;
 
@@ -69,11 +71,15 @@ pub(crate) fn command_failed(command: &[u8], module: &ModuleName, code: i32) -> 
 }
 
 pub(crate) fn command_not_started(
-    verb: &str,
+    verb: Verb,
     command: &[u8],
     module: &ModuleName,
     error: &io::Error,
 ) -> Vec<u8> {
+    let verb = match verb {
+        Verb::Install => "install",
+        Verb::Remove => "remove",
+    };
     join(&[
         format!("Could not run {verb} command '").as_bytes(),
         command,
@@ -94,20 +100,14 @@ pub(crate) fn command_within_itself(module: &ModuleName, command: &[u8]) -> Vec<
     ])
 }
 
-pub(crate) fn remove_command_failed(module: &ModuleName) -> Vec<u8> {
-    join(&[b"Error running remove command for ", module.as_bytes()])
-}
-
-pub(crate) fn is_builtin(module: &ModuleName) -> Vec<u8> {
-    join(&[b"Module ", module.as_bytes(), b" is builtin."])
-}
-
-pub(crate) fn is_absent(module: &ModuleName) -> Vec<u8> {
-    join(&[b"Module ", module.as_bytes(), b" is not in kernel."])
-}
-
-pub(crate) fn is_in_use(module: &ModuleName) -> Vec<u8> {
-    join(&[b"Module ", module.as_bytes(), b" is in use."])
+pub(crate) fn refused(module: &ModuleName, refusal: Refusal) -> Vec<u8> {
+    let name = module.as_bytes();
+    match refusal {
+        Refusal::Builtin => join(&[b"Module ", name, b" is builtin."]),
+        Refusal::Absent => join(&[b"Module ", name, b" is not in kernel."]),
+        Refusal::InUse => join(&[b"Module ", name, b" is in use."]),
+        Refusal::Command => join(&[b"Error running remove command for ", name]),
+    }
 }
 
 pub(crate) fn could_not_remove(module: &ModuleName, error: &io::Error) -> Vec<u8> {

@@ -7,9 +7,6 @@ use std::path::{Path, PathBuf};
 use modhint::system::System;
 use modstate::settings;
 
-/// Where a command looks for programs if nobody has set a path.
-pub const COMMANDS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// Directories of the system, as values so that tests put others in their place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {

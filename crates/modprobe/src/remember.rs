@@ -3,30 +3,21 @@
 //!
 //! A courtesy: without a place to remember it in nothing is wrong, and nothing is said.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use modfile::ModuleName;
+use modload::{Demand, Loaded};
 use modstate::{BootId, BootTime, Identity, Memory, Record, Role};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::execute::Loaded;
 use crate::paths::Places;
-
-/// On whose behalf modules are loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The kernel asked for this name, or an old kernel's `-k` stood before it.
-    OnDemand(OsString),
-    /// Somebody wants them.
-    Wanted,
-}
 
 /// Writes down how the modules of a plan came in. What fails only means that a module stays.
 pub(crate) fn remember(
     places: &Places,
-    origin: &Origin,
+    origin: &Demand,
     sys_module: &Path,
     target: &ModuleName,
     loaded: &Loaded,
@@ -35,7 +26,7 @@ pub(crate) fn remember(
     let memory = Memory::new(&places.memory);
     let identity = |module| Identity::of_loaded(sys_module, module, &boot).ok().flatten();
     match origin {
-        Origin::OnDemand(request) => {
+        Demand::Kernel(request) => {
             // Only who brought a module in may say that it came in on demand.
             for module in &loaded.inserted {
                 if let Some(identity) = identity(module) {
@@ -44,7 +35,7 @@ pub(crate) fn remember(
                 }
             }
         }
-        Origin::Wanted => {
+        Demand::Person => {
             for module in loaded.inserted.iter().chain(&loaded.present) {
                 if let Some(identity) = identity(module) {
                     let _ = memory.write_pin(module, &identity);
@@ -87,7 +78,7 @@ mod tests {
             present: vec!["there".into()],
         };
         let memory = Memory::new(at("memory"));
-        let on_demand = Origin::OnDemand("net-pf-29".into());
+        let on_demand = Demand::Kernel("net-pf-29".into());
         remember(&places, &on_demand, &at("sys"), &"a".into(), &loaded);
         let records = memory.records().unwrap();
         let roles: Vec<_> = records
@@ -103,7 +94,7 @@ mod tests {
             [("a".into(), Role::Target, request.clone()), ("dep".into(), Role::Dependency, request)]
         );
         assert_eq!(memory.pins().unwrap().len(), 0);
-        remember(&places, &Origin::Wanted, &at("sys"), &"a".into(), &loaded);
+        remember(&places, &Demand::Person, &at("sys"), &"a".into(), &loaded);
         let pins: Vec<_> =
             memory.pins().unwrap().iter().map(|(name, _)| name.to_text().into_owned()).collect();
         assert_eq!(pins, ["a", "dep", "there"]);
@@ -115,7 +106,7 @@ mod tests {
         let places =
             Places { proc: root.path().join("none"), memory: root.path().join("m"), ..Places::default() };
         let loaded = Loaded { inserted: vec!["a".into()], present: Vec::new() };
-        remember(&places, &Origin::Wanted, root.path(), &"a".into(), &loaded);
+        remember(&places, &Demand::Person, root.path(), &"a".into(), &loaded);
         assert!(!root.path().join("m").exists());
     }
 }

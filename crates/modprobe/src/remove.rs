@@ -6,11 +6,11 @@ use modcli::{Ended, Exit};
 use modfile::ModuleName;
 use modhint::users::Users;
 use modkernel::{KernelOps, Native};
+use modload::plan::{self, UnloadOptions, UnloadPlan};
+use modload::{Execution, Manner, Outcome, Stopped};
 
-use crate::execute::{Execution, Manner, Outcome};
 use crate::kernel::Terms;
 use crate::messages;
-use crate::plan::{self, Removal, RemoveOptions};
 use crate::request::Remove;
 use crate::tool::Run;
 
@@ -33,7 +33,7 @@ fn all(run: &Run<'_>, request: &Remove, execution: &mut Execution<'_>) -> Result
     let sysfs = native.sysfs();
     // A module that is not there has no holders.
     let holders = |module: &ModuleName| sysfs.holders(module).unwrap_or_default();
-    let options = RemoveOptions {
+    let options = UnloadOptions {
         ignore_commands: request.ignore_commands,
         holders: if request.with_holders { Some(&holders) } else { None },
     };
@@ -47,16 +47,16 @@ fn all(run: &Run<'_>, request: &Remove, execution: &mut Execution<'_>) -> Result
         }
         for entry in &found {
             let mut notes = Vec::new();
-            let removal = plan::remove(&run.db, entry, &options, &mut notes);
+            let removal = plan::unload(&run.db, entry, &options, &mut notes);
             run.report_tables();
             for note in &notes {
                 run.session.reporter.error(messages::note(note));
             }
-            let outcome = execution.remove(&removal, manner);
+            let outcome = execution.unload(&removal, manner);
             if !matches!(outcome, Ok(Outcome::Gone)) && run.session.reporter.wants_hints() {
                 hint_about_users(run, &removal, execution.kernel);
             }
-            if outcome? == Outcome::Stays {
+            if outcome.map_err(|Stopped| Ended(Exit::Failure))? == Outcome::Stays {
                 exit = Exit::Failure;
                 break;
             }
@@ -65,7 +65,7 @@ fn all(run: &Run<'_>, request: &Remove, execution: &mut Execution<'_>) -> Result
     Ok(exit)
 }
 
-fn hint_about_users(run: &Run<'_>, removal: &Removal, kernel: &dyn KernelOps) {
+fn hint_about_users(run: &Run<'_>, removal: &UnloadPlan, kernel: &dyn KernelOps) {
     let Some(module) = used(removal, kernel) else { return };
     let holders = kernel.holders(module).unwrap_or_default();
     if let Some(hint) = Users::gather(module, &holders, &run.places.shown(), &run.db).hint() {
@@ -74,7 +74,7 @@ fn hint_about_users(run: &Run<'_>, removal: &Removal, kernel: &dyn KernelOps) {
 }
 
 /// The first module of a plan that somebody uses: there its removal ended.
-fn used<'r>(removal: &'r Removal, kernel: &dyn KernelOps) -> Option<&'r ModuleName> {
+fn used<'r>(removal: &'r UnloadPlan, kernel: &dyn KernelOps) -> Option<&'r ModuleName> {
     let before = removal.after.iter().chain(&removal.holders).find_map(|removal| used(removal, kernel));
     let itself = || matches!(kernel.use_count(&removal.module), Ok(Some(count)) if count > 0);
     before.or_else(|| itself().then_some(&removal.module))

@@ -3,18 +3,17 @@
 use std::os::unix::ffi::OsStrExt;
 
 use modfile::ModuleName;
-
-use crate::plan::{InsertAction, InsertStep};
+use modload::plan::{Action, Step};
 
 /// The line for a step of loading; a module that is only a name has none.
 // compat: a space follows the path or command even when no parameters do.
 #[must_use]
-pub fn insertion(step: &InsertStep) -> Option<Vec<u8>> {
+pub fn insertion(step: &Step) -> Option<Vec<u8>> {
     match &step.action {
-        InsertAction::File(path) => Some(words(&[b"insmod", path.as_os_str().as_bytes(), &step.params])),
-        InsertAction::Command { line, .. } => Some(words(&[b"install", line, &step.params])),
-        InsertAction::Builtin => Some(words(&[b"builtin", step.module.as_bytes()])),
-        InsertAction::NoFile => None,
+        Action::File(path) => Some(words(&[b"insmod", path.as_os_str().as_bytes(), &step.params])),
+        Action::Command { line, .. } => Some(words(&[b"install", line, &step.params])),
+        Action::Builtin => Some(words(&[b"builtin", step.module.as_bytes()])),
+        Action::NoFile => None,
     }
 }
 

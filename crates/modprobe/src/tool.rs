@@ -10,19 +10,19 @@ use moddb::paths::{self, ModuleDir};
 use moddb::{ModuleDb, TableProblem};
 use modfile::ReadError;
 use modkernel::Native;
+use modload::{CommandEnvironment, Demand, Environment};
 use rustix::io::Errno;
 
 use crate::caller::{self, Caller};
 use crate::cli;
 use crate::database;
 use crate::diagnose::facts::kernel_command_line;
-use crate::env::{CommandEnvironment, Environment};
+use crate::env;
 use crate::insert;
 use crate::messages;
 use crate::once::{self, Telling};
 use crate::paths::Places;
 use crate::query;
-use crate::remember::Origin;
 use crate::remove;
 use crate::request::{Action, AfterFailure, Format, Place, Request, Symbols};
 use crate::requester::{self, Requester};
@@ -33,7 +33,7 @@ pub(crate) struct Run<'a> {
     pub session: &'a Session,
     pub places: Places,
     pub caller: Caller,
-    pub origin: Origin,
+    pub origin: Demand,
     pub release: OsString,
     pub db: ModuleDb,
     pub commands: CommandEnvironment,
@@ -47,7 +47,7 @@ pub(crate) struct Run<'a> {
 pub fn run(session: &Session) -> anyhow::Result<Exit> {
     let places = Places::default();
     let caller = Caller::of_process(&places.proc, &session.argv);
-    let mut environment = Environment::of_process();
+    let mut environment = Environment::new(std::env::var_os);
     if caller == Caller::Kernel {
         environment.options = None;
     }
@@ -68,7 +68,7 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
         session.reporter.message(severity, text);
     }
     let origin = origin(caller, &environment, &parsed);
-    let commands = CommandEnvironment::new(&environment, &parsed, &origin);
+    let commands = CommandEnvironment::new(&environment, env::handed_on(&parsed), &origin);
     let run = Run { session, places, caller, origin, release, db, commands, modutils: Modutils::default() };
     let requester = run.requester();
     let exit = run.act(&request.action);
@@ -82,13 +82,13 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
 }
 
 /// On whose behalf this process loads modules.
-fn origin(caller: Caller, environment: &Environment, parsed: &Parsed) -> Origin {
+fn origin(caller: Caller, environment: &Environment, parsed: &Parsed) -> Demand {
     let request = match caller {
         Caller::Kernel => parsed.operands.first(),
         Caller::Anyone if parsed.has(cli::AUTOCLEAN) => parsed.operands.first(),
         Caller::Anyone => environment.request.as_ref(),
     };
-    request.map_or(Origin::Wanted, |request| Origin::OnDemand(request.clone()))
+    request.map_or(Demand::Person, |request| Demand::Kernel(request.clone()))
 }
 
 /// The kernel's own forms are taken apart without building the definition of all options.
@@ -99,7 +99,8 @@ fn parse(session: &Session, environment: &Environment) -> Result<Parsed, Ended> 
             session.apply(cli::DEFINITION.threshold, &parsed);
             parsed
         }
-        None => session.parse_arguments(&cli::DEFINITION, &environment.extend(&session.argv))?,
+        None => session
+            .parse_arguments(&cli::DEFINITION, &env::extend(&session.argv, environment.options.as_deref()))?,
     };
     if parsed.has(cli::AUTOCLEAN) {
         session.reporter.silence();
@@ -141,7 +142,7 @@ impl Run<'_> {
     pub fn report_tables(&self) {
         let problems = self.db.take_problems();
         // The old kernels' form asks for quiet as well, by whomever it is given.
-        if matches!(self.origin, Origin::OnDemand(_)) {
+        if matches!(self.origin, Demand::Kernel(_)) {
             // Without the first of them all the others are of no use.
             if let Some(problem) = problems.first() {
                 self.log_once(problem);

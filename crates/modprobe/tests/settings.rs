@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
+#[path = "../../modload/tests/common/mod.rs"]
 mod common;
 
 use std::fs;
@@ -10,15 +11,17 @@ use std::path::{Path, PathBuf};
 use common::world;
 use fixtures::Shown;
 use modcli::sink::Sink;
-use modcli::{Output, Reporter};
+use modcli::{Output, Reporter, Session};
 use modkernel::{InsertFlags, KernelOps, Recording};
-use modprobe::execute::{Execution, InsertFailure, Loaded, Manner, Outcome};
+use modload::plan::{self, UnloadOptions};
+use modload::{
+    CommandEnvironment, Demand, Effect, Environment, Execution, LoadFailure, Loaded, Manner, Outcome,
+    Presence, Terms,
+};
+use modprobe::observer::Teller;
 use modprobe::paths::Places;
-use modprobe::plan::{self, RemoveOptions};
-use modprobe::remember::Origin;
-use modprobe::request::{AfterFailure, Mode, Persist};
+use modprobe::request::{AfterFailure, Persist};
 use modprobe::settings::{Keeping, Modutils, Settings};
-use modprobe::{CommandEnvironment, Environment};
 use rustix::io::Errno;
 
 const FILE: &str = "var/settings/top";
@@ -46,11 +49,11 @@ fn system(modutils: &str, modprobe: &str) -> System {
 /// A run of modprobe.
 struct Run {
     persist: Persist,
-    origin: Origin,
+    origin: Demand,
     params: &'static str,
 }
 
-const BY_HAND: Run = Run { persist: Persist::AsConfigured, origin: Origin::Wanted, params: "" };
+const BY_HAND: Run = Run { persist: Persist::AsConfigured, origin: Demand::Person, params: "" };
 
 impl System {
     fn path(&self, path: &str) -> PathBuf {
@@ -98,10 +101,14 @@ impl System {
     ) -> (String, T) {
         let (stdout, stderr) = (Shown::default(), Shown::default());
         let sink = Sink::new("modprobe", modcli::sink::Places::default(), Some(Box::new(stderr.clone())));
-        let reporter = Reporter::new(sink);
-        let output = Output::to(Box::new(stdout));
-        let commands =
-            CommandEnvironment::new(&Environment::default(), &modcli::getopt::Parsed::default(), &run.origin);
+        let session = Session {
+            program: "modprobe",
+            argv: Vec::new(),
+            closed: modcli::startup::closed_descriptors(),
+            reporter: Reporter::new(sink),
+            output: Output::to(Box::new(stdout)),
+        };
+        let commands = CommandEnvironment::new(&Environment::default(), [], &run.origin);
         let places = Places {
             proc: self.path("proc"),
             memory: self.path("run"),
@@ -116,18 +123,15 @@ impl System {
             modutils: &modutils,
             origin: &run.origin,
             persist: run.persist,
-            reporter: &reporter,
+            reporter: &session.reporter,
             owner: rustix::process::geteuid().as_raw(),
         };
         let mut kernel = Keeping::new(&mut self.kernel, &settings);
         let result = deed(
             &mut Execution {
                 kernel: &mut kernel,
-                mode: Mode::Real { show: false },
-                after_failure: AfterFailure::Stop,
-                first_time: false,
-                reporter: &reporter,
-                output: &output,
+                observer: &Teller { session: &session, shows: false, after_failure: AfterFailure::Stop },
+                terms: Terms { effect: Effect::Real, presence: Presence::Counts, first_time: false },
                 commands: &commands,
                 pause: &|_| {},
             },
@@ -138,10 +142,10 @@ impl System {
         (said.replace(self.root.path().to_str().unwrap(), ""), result)
     }
 
-    fn insert(&mut self, run: Run) -> (String, Result<Loaded, InsertFailure>) {
+    fn insert(&mut self, run: Run) -> (String, Result<Loaded, LoadFailure>) {
         let params = run.params;
         self.run(run, |execution, modules| {
-            execution.insert(&modules.plan("top", params), InsertFlags::default())
+            execution.load(&modules.plan("top", params), InsertFlags::default())
         })
     }
 
@@ -155,9 +159,9 @@ impl System {
     fn remove(&mut self, run: Run, manner: Manner) -> (String, Option<Outcome>) {
         let holders = |_: &_| Vec::new();
         self.run(run, |execution, modules| {
-            let options = RemoveOptions { ignore_commands: false, holders: Some(&holders) };
-            let plan = plan::remove(&modules.db, &modules.entry("top"), &options, &mut Vec::new());
-            execution.remove(&plan, manner).ok()
+            let options = UnloadOptions { ignore_commands: false, holders: Some(&holders) };
+            let plan = plan::unload(&modules.db, &modules.entry("top"), &options, &mut Vec::new());
+            execution.unload(&plan, manner).ok()
         })
     }
 
@@ -242,7 +246,7 @@ fn a_value_that_is_refused_is_one_warning_and_the_module_is_loaded() {
 fn in_a_request_of_the_kernel_what_may_need_another_module_is_one_line_in_the_log() {
     let mut system = system("persist top\npersist top sysctl net/core/default_qdisc\n", "");
     system.write(FILE, "sysctl/net/core/default_qdisc = fq\nparameters/a = 5\n");
-    let (said, loaded) = system.insert(Run { origin: Origin::OnDemand("fs-top".into()), ..BY_HAND });
+    let (said, loaded) = system.insert(Run { origin: Demand::Kernel("fs-top".into()), ..BY_HAND });
     assert!(loaded.is_ok());
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(

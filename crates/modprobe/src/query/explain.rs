@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use moddb::{FoundIn, ModuleDb, ModuleEntry};
 use modkernel::{KernelOps, ModuleState};
+use modload::plan::{self, Action, LoadPlan, Role, Target};
 
-use crate::plan::{self, InsertAction, InsertPlan, Role, Target};
 use crate::query::json;
 use crate::show;
 
@@ -38,7 +38,7 @@ fn one(
     kernel: &dyn KernelOps,
     forbidden: &str,
 ) -> Explained {
-    let plan = plan::insert(db, &Target { entry, params: b"", ignore_commands: false });
+    let plan = plan::load(db, &Target { entry, params: b"", ignore_commands: false });
     let is_builtin = entry.is_builtin() || db.is_builtin(&entry.name);
     Explained {
         module: entry.name.to_text().into_owned(),
@@ -88,7 +88,7 @@ fn role(role: Role) -> &'static str {
 }
 
 /// The lines of the configuration that had a part, each once, in the order in which they are looked at.
-fn lines(db: &ModuleDb, name: &[u8], entry: &ModuleEntry, plan: &InsertPlan) -> Vec<String> {
+fn lines(db: &ModuleDb, name: &[u8], entry: &ModuleEntry, plan: &LoadPlan) -> Vec<String> {
     let config = db.config();
     let mut lines: Vec<String> = Vec::new();
     let mut add = |line: String| {
@@ -122,18 +122,18 @@ fn lines(db: &ModuleDb, name: &[u8], entry: &ModuleEntry, plan: &InsertPlan) -> 
     lines
 }
 
-fn blocked(db: &ModuleDb, entry: &ModuleEntry, plan: &InsertPlan, forbidden: &str) -> Vec<String> {
+fn blocked(db: &ModuleDb, entry: &ModuleEntry, plan: &LoadPlan, forbidden: &str) -> Vec<String> {
     let mut blocked = Vec::new();
     if let (Some(line), Some(_)) = (db.config().blacklisted(entry.name.as_bytes()), &entry.alias) {
         blocked.push(format!("{} blacklists {}, and it was found through an alias", line.origin, entry.name));
     }
     for step in plan.steps.iter().filter(|step| step.role != Role::Wished) {
         match &step.action {
-            InsertAction::File(path) if !path.exists() => {
+            Action::File(path) if !path.exists() => {
                 blocked.push(format!("{} is not there: run depmod", path.display()));
             }
-            InsertAction::NoFile => blocked.push(format!("{} is only a name: it has no file", step.module)),
-            InsertAction::Command { line, origin } => {
+            Action::NoFile => blocked.push(format!("{} is only a name: it has no file", step.module)),
+            Action::Command { line, origin } => {
                 blocked.push(format!(
                     "{origin} replaces the load of {} by: {}",
                     step.module,

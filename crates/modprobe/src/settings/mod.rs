@@ -14,12 +14,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use modcli::{Reporter, Severity};
 use modfile::ModuleName;
+use modload::Demand;
 use modstate::config::What;
 use modstate::settings::{self, Header, Notice, PutBack, Restoring, Saved, Saving};
 
 use crate::messages;
 use crate::paths::Places;
-use crate::remember::Origin;
 use crate::request::Persist;
 
 pub use keeping::{Inserted, Keeping};
@@ -38,7 +38,7 @@ pub struct Settings<'a> {
     /// What modutils.d says.
     pub modutils: &'a Modutils,
     /// On whose behalf modules come in.
-    pub origin: &'a Origin,
+    pub origin: &'a Demand,
     /// Whether this run saves them and puts them back.
     pub persist: Persist,
     /// Messages.
@@ -80,8 +80,8 @@ impl Settings<'_> {
     fn put_back(&self) -> PutBack {
         match (self.persist, self.origin) {
             (Persist::NotThisTime, _) => PutBack::Nothing,
-            (Persist::AsConfigured, Origin::OnDemand(_)) => PutBack::WhatLoadsNothing,
-            (Persist::AsConfigured, Origin::Wanted) => PutBack::Everything,
+            (Persist::AsConfigured, Demand::Kernel(_)) => PutBack::WhatLoadsNothing,
+            (Persist::AsConfigured, Demand::Person) => PutBack::Everything,
         }
     }
 
@@ -105,9 +105,9 @@ impl Settings<'_> {
     fn tell(&self, module: &ModuleName, notice: &Notice) {
         let text = messages::setting(module, notice);
         match self.origin {
-            Origin::Wanted => self.reporter.warning(text),
+            Demand::Person => self.reporter.warning(text),
             // The kernel calls quietly and has nobody to tell.
-            Origin::OnDemand(_) => self.reporter.insist(Severity::Warning, text),
+            Demand::Kernel(_) => self.reporter.insist(Severity::Warning, text),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use modcli::{Ended, Exit, Reporter};
 use modfile::ModuleName;
 use modkernel::{KernelOps, ModuleState, Native};
+use modload::Refusal;
 use modstate::settings::{self, Notice, Setting};
 
 use super::{ROOT, Settings};
@@ -106,7 +107,7 @@ fn refusal(keeper: &Settings<'_>, native: &Native, module: &ModuleName) -> Optio
     if keeper.rules(module).next().is_none() {
         return Some(messages::not_persistent(module));
     }
-    (!is_loaded(native, module)).then(|| messages::is_absent(module))
+    (!is_loaded(native, module)).then(|| messages::refused(module, Refusal::Absent))
 }
 
 /// Whether a module is there and was loaded; what is built in has no state.

@@ -1,19 +1,17 @@
 //! Carries out the unloading of one module and of what goes with it.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use modcli::Ended as RunEnded;
 use modfile::ModuleName;
 use modkernel::{KernelOps, ModuleState, RemoveFlags};
 use rustix::io::Errno;
 
-use super::Execution;
-use super::shell::{Ended, substitute};
-use crate::messages;
-use crate::plan::{Came, Removal};
-use crate::request::AfterFailure;
-use crate::show;
+use super::{Execution, Presence};
+use crate::command::Command;
+use crate::observer::{Event, Refusal};
+use crate::plan::{Came, UnloadPlan};
 
 /// How modules are unloaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,36 +27,41 @@ pub struct Manner {
 pub enum Outcome {
     /// It is, or need not be.
     Gone,
-    /// It is not; the reason was told.
+    /// It is not; the observer knows why.
     Stays,
 }
+
+/// The observer wanted the rest of the plan to be left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the rest of the plan was left")]
+pub struct Stopped;
 
 impl Execution<'_> {
     /// Unloads a module and what goes with it.
     ///
     /// # Errors
-    /// A FATAL message was told, which ends the run.
-    pub fn remove(&mut self, plan: &Removal, manner: Manner) -> Result<Outcome, RunEnded> {
-        let asks_kernel = self.mode.asks_kernel();
+    /// The observer ended it.
+    pub fn unload(&mut self, plan: &UnloadPlan, manner: Manner) -> Result<Outcome, Stopped> {
+        let asks_kernel = self.terms.presence == Presence::Counts;
         if asks_kernel && plan.command.is_none() {
             if plan.is_builtin {
                 return match plan.came {
                     Came::Along => Ok(Outcome::Gone),
-                    Came::Named => self.refuse(messages::is_builtin(&plan.module)),
+                    Came::Named => self.refuse(&plan.module, Refusal::Builtin),
                 };
             }
             if self.is_absent(&plan.module) {
-                return match self.first_time {
+                return match self.terms.first_time {
                     false => Ok(Outcome::Gone),
-                    true => self.refuse(messages::is_absent(&plan.module)),
+                    true => self.refuse(&plan.module, Refusal::Absent),
                 };
             }
         }
         for softdep in &plan.after {
-            self.remove(softdep, manner)?;
+            self.unload(softdep, manner)?;
         }
         for holder in &plan.holders {
-            if self.remove(holder, manner)? == Outcome::Stays {
+            if self.unload(holder, manner)? == Outcome::Stays {
                 return Ok(Outcome::Stays);
             }
         }
@@ -75,7 +78,7 @@ impl Execution<'_> {
                     return self.remove_before(plan, manner);
                 }
                 if asks_kernel && manner.wait.is_none() && self.is_used(&plan.module) {
-                    return self.refuse(messages::is_in_use(&plan.module));
+                    return self.refuse(&plan.module, Refusal::InUse);
                 }
                 if self.delete_and_report(&plan.module, manner)? == Outcome::Stays {
                     return Ok(Outcome::Stays);
@@ -86,9 +89,9 @@ impl Execution<'_> {
         self.remove_before(plan, manner)
     }
 
-    fn remove_before(&mut self, plan: &Removal, manner: Manner) -> Result<Outcome, RunEnded> {
+    fn remove_before(&mut self, plan: &UnloadPlan, manner: Manner) -> Result<Outcome, Stopped> {
         for softdep in &plan.before {
-            self.remove(softdep, manner)?;
+            self.unload(softdep, manner)?;
         }
         Ok(Outcome::Gone)
     }
@@ -97,50 +100,42 @@ impl Execution<'_> {
         matches!(self.kernel.state(module), Ok(ModuleState::Absent))
     }
 
-    /// Tells why a module stays: FATAL, or with `-a` a warning.
-    fn refuse(&self, text: Vec<u8>) -> Result<Outcome, RunEnded> {
-        match self.after_failure {
-            AfterFailure::Stop => self.reporter.fatal(text)?,
-            AfterFailure::GoOn => self.reporter.warning(text),
+    /// Lets the observer see why a module stays, and decide whether that ends it.
+    fn refuse(&self, module: &ModuleName, refusal: Refusal) -> Result<Outcome, Stopped> {
+        match self.observer.refused(module, refusal) {
+            ControlFlow::Continue(()) => Ok(Outcome::Stays),
+            ControlFlow::Break(()) => Err(Stopped),
         }
-        Ok(Outcome::Stays)
     }
 
     fn is_used(&self, module: &ModuleName) -> bool {
         matches!(self.kernel.use_count(module), Ok(Some(count)) if count > 0)
     }
 
-    fn remove_by_command(&mut self, module: &ModuleName, line: &[u8]) -> Result<Outcome, RunEnded> {
-        let command = substitute(line, b"");
-        // compat: unlike an install command it is shown with the marker gone.
-        self.show(&show::remove_command(&command));
-        match self.shell(&command, module) {
-            Ended::Well => Ok(Outcome::Gone),
-            Ended::Badly(_) => self.refuse(messages::remove_command_failed(module)),
-            Ended::NotStarted(error) => {
-                self.reporter.error(messages::command_not_started("remove", &command, module, &error));
-                self.refuse(messages::remove_command_failed(module))
-            }
+    fn remove_by_command(&mut self, module: &ModuleName, line: &[u8]) -> Result<Outcome, Stopped> {
+        match Command::remove(module, line).run(self.kernel, self.commands, self.observer) {
+            Ok(()) => Ok(Outcome::Gone),
+            Err(_) => self.refuse(module, Refusal::Command),
         }
     }
 
-    fn delete_and_report(&mut self, module: &ModuleName, manner: Manner) -> Result<Outcome, RunEnded> {
+    fn delete_and_report(&mut self, module: &ModuleName, manner: Manner) -> Result<Outcome, Stopped> {
         match self.delete(module, manner) {
             Ok(()) => Ok(Outcome::Gone),
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::EXIST) => match self.first_time {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::EXIST) => match self.terms.first_time {
                 false => Ok(Outcome::Gone),
-                true => self.refuse(messages::is_absent(module)),
+                true => self.refuse(module, Refusal::Absent),
             },
             Err(_) => Ok(Outcome::Stays),
         }
     }
 
-    /// Shows and does the unloading of one module; tells why it failed.
+    /// The unloading of one module, seen by the observer.
     fn delete(&mut self, module: &ModuleName, manner: Manner) -> io::Result<()> {
-        self.show(&show::removal(module));
+        self.observer.event(&Event::Removing(module));
         let result = self.delete_patiently(module, manner);
         if let Err(error) = &result {
-            self.reporter.error(messages::could_not_remove(module, error));
+            self.observer.event(&Event::NotRemoved { module, error });
         }
         result
     }
@@ -165,7 +160,7 @@ impl Execution<'_> {
     /// Unloads the dependencies that nothing uses any more, as long as one goes: each one gone may be the last
     /// user of another. In the order of loading first, because that is the order in which kmod, with its single
     /// pass, unloads those that it does.
-    // compat: neither softdeps nor remove commands count here, and a failure is told and otherwise ignored.
+    // compat: neither softdeps nor remove commands count here, and a failure is seen and otherwise ignored.
     fn remove_unused(&mut self, dependencies: &[ModuleName], manner: Manner) {
         let mut left: Vec<&ModuleName> = dependencies.iter().collect();
         loop {
@@ -173,7 +168,7 @@ impl Execution<'_> {
             left.retain(|module| {
                 let is_unused = matches!(self.kernel.use_count(module), Ok(Some(0)));
                 if is_unused {
-                    // Told already.
+                    // The observer saw it.
                     let _ = self.delete(module, Manner { wait: None, ..manner });
                 }
                 !is_unused

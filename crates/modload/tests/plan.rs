@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use common::{steps, world};
 use modfile::ModuleName;
-use modprobe::plan::{self, Note, Removal, RemoveOptions, Role};
+use modload::plan::{self, Note, Role, UnloadOptions, UnloadPlan};
 use proptest::prelude::*;
 
 #[test]
@@ -60,7 +60,7 @@ fn ignoring_commands_concerns_the_named_module_only() {
 fn options_come_from_name_and_alias_and_parameters_follow_them() {
     let config = "options a x=1\noptions al y=2\noptions b z=3\n";
     let world = world(&["a: b", "b:"], "alias al a\n", &[], config);
-    let params = |plan: plan::InsertPlan| -> Vec<String> {
+    let params = |plan: plan::LoadPlan| -> Vec<String> {
         plan.steps.iter().map(|step| String::from_utf8(step.params.clone()).unwrap()).collect()
     };
     assert_eq!(params(world.plan("al", "p=4")), ["z=3 ", "x=1 y=2 p=4"]);
@@ -95,15 +95,15 @@ fn softdeps_nested_without_end_are_cut_and_told() {
     assert_eq!(plan.steps.len(), 257);
 }
 
-fn removal(world: &common::World, name: &str, options: &RemoveOptions<'_>) -> Removal {
-    plan::remove(&world.db, &world.entry(name), options, &mut Vec::new())
+fn removal(world: &common::World, name: &str, options: &UnloadOptions<'_>) -> UnloadPlan {
+    plan::unload(&world.db, &world.entry(name), options, &mut Vec::new())
 }
 
-fn names(removals: &[Removal]) -> Vec<String> {
+fn names(removals: &[UnloadPlan]) -> Vec<String> {
     removals.iter().map(|removal| removal.module.to_text().into_owned()).collect()
 }
 
-const PLAIN: RemoveOptions<'static> = RemoveOptions { ignore_commands: false, holders: None };
+const PLAIN: UnloadOptions<'static> = UnloadOptions { ignore_commands: false, holders: None };
 
 #[test]
 fn an_unloading_reverses_the_softdeps_and_keeps_the_order_of_dependencies() {
@@ -117,7 +117,7 @@ fn an_unloading_reverses_the_softdeps_and_keeps_the_order_of_dependencies() {
     assert_eq!(names(&plan.after), ["q2", "q1"]);
     assert_eq!(names(&plan.before), ["p2", "p1"]);
     assert_eq!(plan.dependencies, [ModuleName::from("c"), ModuleName::from("b")]);
-    let ignoring = removal(&world, "a", &RemoveOptions { ignore_commands: true, holders: None });
+    let ignoring = removal(&world, "a", &UnloadOptions { ignore_commands: true, holders: None });
     assert_eq!((ignoring.after.len(), ignoring.before.len()), (0, 0));
 }
 
@@ -137,7 +137,7 @@ fn holders_go_first_with_their_own_and_circles_end() {
         b"b" => vec!["c".into(), "a".into()],
         _ => Vec::new(),
     };
-    let plan = removal(&world, "a", &RemoveOptions { ignore_commands: false, holders: Some(&holders) });
+    let plan = removal(&world, "a", &UnloadOptions { ignore_commands: false, holders: Some(&holders) });
     assert_eq!(names(&plan.holders), ["c", "b"]);
     assert_eq!(names(&plan.holders[1].holders), ["c"]);
     assert_eq!(names(&plan.after), ["b"]);
@@ -209,7 +209,7 @@ proptest! {
 
     #[test]
     fn an_unloading_is_finite_and_never_below_itself((needs, softdeps) in any_world()) {
-        fn check(removal: &Removal, above: &mut Vec<ModuleName>) -> Result<(), TestCaseError> {
+        fn check(removal: &UnloadPlan, above: &mut Vec<ModuleName>) -> Result<(), TestCaseError> {
             prop_assert!(!above.contains(&removal.module));
             above.push(removal.module.clone());
             for other in removal.after.iter().chain(&removal.holders).chain(&removal.before) {
@@ -229,7 +229,7 @@ proptest! {
             let number: usize = module.to_text()[1..].parse().unwrap();
             needs.get(number).into_iter().flatten().map(|n| ModuleName::from(format!("m{n}").as_str())).collect()
         };
-        let options = RemoveOptions { ignore_commands: false, holders: Some(&holders) };
+        let options = UnloadOptions { ignore_commands: false, holders: Some(&holders) };
         check(&removal(&world, "m0", &options), &mut Vec::new())?;
     }
 }

@@ -10,7 +10,7 @@ use super::{DEEPEST, Note, softdeps};
 
 /// The unloading of one module.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removal {
+pub struct UnloadPlan {
     /// The module.
     pub module: ModuleName,
     /// How it came into the plan.
@@ -18,15 +18,15 @@ pub struct Removal {
     /// Whether it is part of the kernel itself.
     pub is_builtin: bool,
     /// Softdeps that were loaded after it; they go first, and whether they do makes no difference.
-    pub after: Vec<Removal>,
+    pub after: Vec<UnloadPlan>,
     /// Modules that use it and are to go before it.
-    pub holders: Vec<Removal>,
+    pub holders: Vec<UnloadPlan>,
     /// A command of the configuration that stands for unloading it: the shell's line and where it is configured.
     pub command: Option<(Vec<u8>, Origin)>,
     /// What it depends on, in the order of loading; each goes when nothing uses it any more.
     pub dependencies: Vec<ModuleName>,
     /// Softdeps that were loaded before it; they go last, and whether they do makes no difference.
-    pub before: Vec<Removal>,
+    pub before: Vec<UnloadPlan>,
 }
 
 /// How a module came into a plan of unloading.
@@ -42,7 +42,7 @@ pub enum Came {
 pub type HoldersOf<'a> = &'a dyn Fn(&ModuleName) -> Vec<ModuleName>;
 
 /// What is asked of an unloading.
-pub struct RemoveOptions<'a> {
+pub struct UnloadOptions<'a> {
     /// Whether the named module's remove command and softdeps are left aside.
     pub ignore_commands: bool,
     /// Who uses a module, if those are to go first.
@@ -50,12 +50,12 @@ pub struct RemoveOptions<'a> {
 }
 
 /// Plans the unloading of a module.
-pub fn remove(
+pub fn unload(
     db: &ModuleDb,
     entry: &ModuleEntry,
-    options: &RemoveOptions<'_>,
+    options: &UnloadOptions<'_>,
     notes: &mut Vec<Note>,
-) -> Removal {
+) -> UnloadPlan {
     let mut planner = Planner { db, options, notes, above: BTreeSet::new(), planned: 0 };
     planner.plan(entry, Came::Named, options.ignore_commands, options.holders.is_some())
 }
@@ -65,7 +65,7 @@ const MOST: usize = 10_000;
 
 struct Planner<'a> {
     db: &'a ModuleDb,
-    options: &'a RemoveOptions<'a>,
+    options: &'a UnloadOptions<'a>,
     notes: &'a mut Vec<Note>,
     /// The modules on the way from the named one: softdeps may lead in circles.
     above: BTreeSet<ModuleName>,
@@ -79,7 +79,7 @@ impl Planner<'_> {
         came: Came,
         ignore_commands: bool,
         with_holders: bool,
-    ) -> Removal {
+    ) -> UnloadPlan {
         self.planned = self.planned.saturating_add(1);
         let config = self.db.config();
         let name = entry.name.as_bytes();
@@ -104,7 +104,7 @@ impl Planner<'_> {
         if is_first_visit {
             self.above.remove(&entry.name);
         }
-        Removal {
+        UnloadPlan {
             is_builtin: entry.is_builtin() || self.db.is_builtin(&entry.name),
             module: entry.name.clone(),
             came,
@@ -120,18 +120,18 @@ impl Planner<'_> {
     }
 
     /// Softdeps go in the reverse order of their loading.
-    fn softdeps(&mut self, names: &[Vec<u8>]) -> Vec<Removal> {
+    fn softdeps(&mut self, names: &[Vec<u8>]) -> Vec<UnloadPlan> {
         let entries = softdeps(self.db, names, self.notes);
         entries.iter().rev().filter_map(|entry| self.along(entry, false)).collect()
     }
 
     // compat: the last one listed goes first.
-    fn holders(&mut self, names: Vec<ModuleName>) -> Vec<Removal> {
+    fn holders(&mut self, names: Vec<ModuleName>) -> Vec<UnloadPlan> {
         let found = names.into_iter().rev().map(|name| named(self.db, name));
         found.collect::<Vec<_>>().iter().filter_map(|entry| self.along(entry, true)).collect()
     }
 
-    fn along(&mut self, entry: &ModuleEntry, with_holders: bool) -> Option<Removal> {
+    fn along(&mut self, entry: &ModuleEntry, with_holders: bool) -> Option<UnloadPlan> {
         // One that is under way already has its place in the plan.
         if self.above.contains(&entry.name) {
             return None;

@@ -27,18 +27,18 @@ pub struct Target<'a> {
 
 /// The modules to load for one that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InsertPlan {
+pub struct LoadPlan {
     /// The wanted module.
     pub target: ModuleName,
     /// What is to be done, in order.
-    pub steps: Vec<InsertStep>,
+    pub steps: Vec<Step>,
     /// What was met on the way.
     pub notes: Vec<Note>,
 }
 
 /// One module of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InsertStep {
+pub struct Step {
     /// The module.
     pub module: ModuleName,
     /// Why it is in the plan.
@@ -46,7 +46,7 @@ pub struct InsertStep {
     /// Whether it is part of the kernel itself.
     pub is_builtin: bool,
     /// What is done.
-    pub action: InsertAction,
+    pub action: Action,
     /// Its parameters.
     pub params: Vec<u8>,
 }
@@ -64,7 +64,7 @@ pub enum Role {
 
 /// How a module is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InsertAction {
+pub enum Action {
     /// From its file.
     File(PathBuf),
     /// By a command of the configuration.
@@ -82,11 +82,11 @@ pub enum InsertAction {
 
 /// Plans the loading of a module.
 #[must_use]
-pub fn insert(db: &ModuleDb, target: &Target<'_>) -> InsertPlan {
+pub fn load(db: &ModuleDb, target: &Target<'_>) -> LoadPlan {
     let mut required: BTreeSet<Identity> = BTreeSet::new();
     required.insert(identity(target.entry));
     required.extend(target.entry.dependencies.iter().map(|dependency| (dependency.name.clone(), None)));
-    let plan = InsertPlan { target: target.entry.name.clone(), steps: Vec::new(), notes: Vec::new() };
+    let plan = LoadPlan { target: target.entry.name.clone(), steps: Vec::new(), notes: Vec::new() };
     let mut planner = Planner { db, target, required, visited: BTreeSet::new(), plan };
     planner.visit(target.entry, 0);
     planner.plan
@@ -104,7 +104,7 @@ struct Planner<'a> {
     target: &'a Target<'a>,
     required: BTreeSet<Identity>,
     visited: BTreeSet<Identity>,
-    plan: InsertPlan,
+    plan: LoadPlan,
 }
 
 impl Planner<'_> {
@@ -167,11 +167,11 @@ impl Planner<'_> {
         let is_builtin = module.is_builtin || !module.is_path && self.db.is_builtin(module.name);
         let action = self.action(module, commands, is_builtin);
         let params = self.params(module, is_target);
-        let step = InsertStep { module: module.name.clone(), role, is_builtin, action, params };
+        let step = Step { module: module.name.clone(), role, is_builtin, action, params };
         self.plan.steps.push(step);
     }
 
-    fn action(&self, module: &Module<'_>, commands: Commands, is_builtin: bool) -> InsertAction {
+    fn action(&self, module: &Module<'_>, commands: Commands, is_builtin: bool) -> Action {
         let config = self.db.config();
         let command = match commands {
             Commands::Ignored => None,
@@ -182,11 +182,11 @@ impl Planner<'_> {
         };
         match (command, module.path) {
             (Some(command), _) => {
-                InsertAction::Command { line: command.line.clone(), origin: command.origin.clone() }
+                Action::Command { line: command.line.clone(), origin: command.origin.clone() }
             }
-            (None, Some(path)) => InsertAction::File(path.clone()),
-            (None, None) if is_builtin => InsertAction::Builtin,
-            (None, None) => InsertAction::NoFile,
+            (None, Some(path)) => Action::File(path.clone()),
+            (None, None) if is_builtin => Action::Builtin,
+            (None, None) => Action::NoFile,
         }
     }
 

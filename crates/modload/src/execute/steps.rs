@@ -1,4 +1,4 @@
-//! Carries out the loading of one module.
+//! Carries out the steps of a load.
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,10 @@ use modfile::ModuleName;
 use modkernel::{InsertError, InsertFlags, KernelOps, ModuleState};
 use rustix::io::Errno;
 
-use super::Execution;
-use super::shell::{Ended, substitute};
-use crate::messages;
-use crate::plan::{InsertAction, InsertPlan, InsertStep, Role};
-use crate::show;
+use super::{Effect, Execution, Presence};
+use crate::command::Command;
+use crate::observer::Event;
+use crate::plan::{Action, LoadPlan, Role, Step};
 
 /// What a loading did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,29 +23,34 @@ pub struct Loaded {
 }
 
 /// Why a loading failed.
-#[derive(Debug)]
-pub struct InsertFailure {
+#[derive(Debug, thiserror::Error)]
+#[error("could not load {module}: {cause}")]
+pub struct LoadFailure {
     /// The module that failed: the wanted one, or one that it depends on.
     pub module: ModuleName,
     /// Its parameters.
     pub params: Vec<u8>,
     /// What went wrong.
+    #[source]
     pub cause: Cause,
     /// Modules that had come in by this process before.
     pub inserted: Box<[ModuleName]>,
 }
 
 /// What went wrong with one module.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Cause {
     /// Its file was not read, or the kernel refused it.
+    #[error("{}: {error}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         error: InsertError,
     },
     /// Its install command failed.
+    #[error("its install command failed ({origin})")]
     Command {
         /// The shell's line, as configured.
         line: Vec<u8>,
@@ -54,17 +58,20 @@ pub enum Cause {
         origin: Origin,
     },
     /// Its install command is running already, around this process.
+    #[error("its install command calls for it again ({origin})")]
     CommandWithinItself {
         /// Where it is configured.
         origin: Origin,
     },
     /// It is only a name.
+    #[error("it has no file")]
     NoFile,
     /// It is there already and should not be.
+    #[error("it is loaded already")]
     Present,
 }
 
-impl InsertFailure {
+impl LoadFailure {
     /// The error number by which it is reported.
     #[must_use]
     pub fn errno(&self) -> i32 {
@@ -85,74 +92,63 @@ impl Execution<'_> {
     /// Whether a module is in the kernel, so that there is nothing to load. One that is coming is not: the
     /// kernel makes whoever loads it a second time wait for the first.
     pub fn is_loaded(&self, module: &ModuleName, is_builtin: bool) -> bool {
-        self.mode.asks_kernel() && (is_builtin || matches!(self.kernel.state(module), Ok(ModuleState::Live)))
+        self.terms.presence == Presence::Counts
+            && (is_builtin || matches!(self.kernel.state(module), Ok(ModuleState::Live)))
     }
 
     /// Loads the modules of a plan.
     ///
     /// # Errors
     /// The first failure of a module that the target cannot do without.
-    pub fn insert(&mut self, plan: &InsertPlan, flags: InsertFlags) -> Result<Loaded, InsertFailure> {
+    pub fn load(&mut self, plan: &LoadPlan, flags: InsertFlags) -> Result<Loaded, LoadFailure> {
         let mut loaded = Loaded::default();
         for step in &plan.steps {
             let is_present = self.is_loaded(&step.module, step.is_builtin);
             let done = if is_present { Err(Cause::Present) } else { self.step(step, flags) };
             match done {
-                Ok(()) if matches!(step.action, InsertAction::File(_)) => {
+                Ok(()) if matches!(step.action, Action::File(_)) => {
                     loaded.inserted.push(step.module.clone());
                 }
                 Ok(()) => loaded.present.push(step.module.clone()),
-                Err(Cause::Present) if step.is_builtin && !self.first_time => {}
-                Err(Cause::Present) if !(self.first_time && step.role == Role::Target) => {
+                Err(Cause::Present) if step.is_builtin && !self.terms.first_time => {}
+                Err(Cause::Present) if !(self.terms.first_time && step.role == Role::Target) => {
                     loaded.present.push(step.module.clone());
                 }
                 Err(_) if step.role == Role::Wished => {}
                 Err(cause) => {
                     let (module, params) = (step.module.clone(), step.params.clone());
-                    return Err(InsertFailure { module, params, cause, inserted: loaded.inserted.into() });
+                    return Err(LoadFailure { module, params, cause, inserted: loaded.inserted.into() });
                 }
             }
         }
         Ok(loaded)
     }
 
-    fn step(&mut self, step: &InsertStep, flags: InsertFlags) -> Result<(), Cause> {
-        if let Some(line) = show::insertion(step) {
-            self.show(&line);
-        }
+    fn step(&mut self, step: &Step, flags: InsertFlags) -> Result<(), Cause> {
+        self.observer.event(&Event::Step(step));
         match &step.action {
-            InsertAction::Command { line, origin } => self.command(step, line, origin),
-            InsertAction::File(path) => self.file(step, path, flags),
-            InsertAction::Builtin => Ok(()),
-            InsertAction::NoFile if self.mode.is_real() => {
-                self.reporter.error(messages::no_file(&step.module));
+            Action::Command { line, origin } => self.command(step, line, origin),
+            Action::File(path) => self.file(step, path, flags),
+            Action::NoFile if self.terms.effect == Effect::Real => {
+                self.observer.event(&Event::NoFile(&step.module));
                 Err(Cause::NoFile)
             }
-            InsertAction::NoFile => Ok(()),
+            Action::Builtin | Action::NoFile => Ok(()),
         }
     }
 
-    fn command(&mut self, step: &InsertStep, line: &[u8], origin: &Origin) -> Result<(), Cause> {
-        let failed = || Cause::Command { line: line.to_vec(), origin: origin.clone() };
-        if self.mode.is_real() && self.commands.is_running(&step.module) {
-            self.reporter.error(messages::command_within_itself(&step.module, line));
+    fn command(&mut self, step: &Step, line: &[u8], origin: &Origin) -> Result<(), Cause> {
+        let Step { module, params, .. } = step;
+        if self.terms.effect == Effect::Real && self.commands.is_running(module) {
+            self.observer.event(&Event::CommandWithinItself { module, line });
             return Err(Cause::CommandWithinItself { origin: origin.clone() });
         }
-        let command = substitute(line, &step.params);
-        match self.shell(&command, &step.module) {
-            Ended::Well => Ok(()),
-            Ended::Badly(code) => {
-                self.reporter.error(messages::command_failed(&command, &step.module, code));
-                Err(failed())
-            }
-            Ended::NotStarted(error) => {
-                self.reporter.error(messages::command_not_started("install", &command, &step.module, &error));
-                Err(failed())
-            }
-        }
+        Command::install(module, line, params)
+            .run(self.kernel, self.commands, self.observer)
+            .map_err(|_| Cause::Command { line: line.to_vec(), origin: origin.clone() })
     }
 
-    fn file(&mut self, step: &InsertStep, path: &Path, flags: InsertFlags) -> Result<(), Cause> {
+    fn file(&mut self, step: &Step, path: &Path, flags: InsertFlags) -> Result<(), Cause> {
         let failed = |error| Cause::File { path: path.to_owned(), error };
         // A NUL would end the parameters for the kernel.
         let params = CString::new(step.params.as_slice()).map_err(|_| failed(Errno::INVAL.into()))?;
@@ -165,9 +161,7 @@ impl Execution<'_> {
                 // thinks of this attempt when it is made again.
                 Err(error) if error.is(Errno::BUSY) && retries < RETRIES => retries += 1,
                 Err(error) => {
-                    if let InsertError::Decompress(reason) = &error {
-                        self.reporter.error(reason.to_string());
-                    }
+                    self.observer.event(&Event::NotInserted { module: &step.module, path, error: &error });
                     return Err(failed(error));
                 }
             }

@@ -8,7 +8,7 @@ use std::path::Path;
 use moddb::config::Config;
 use moddb::paths::ModuleDir;
 use moddb::{ModuleDb, ModuleEntry};
-use modprobe::plan::{InsertAction, InsertPlan, Target};
+use modload::plan::{Action, LoadPlan, Target};
 
 pub struct World {
     root: tempfile::TempDir,
@@ -46,30 +46,27 @@ impl World {
         self.db.resolve(name.as_bytes()).into_iter().next().expect(name)
     }
 
-    pub fn plan(&self, name: &str, params: &str) -> InsertPlan {
+    pub fn plan(&self, name: &str, params: &str) -> LoadPlan {
         self.plan_with(name, params, false)
     }
 
-    pub fn plan_with(&self, name: &str, params: &str, ignore_commands: bool) -> InsertPlan {
+    pub fn plan_with(&self, name: &str, params: &str, ignore_commands: bool) -> LoadPlan {
         let entry = self.entry(name);
-        modprobe::plan::insert(
-            &self.db,
-            &Target { entry: &entry, params: params.as_bytes(), ignore_commands },
-        )
+        modload::plan::load(&self.db, &Target { entry: &entry, params: params.as_bytes(), ignore_commands })
     }
 }
 
 /// The steps of a plan in short: names, with what is not a file in brackets.
-pub fn steps(plan: &InsertPlan) -> Vec<String> {
+pub fn steps(plan: &LoadPlan) -> Vec<String> {
     plan.steps
         .iter()
         .map(|step| match &step.action {
-            InsertAction::File(_) => step.module.to_text().into_owned(),
-            InsertAction::Command { line, .. } => {
+            Action::File(_) => step.module.to_text().into_owned(),
+            Action::Command { line, .. } => {
                 format!("{} [{}]", step.module, String::from_utf8_lossy(line))
             }
-            InsertAction::Builtin => format!("{} [builtin]", step.module),
-            InsertAction::NoFile => format!("{} [nothing]", step.module),
+            Action::Builtin => format!("{} [builtin]", step.module),
+            Action::NoFile => format!("{} [nothing]", step.module),
         })
         .collect()
 }

@@ -4,16 +4,16 @@
 //! holds whom are handed in. Making a plan changes nothing and asks no kernel. What is loaded already is asked
 //! when a plan is carried out, step by step, because every step may change it.
 
-mod insert;
-mod remove;
+mod load;
+mod unload;
 
 use moddb::depend::MissingDependency;
 use moddb::{ModuleDb, ModuleEntry};
 use modfile::ModuleName;
 use modfile::name::normalize_alias;
 
-pub use insert::{InsertAction, InsertPlan, InsertStep, Role, Target, insert};
-pub use remove::{Came, HoldersOf, Removal, RemoveOptions, remove};
+pub use load::{Action, LoadPlan, Role, Step, Target, load};
+pub use unload::{Came, HoldersOf, UnloadOptions, UnloadPlan, unload};
 
 /// How deep softdeps, or holders, may be nested; real ones are below ten.
 pub(crate) const DEEPEST: usize = 256;

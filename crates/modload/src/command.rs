@@ -1,0 +1,122 @@
+//! Install and remove commands of the configuration: lines of shell that stand for loading or unloading a module.
+//! All tools run them here, so that all of them run them alike.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+
+use modfile::ModuleName;
+use modkernel::KernelOps;
+
+use crate::environment::CommandEnvironment;
+use crate::observer::{Event, Observer};
+
+/// Stands in a command for the module's parameters.
+const MARKER: &[u8] = b"$CMDLINE_OPTS";
+
+/// What a command stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Loading.
+    Install,
+    /// Unloading.
+    Remove,
+}
+
+/// A command that is ready to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command<'a> {
+    /// What it stands for.
+    pub verb: Verb,
+    /// The module for which it stands.
+    pub module: &'a ModuleName,
+    /// The shell's line, with parameters in the place of each marker.
+    pub line: Vec<u8>,
+}
+
+/// How a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// It ended with this status, other than 0.
+    #[error("it ended with status {0}")]
+    Status(i32),
+    /// There was no shell.
+    #[error("it could not be started: {0}")]
+    NotStarted(#[from] io::Error),
+}
+
+impl<'a> Command<'a> {
+    /// The install command of a module, from its line as configured and the module's parameters.
+    #[must_use]
+    pub fn install(module: &'a ModuleName, line: &[u8], params: &[u8]) -> Self {
+        Self { verb: Verb::Install, module, line: substitute(line, params) }
+    }
+
+    /// The remove command of a module, from its line as configured.
+    // compat: the marker stands for nothing when a module goes (case modprobe/remove-command).
+    #[must_use]
+    pub fn remove(module: &'a ModuleName, line: &[u8]) -> Self {
+        Self { verb: Verb::Remove, module, line: substitute(line, b"") }
+    }
+
+    /// Runs the command and waits for its end.
+    ///
+    /// # Errors
+    /// It was not started, or ended with another status than 0. The observer has seen it.
+    // compat: a command that was killed by a signal counts as one that succeeded.
+    pub fn run(
+        &self,
+        kernel: &mut dyn KernelOps,
+        environment: &CommandEnvironment,
+        observer: &dyn Observer,
+    ) -> Result<(), CommandError> {
+        observer.event(&Event::Command(self));
+        let variables = environment.variables(self.module);
+        let variables: Vec<(&str, &OsStr)> =
+            variables.iter().map(|(name, value)| (*name, value.as_os_str())).collect();
+        let error = match kernel.run_shell(OsStr::from_bytes(&self.line), &variables) {
+            Ok(status) => match status.code() {
+                None | Some(0) => return Ok(()),
+                Some(code) => CommandError::Status(code),
+            },
+            Err(error) => CommandError::NotStarted(error),
+        };
+        observer.event(&Event::CommandFailed { command: self, error: &error });
+        Err(error)
+    }
+}
+
+/// A command with the parameters in the place of each marker. What is put in is not looked at again.
+fn substitute(line: &[u8], params: &[u8]) -> Vec<u8> {
+    let mut substituted = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((&first, after)) = rest.split_first() {
+        if let Some(after) = rest.strip_prefix(MARKER) {
+            substituted.extend_from_slice(params);
+            rest = after;
+        } else {
+            substituted.push(first);
+            rest = after;
+        }
+    }
+    substituted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_are_replaced_once_and_as_text() {
+        for (line, expected) in [
+            ("a $CMDLINE_OPTS b", "a x=$CMDLINE_OPTS b"),
+            ("$CMDLINE_OPTS$CMDLINE_OPTS", "x=$CMDLINE_OPTSx=$CMDLINE_OPTS"),
+            ("${CMDLINE_OPTS} $CMDLINE_OPT", "${CMDLINE_OPTS} $CMDLINE_OPT"),
+            ("$$CMDLINE_OPTS_X", "$x=$CMDLINE_OPTS_X"),
+            ("", ""),
+        ] {
+            let substituted = substitute(line.as_bytes(), b"x=$CMDLINE_OPTS");
+            assert_eq!(String::from_utf8(substituted).unwrap(), expected, "{line}");
+        }
+    }
+}

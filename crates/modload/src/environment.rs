@@ -1,0 +1,179 @@
+//! The variables that concern loading and unloading: what a tool found in its environment, and what commands of the
+//! configuration find in theirs. Both are data; nothing here reads the environment of the process.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use modfile::ModuleName;
+
+use crate::demand::Demand;
+use crate::paths;
+
+/// Options of modprobe that stand before those of its command line.
+pub const OPTIONS: &str = "MODPROBE_OPTIONS";
+/// The module for which a command runs.
+pub const MODULE: &str = "MODPROBE_MODULE";
+/// The modules whose commands are running around this process, separated by spaces.
+pub const RUNNING: &str = "MODUTILS_INSTALLING";
+/// The name that the kernel asked for, for commands that run on its behalf.
+pub const REQUEST: &str = "MODUTILS_REQUEST";
+/// Where a shell looks for programs.
+pub const PATH: &str = "PATH";
+
+/// The variables that concern loading and unloading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// `MODPROBE_OPTIONS`.
+    pub options: Option<OsString>,
+    /// Modules whose commands called, directly or not, this process.
+    pub running: BTreeSet<Vec<u8>>,
+    /// The name that the kernel asked for, if this process runs on its behalf in a command of the configuration.
+    pub request: Option<OsString>,
+    /// Whether there is a path to search for commands.
+    pub has_path: bool,
+}
+
+impl Environment {
+    /// The environment in which variables have these values.
+    #[must_use]
+    pub fn new(variable: impl Fn(&'static str) -> Option<OsString>) -> Self {
+        let running = variable(RUNNING).unwrap_or_default();
+        Self {
+            options: variable(OPTIONS),
+            running: words(running.as_bytes()).map(<[u8]>::to_vec).collect(),
+            request: variable(REQUEST).filter(|_| !running.is_empty()),
+            has_path: variable(PATH).is_some_and(|path| !path.is_empty()),
+        }
+    }
+}
+
+fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&byte| byte == b' ').filter(|word| !word.is_empty())
+}
+
+/// What commands of the configuration find in their environment, beside what is there anyway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommandEnvironment {
+    options: Option<OsString>,
+    running: BTreeSet<Vec<u8>>,
+    request: Option<OsString>,
+    needs_path: bool,
+}
+
+impl CommandEnvironment {
+    /// The environment for commands of a run in this environment. `options` are those of the run that a modprobe
+    /// within a command is to have as well, each with its value; they are put behind those of the variable.
+    // compat: those that came from the variable are handed on twice.
+    #[must_use]
+    pub fn new<'a>(
+        environment: &Environment,
+        options: impl IntoIterator<Item = (&'a str, Option<&'a OsStr>)>,
+        demand: &Demand,
+    ) -> Self {
+        let mut text = environment.options.clone();
+        for (option, value) in options {
+            let text = match &mut text {
+                Some(text) => {
+                    text.push(" ");
+                    text
+                }
+                None => text.insert(OsString::new()),
+            };
+            text.push(option);
+            if let Some(value) = value {
+                text.push(" ");
+                text.push(value);
+            }
+        }
+        Self {
+            options: text,
+            running: environment.running.clone(),
+            request: match demand {
+                Demand::Kernel(request) => Some(request.clone()),
+                Demand::Person => None,
+            },
+            needs_path: !environment.has_path,
+        }
+    }
+
+    /// Whether this process was called, directly or not, by the command of that module.
+    #[must_use]
+    pub fn is_running(&self, module: &ModuleName) -> bool {
+        self.running.contains(module.as_bytes())
+    }
+
+    /// The variables for a command that stands for a module.
+    #[must_use]
+    pub fn variables(&self, module: &ModuleName) -> Vec<(&'static str, OsString)> {
+        let name = OsString::from_vec(module.as_bytes().to_vec());
+        let mut running = self.running.clone();
+        running.insert(module.as_bytes().to_vec());
+        let running: Vec<&[u8]> = running.iter().map(Vec::as_slice).collect();
+        let mut variables = vec![(MODULE, name), (RUNNING, OsString::from_vec(running.join(&b' ')))];
+        if let Some(options) = &self.options {
+            variables.push((OPTIONS, options.clone()));
+        }
+        if let Some(request) = &self.request {
+            variables.push((REQUEST, request.clone()));
+        }
+        if self.needs_path {
+            variables.push((PATH, paths::COMMANDS.into()));
+        }
+        variables
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_counts_only_within_a_command() {
+        let environment = |variables: &[(&str, &str)]| {
+            Environment::new(|name| {
+                let found = variables.iter().find(|(other, _)| *other == name);
+                found.map(|(_, value)| value.into())
+            })
+        };
+        let within = environment(&[(RUNNING, " a  b"), (REQUEST, "net-pf-1"), (PATH, "/bin")]);
+        assert_eq!(within.running, [b"a".to_vec(), b"b".to_vec()].into());
+        assert_eq!((within.request, within.has_path), (Some("net-pf-1".into()), true));
+        assert_eq!(environment(&[(REQUEST, "net-pf-1"), (PATH, "")]), Environment::default());
+    }
+
+    #[test]
+    fn a_command_knows_its_module_and_all_around_it() {
+        let environment =
+            Environment { running: [b"outer".to_vec()].into(), has_path: true, ..Environment::default() };
+        let commands = CommandEnvironment::new(&environment, [], &Demand::Person);
+        assert!(commands.is_running(&"outer".into()));
+        assert!(!commands.is_running(&"inner".into()));
+        let variables = commands.variables(&"inner".into());
+        assert_eq!(variables, [(MODULE, "inner".into()), (RUNNING, "inner outer".into())]);
+    }
+
+    #[test]
+    fn a_command_on_behalf_of_the_kernel_knows_the_request() {
+        let demand = Demand::Kernel("net-pf-1".into());
+        let commands = CommandEnvironment::new(&Environment::default(), [], &demand);
+        let variables = commands.variables(&"unix".into());
+        assert!(variables.contains(&(REQUEST, "net-pf-1".into())), "{variables:?}");
+        assert!(variables.contains(&(PATH, paths::COMMANDS.into())), "{variables:?}");
+    }
+
+    #[test]
+    fn options_of_the_run_stand_behind_those_of_the_variable() {
+        let options = [("-C", Some(OsStr::new("x.conf"))), ("-q", None)];
+        for (variable, expected) in
+            [(None, "-C x.conf -q"), (Some("-v"), "-v -C x.conf -q"), (Some(""), " -C x.conf -q")]
+        {
+            let environment =
+                Environment { options: variable.map(Into::into), has_path: true, ..Environment::default() };
+            let commands = CommandEnvironment::new(&environment, options, &Demand::Person);
+            assert!(commands.variables(&"m".into()).contains(&(OPTIONS, expected.into())), "{variable:?}");
+        }
+        let none = CommandEnvironment::new(&Environment::default(), [], &Demand::Person);
+        assert!(!none.variables(&"m".into()).iter().any(|(name, _)| *name == OPTIONS));
+    }
+}

@@ -1,0 +1,25 @@
+//! How modules are loaded and unloaded: what a module name leads to is worked out as a plan, which is data, and one
+//! executor carries plans out on a [`KernelOps`](modkernel::KernelOps). All that loads or unloads stands on this
+//! crate: modprobe, rmmod and its autoclean, insmod, and the C library.
+//!
+//! In reading order: [`plan`] says what is to be done, without asking any kernel; [`execute`] does it, step by step;
+//! [`command`] runs install and remove commands in the [`environment`] that they are promised.
+//!
+//! What happens on the way goes to an [`Observer`], as data. The tool decides what is said about it, and in which
+//! words; a library for C may hand it to a callback.
+//!
+//! This crate must not know: words for people, streams, the environment of the process, its arguments, the clock.
+//! Kernel, places and times are values that are passed in. It opens no socket and ends no process.
+
+pub mod command;
+pub mod demand;
+pub mod environment;
+pub mod execute;
+pub mod observer;
+pub mod paths;
+pub mod plan;
+
+pub use demand::Demand;
+pub use environment::{CommandEnvironment, Environment};
+pub use execute::{Cause, Effect, Execution, LoadFailure, Loaded, Manner, Outcome, Presence, Stopped, Terms};
+pub use observer::{Event, Observer, Refusal, Silent};

@@ -1,0 +1,87 @@
+//! What happens while plans are carried out, told to whoever had them carried out.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use modfile::ModuleName;
+use modkernel::InsertError;
+
+use crate::command::{Command, CommandError};
+use crate::plan::Step;
+
+/// Something that is about to happen, or has happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// This step of a load comes now. It comes before the deed, and in a rehearsal, too.
+    Step(&'a Step),
+    /// A module was to be loaded that is only a name.
+    NoFile(&'a ModuleName),
+    /// A file was not read, or the kernel refused it. That it was loaded already is no failure.
+    NotInserted {
+        /// The module.
+        module: &'a ModuleName,
+        /// Its file.
+        path: &'a Path,
+        /// Why.
+        error: &'a InsertError,
+    },
+    /// This module is unloaded now. It comes once, before the deed, also if several attempts are made.
+    Removing(&'a ModuleName),
+    /// The kernel did not unload a module.
+    NotRemoved {
+        /// The module.
+        module: &'a ModuleName,
+        /// Why.
+        error: &'a io::Error,
+    },
+    /// This command is run now. What was printed so far should be written first: the command may print, too.
+    Command(&'a Command<'a>),
+    /// A command failed.
+    CommandFailed {
+        /// The command.
+        command: &'a Command<'a>,
+        /// How.
+        error: &'a CommandError,
+    },
+    /// An install command is not run, because it is running already, around this process.
+    CommandWithinItself {
+        /// The module for which it stands.
+        module: &'a ModuleName,
+        /// The shell's line, as configured.
+        line: &'a [u8],
+    },
+}
+
+/// Why a module stays that was to be unloaded, before the kernel was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is part of the kernel itself.
+    Builtin,
+    /// It is not there, and was to be gone for the first time now.
+    Absent,
+    /// It is in use.
+    InUse,
+    /// Its remove command failed.
+    Command,
+}
+
+/// Sees what happens while plans are carried out.
+pub trait Observer {
+    /// Something happens, or has happened.
+    fn event(&self, event: &Event<'_>);
+
+    /// A module stays. Whether the rest of the plan is tried: what only a softdep brought in may fail.
+    fn refused(&self, module: &ModuleName, refusal: Refusal) -> ControlFlow<()> {
+        let _ = (module, refusal);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Sees nothing and goes on: the result says enough.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _: &Event<'_>) {}
+}
