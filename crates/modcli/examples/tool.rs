@@ -3,7 +3,7 @@
 //! Operands are instructions: `fatal:T`, `error:T`, `warning:T`, `info:T`, `hint:T`, `show:T`, `fill:N` (N lines
 //! of output, stopping when nobody reads), `missing:PATH` (an error that names the reason).
 
-use std::process::ExitCode;
+#![cfg_attr(not(test), no_main)]
 
 use anyhow::Context;
 use clap::Command;
@@ -23,9 +23,7 @@ fn command() -> Command {
     ])
 }
 
-fn main() -> ExitCode {
-    modcli::run("tool", tool)
-}
+modcli::main!("tool", tool);
 
 fn tool(session: &Session) -> anyhow::Result<Exit> {
     let parsed = session.parse(&TOOL)?;

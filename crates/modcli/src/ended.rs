@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::process::ExitCode;
 
 /// The status of a run. The tools know two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +29,10 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit.status())
-    }
-}
-
 /// The run is over and all has been said: after a printed FATAL, after help, or because nobody reads the output.
 ///
-/// Travels as an error, with `?`, to [`run`](crate::run), which gives the status and prints nothing more.
+/// Travels as an error, with `?`, to [`Session::finish`](crate::Session::finish), which returns the status and
+/// prints nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended(pub Exit);
 

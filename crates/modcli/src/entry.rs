@@ -1,9 +1,9 @@
-//! The entry of a tool that starts often: C's `main` instead of Rust's.
+//! The entry of every program: C's `main` instead of Rust's, for one tool or for several in one file.
 //!
-//! Rust's runtime prepares for what such a tool never has, a stack that overflows in a thread, and looks once more at
-//! the descriptors that [`startup`](crate::startup) has repaired: a dozen system calls before `main` and two
-//! behind it. What remains to be done of its work is done here: the arguments are kept, and a closed pipe is an
-//! error to be handled and no signal.
+//! Rust's runtime prepares for what these tools do not need, a message when a stack overflows, and looks once more
+//! at the descriptors that [`startup`](crate::startup) has repaired: a dozen system calls before `main` and two
+//! after it. What remains of its work is done here: the arguments are kept, and a closed pipe is an error to be
+//! handled instead of a signal.
 
 #![allow(
     unsafe_code,
@@ -13,11 +13,9 @@
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
-use std::process::ExitCode;
-use std::sync::OnceLock;
 
 use crate::ended::Exit;
-use crate::session::{self, Session};
+use crate::session::Session;
 
 /// The same on every architecture of Linux.
 const SIGPIPE: c_int = 13;
@@ -27,43 +25,59 @@ unsafe extern "C" {
     fn signal(number: c_int, handler: usize) -> usize;
 }
 
-/// The arguments that C's `main` was given.
-static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
-
-/// The arguments of the process, the name of the program first. Without [`enter`] they come from Rust's runtime.
-pub(crate) fn arguments() -> Vec<OsString> {
-    ARGUMENTS.get().cloned().unwrap_or_else(|| std::env::args_os().collect())
+/// A tool: its name, and the function that runs it.
+#[derive(Clone, Copy)]
+pub struct Tool {
+    /// The name under which it is called, and which stands before its messages.
+    pub name: &'static str,
+    /// Runs it.
+    pub run: fn(&Session) -> anyhow::Result<Exit>,
 }
 
-/// Runs a tool with the arguments of C's `main`; gives the exit status. [`main`](crate::main) calls it.
+/// Runs one of `tools` with the arguments of C's `main`; returns the exit status. [`main!`](crate::main) calls it.
 ///
 /// # Safety
 /// `arguments` points to `count` strings of C, which live as long as the process does.
-pub unsafe fn enter(
-    count: c_int,
-    arguments: *const *const c_char,
-    program: &'static str,
-    tool: impl FnOnce(&Session) -> anyhow::Result<Exit>,
-) -> c_int {
+pub unsafe fn enter(count: c_int, arguments: *const *const c_char, tools: &[Tool]) -> c_int {
     let count = if arguments.is_null() { 0 } else { usize::try_from(count).unwrap_or(0) };
     let words = (0..count).map(|number| {
         // SAFETY: the caller promises `count` strings.
         let word = unsafe { CStr::from_ptr(*arguments.add(number)) };
         OsStr::from_bytes(word.to_bytes()).to_owned()
     });
-    // The first and only call sets it.
-    let _ = ARGUMENTS.set(words.collect());
+    let argv: Vec<OsString> = words.collect();
     // SAFETY: to ignore a signal installs no handler.
     unsafe { signal(SIGPIPE, SIG_IGN) };
-    let exit = session::run(program, tool);
-    c_int::from(exit != ExitCode::SUCCESS)
+    let Some(tool) = called(tools, argv.first()) else { return Exit::Failure.status().into() };
+    let session = Session::of_system(tool.name, argv);
+    let result = (tool.run)(&session);
+    session.finish(result).status().into()
 }
 
-/// The `main` of a tool: its name, and the function that runs it. The program needs `#![no_main]`, except when it
-/// is built as a test of itself.
+/// The tool that a program is to be, from the name by which it was called. A program of one tool is that tool under
+/// any name.
+///
+/// compat: a program of several that is called by a name of none of them fails without a word, as kmod does (test
+/// `a_program_of_several_tools_is_the_one_by_whose_name_it_is_called`).
+fn called<'tools>(tools: &'tools [Tool], program: Option<&OsString>) -> Option<&'tools Tool> {
+    if let [only] = tools {
+        return Some(only);
+    }
+    let name = program?.as_bytes().rsplit(|&byte| byte == b'/').next()?;
+    tools.iter().find(|tool| name == tool.name.as_bytes())
+}
+
+/// The `main` of a program: the name of its tool and the function that runs it, or several of them, of which the
+/// program is the one by whose name it is called. The program needs `#![no_main]`, except when it is built as a
+/// test of itself.
+///
+/// ```ignore
+/// modcli::main!("modprobe", modprobe::run);
+/// modcli::main!("kmod", kmod::run; "modprobe", modprobe::run; "rmmod", rmmod::run);
+/// ```
 #[macro_export]
 macro_rules! main {
-    ($program:literal, $tool:path) => {
+    ($($name:literal, $run:path);+ $(;)?) => {
         #[cfg(not(test))]
         #[allow(unsafe_code, reason = "C's main has this name and is handed pointers")]
         // SAFETY: no other function of the program is named so.
@@ -72,8 +86,48 @@ macro_rules! main {
             count: ::std::ffi::c_int,
             arguments: *const *const ::std::ffi::c_char,
         ) -> ::std::ffi::c_int {
+            const TOOLS: &[$crate::entry::Tool] = &[$($crate::entry::Tool { name: $name, run: $run }),+];
             // SAFETY: these are what C hands to main.
-            unsafe { $crate::entry::enter(count, arguments, $program, $tool) }
+            unsafe { $crate::entry::enter(count, arguments, TOOLS) }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing(_: &Session) -> anyhow::Result<Exit> {
+        Ok(Exit::Success)
+    }
+
+    const TOOLS: [Tool; 2] = [Tool { name: "kmod", run: nothing }, Tool { name: "rmmod", run: nothing }];
+
+    fn name(tools: &[Tool], program: Option<&str>) -> Option<&'static str> {
+        called(tools, program.map(OsString::from).as_ref()).map(|tool| tool.name)
+    }
+
+    #[test]
+    fn a_program_of_several_tools_is_the_one_by_whose_name_it_is_called() {
+        for (program, expected) in [
+            ("rmmod", Some("rmmod")),
+            ("/sbin/rmmod", Some("rmmod")),
+            ("./kmod", Some("kmod")),
+            ("kmod.old", None),
+            ("rmmod-", None),
+            ("rmmod/", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(name(&TOOLS, Some(program)), expected, "{program}");
+        }
+        assert_eq!(name(&TOOLS, None), None);
+    }
+
+    #[test]
+    fn a_program_of_one_tool_is_that_tool_under_any_name() {
+        for program in [Some("modprobe"), Some("/sbin/rmmod"), Some(""), None] {
+            assert_eq!(name(&TOOLS[..1], program), Some("kmod"));
+        }
+    }
 }

@@ -2,8 +2,8 @@
 //! read, how messages are weighed, worded and delivered, how output is written.
 //!
 //! Unlike the library crates this one reads the environment, prints, and decides the exit status. It knows
-//! nothing of modules. A tool is a function from a [`Session`] to an [`Exit`], and its `main` is
-//! `modcli::run("depmod", depmod::run)`, or [`main!`](crate::main) where each system call counts.
+//! nothing of modules. A tool is a function from a [`Session`] to an [`Exit`], and its program is one line,
+//! `modcli::main!("depmod", depmod::run);`, see [`main!`](crate::main).
 
 pub mod common;
 mod ended;
@@ -20,5 +20,5 @@ pub mod startup;
 pub use ended::{Ended, Exit};
 pub use output::Output;
 pub use reporter::Reporter;
-pub use session::{Definition, Session, run};
+pub use session::{Definition, Session};
 pub use severity::{Severity, Threshold};

@@ -4,13 +4,11 @@
 //! out last, after all work, so that even a logging path that was itself loaded as a module is used only then.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::Command;
 
 use crate::common::{QUIET, SYSLOG, VERBOSE};
 use crate::ended::{Ended, Exit};
-use crate::entry;
 use crate::errno;
 use crate::getopt::{self, Failure, Options, Order, Parsed};
 use crate::output::Output;
@@ -49,21 +47,14 @@ pub struct Session {
     pub output: Output,
 }
 
-/// Runs a tool in the real system: `main` is this call.
-pub fn run(program: &'static str, tool: impl FnOnce(&Session) -> anyhow::Result<Exit>) -> ExitCode {
-    let session = Session::of_system(program);
-    let result = tool(&session);
-    session.finish(result).into()
-}
-
 impl Session {
-    /// The session of this process. Costs no system call.
+    /// The session of a process that was started with these arguments. Costs no system call.
     #[must_use]
-    pub fn of_system(program: &'static str) -> Self {
+    pub fn of_system(program: &'static str, argv: Vec<OsString>) -> Self {
         let closed = closed_descriptors();
         Self {
             program,
-            argv: entry::arguments(),
+            argv,
             closed,
             reporter: Reporter::new(Sink::of_system(program, closed.stderr)),
             output: Output::stdout(),

@@ -1,5 +1,5 @@
 //! `rmmod`: see the library of the same name.
 
-fn main() -> std::process::ExitCode {
-    modcli::run("rmmod", rmmod::run)
-}
+#![cfg_attr(not(test), no_main)]
+
+modcli::main!("rmmod", rmmod::run);
