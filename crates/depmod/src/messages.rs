@@ -9,6 +9,7 @@ use std::path::Path;
 use modcli::{Reporter, Severity, errno};
 use moddb::build::catalog::Catalog;
 use moddb::build::outputs::Note;
+use moddb::build::refuse::Reason;
 use moddb::config::depmod::DepmodProblem;
 use modfile::{ModuleName, ReadError};
 use walkdir::DirEntry;
@@ -227,6 +228,19 @@ pub(crate) fn cycle_count(modules: usize) -> Vec<u8> {
 pub(crate) fn note(note: &Note, output: &str) -> (Severity, Vec<u8>) {
     match note {
         Note::UnmatchedBracket(alias) => (Severity::Warning, join(&[b"Unmatched bracket in ", alias])),
+        Note::Refused { module, said, text, reason } => {
+            const SHOWN: usize = 200;
+            let text = text.get(..SHOWN).unwrap_or(text).escape_ascii();
+            let (module, said) = (module.as_bytes().escape_ascii(), said.word());
+            (Severity::Error, format!("module {module}: {said} \"{text}\" is left out: {reason}").into())
+        }
+        Note::More { module, count, is_loss } => {
+            let severity = if *is_loss { Severity::Error } else { Severity::Warning };
+            let about = module.as_ref().map_or_else(String::new, |module| {
+                format!("module {}: ", module.as_bytes().escape_ascii())
+            });
+            (severity, format!("{about}{count} more of these messages are not shown").into())
+        }
         Note::DuplicateAlias { alias, module } => {
             (Severity::Warning, join(&[b"duplicate module alias:\n", alias, b" ", module.as_bytes()]))
         }
@@ -249,6 +263,10 @@ pub(crate) fn note(note: &Note, output: &str) -> (Severity, Vec<u8>) {
             ]),
         ),
     }
+}
+
+pub(crate) fn refused(path: &[u8], reason: Reason) -> Vec<u8> {
+    format!("module file {} is left out: {reason}", path.escape_ascii()).into()
 }
 
 pub(crate) fn left_out(output: &str) -> String {

@@ -76,11 +76,14 @@ pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyh
     })?;
     sort(request, &mut gathered.found, reporter);
     let (catalog, reused) = gather::assemble(request, gathered, reporter)?;
+    for (located, reason) in catalog.refused() {
+        reporter.error(messages::refused(&located.path, *reason));
+    }
     summary.reused = reused;
     summary.phase("read");
     let built = build(session, request, &catalog, kernel.as_ref(), check, &mut summary)?;
     summary.phase("build");
-    let complete = tell_notes(request, &built, reporter);
+    let complete = tell_notes(request, &built, reporter) && catalog.refused().is_empty();
     let outputs: Vec<Output> = built.outputs.into_iter().map(|(output, _)| output).collect();
     match directory {
         None => outputs.iter().try_for_each(|output| session.output.print(&output.bytes))?,
@@ -313,8 +316,8 @@ fn tell_notes(request: &Request, built: &Built, reporter: &Reporter) -> bool {
             reporter.message(severity, text);
             if matches!(note, Note::BadCharacter { .. } | Note::TooLarge) {
                 reporter.hint(messages::left_out(output.name));
-                complete = false;
             }
+            complete &= !note.is_loss();
         }
     }
     complete

@@ -129,6 +129,7 @@ pub(crate) fn config(problem: &ConfigProblem) -> (Severity, Vec<u8>) {
             word,
             b"'",
         ]),
+        ConfigProblem::BesideModules { .. } => problem.to_string().into(),
         ConfigProblem::Deprecated { file, word } => {
             join(&[bytes(file), b": command ", word, b" is deprecated and not parsed anymore"])
         }

@@ -278,13 +278,14 @@ fn file(tree: Tree, block: &Block<'_>) -> Result<Tree> {
 }
 
 fn module(tree: Tree, block: &Block<'_>) -> Result<Tree> {
-    let mut words = block.rest.split_whitespace();
-    let path = words.next().context("a path is needed")?;
+    let mut options = block.rest.split_whitespace();
+    let path = words::unescape(options.next().context("a path is needed")?)?;
+    let path = std::str::from_utf8(&path).context("the path of a module has to be text")?;
     let base = path.rsplit('/').next().unwrap_or(path);
     let mut module = Module::new(base.split('.').next().unwrap_or(base));
     let mut how = Compression::of_name(path);
     let mut cut = None;
-    for option in words {
+    for option in options {
         let (key, value) = option.split_once('=').unwrap_or((option, ""));
         match key {
             "kind" => module = module.kind(kind(value)?),

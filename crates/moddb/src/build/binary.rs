@@ -6,108 +6,125 @@ use std::collections::HashSet;
 use modfile::list::append;
 use modfile::{ModuleName, Strings};
 
-use crate::build::outputs::{Note, Sources, alias_key};
+use crate::build::outputs::{FirstNotes, Note, Sources, alias_key};
+use crate::build::refuse;
 use crate::builtin;
 use crate::index::writer::IndexWriter;
 
 /// `modules.dep.bin`: from a module's name to its line of `modules.dep`.
 pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     let modules = sources.catalog.modules();
-    let mut index = Index::with_capacity(modules.len(), notes);
+    let mut index = Index::with_capacity(modules.len());
+    let mut left_out = FirstNotes::new(notes);
     for (place, (module, line)) in modules.iter().zip(sources.dependencies().iter()).enumerate() {
-        index.add(module.name.as_bytes(), line, place);
+        index.add(module.name.as_bytes(), line, place, &mut left_out);
     }
-    index.finish()
+    left_out.end(None);
+    index.finish(notes)
 }
 
 /// `modules.alias.bin`: from a normalised alias to the names of its modules.
 pub(super) fn aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     let count = sources.catalog.modules().iter().map(|module| module.info.aliases().count()).sum();
-    let mut index = Index::with_capacity(count, notes);
+    let mut index = Index::with_capacity(count);
     for (place, module) in sources.catalog.modules().iter().enumerate() {
         let mut own = HashSet::new();
-        for alias in module.info.aliases() {
+        let mut notes = FirstNotes::new(notes);
+        // Which ones are left out is noted where the text is made.
+        for alias in module.info.aliases().filter(|alias| refuse::key(alias).is_none()) {
             match alias_key(alias) {
                 Ok(key) => {
                     if sources.note_duplicates && !own.insert(key.clone()) {
                         let alias = key.clone().into_owned();
-                        index.notes.push(Note::DuplicateAlias { alias, module: module.name.clone() });
+                        notes.push(Note::DuplicateAlias { alias, module: module.name.clone() });
                     }
-                    index.add(key, module.name.as_bytes(), place);
+                    index.add(key, module.name.as_bytes(), place, &mut notes);
                 }
-                Err(note) => index.notes.push(note),
+                Err(note) => notes.push(note),
             }
         }
+        notes.end(Some(&module.name));
     }
-    index.finish()
+    index.finish(notes)
 }
 
 /// `modules.symbols.bin`: from `symbol:NAME` to the name of the module that provides it.
 pub(super) fn symbols(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
-    let provided = sources.symbols.provided();
+    let provided = sources.symbols.provided().iter().filter(|(symbol, _)| refuse::key(symbol).is_none());
     let mut keys = Strings::default();
-    for (symbol, _) in provided {
+    for (symbol, _) in provided.clone() {
         keys.push_with(|key| [b"symbol:", *symbol].iter().for_each(|part| append(key, part)));
     }
-    let mut index = Index::with_capacity(provided.len(), notes);
+    let mut index = Index::with_capacity(sources.symbols.provided().len());
+    let mut left_out = FirstNotes::new(notes);
     for (key, &(_, owner)) in keys.iter().zip(provided) {
         if let Some(module) = sources.catalog.module(owner) {
-            index.add(key, module.name.as_bytes(), owner);
+            index.add(key, module.name.as_bytes(), owner, &mut left_out);
         }
     }
-    index.finish()
+    left_out.end(None);
+    index.finish(notes)
 }
 
 /// `modules.builtin.bin`: the names of what is built into the kernel. Without an input the file is empty.
 pub(super) fn builtin_names(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     let Some(text) = sources.builtin else { return Vec::new() };
-    let mut index = Index::with_capacity(0, notes);
+    let mut index = Index::with_capacity(0);
+    let mut left_out = FirstNotes::new(notes);
     // compat: the newline belongs to a name that does not end before it, at a dot.
     for line in text.split_inclusive(|&byte| byte == b'\n') {
         if line.first().is_some_and(u8::is_ascii_alphabetic) {
-            index.add(ModuleName::of_path(line).as_bytes().to_vec(), b"", 0);
+            index.add(ModuleName::of_path(line).as_bytes().to_vec(), b"", 0, &mut left_out);
         } else {
-            index.notes.push(Note::InvalidBuiltin(line.to_vec()));
+            left_out.push(Note::InvalidBuiltin(line.to_vec()));
         }
     }
-    index.finish()
+    left_out.end(None);
+    index.finish(notes)
 }
 
 /// `modules.builtin.alias.bin`: the aliases of what is built into the kernel. Without an input the file is
 /// empty.
 pub(super) fn builtin_aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     let Some(text) = sources.builtin_modinfo else { return Vec::new() };
-    let mut index = Index::with_capacity(0, notes);
+    let mut index = Index::with_capacity(0);
+    let mut left_out = FirstNotes::new(notes);
     for (module, alias) in builtin::aliases(text) {
         match alias_key(alias) {
-            Ok(key) => index.add(key, module, 0),
-            Err(note) => index.notes.push(note),
+            Ok(key) => index.add(key, module, 0, &mut left_out),
+            Err(note) => left_out.push(note),
         }
     }
-    index.finish()
+    left_out.end(None);
+    index.finish(notes)
 }
 
 /// An index of keys, values and priorities; what it cannot hold is left out and noted.
-struct Index<'a, 'n> {
+struct Index<'a> {
     writer: IndexWriter<'a>,
-    notes: &'n mut Vec<Note>,
 }
 
-impl<'a, 'n> Index<'a, 'n> {
-    fn with_capacity(entries: usize, notes: &'n mut Vec<Note>) -> Self {
-        Self { writer: IndexWriter::with_capacity(entries), notes }
+impl<'a> Index<'a> {
+    fn with_capacity(entries: usize) -> Self {
+        Self { writer: IndexWriter::with_capacity(entries) }
     }
 
-    fn add(&mut self, key: impl Into<Cow<'a, [u8]>>, value: &'a [u8], priority: usize) {
+    fn add(
+        &mut self,
+        key: impl Into<Cow<'a, [u8]>>,
+        value: &'a [u8],
+        priority: usize,
+        left_out: &mut FirstNotes<'_>,
+    ) {
         let priority = u32::try_from(priority).unwrap_or(u32::MAX);
         if let Err(bad) = self.writer.insert(key, value, priority) {
-            self.notes.push(Note::BadCharacter { byte: bad.byte, text: bad.text });
+            left_out.push(Note::BadCharacter { byte: bad.byte, text: bad.text });
         }
     }
 
-    fn finish(self) -> Vec<u8> {
+    fn finish(self, notes: &mut Vec<Note>) -> Vec<u8> {
         self.writer.finish().unwrap_or_else(|_| {
-            self.notes.push(Note::TooLarge);
+            notes.push(Note::TooLarge);
             Vec::new()
         })
     }

@@ -3,6 +3,7 @@
 use modfile::{ModuleInfo, ModuleName};
 
 use crate::build::order::Located;
+use crate::build::refuse::{self, Reason};
 
 /// A module in the catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,7 @@ pub struct Module<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog<'a> {
     modules: Vec<Module<'a>>,
+    refused: Vec<(Located, Reason)>,
 }
 
 /// More modules than the index format's users can number.
@@ -30,20 +32,31 @@ impl<'a> Catalog<'a> {
     /// kmod numbers modules in 16 bits.
     pub const MAX_MODULES: usize = 65_534;
 
-    /// Joins module files, in database order, with what was read from each.
+    /// Joins module files, in database order, with what was read from each. One whose path cannot be recorded is
+    /// left out.
     ///
     /// # Errors
     /// [`TooManyModules`].
     pub fn new(modules: impl IntoIterator<Item = (Located, ModuleInfo<'a>)>) -> Result<Self, TooManyModules> {
-        let modules: Vec<Module<'a>> = modules
-            .into_iter()
-            .map(|(located, info)| Module { name: located.name, path: located.path, info })
-            .collect();
-        if modules.len() > Self::MAX_MODULES {
-            Err(TooManyModules(modules.len()))
-        } else {
-            Ok(Self { modules })
+        let mut catalog = Self::default();
+        for (located, info) in modules {
+            match refuse::path(&located.path).or_else(|| refuse::path(located.name.as_bytes())) {
+                Some(reason) => catalog.refused.push((located, reason)),
+                None => {
+                    catalog.modules.push(Module { name: located.name, path: located.path, info });
+                }
+            }
         }
+        if catalog.modules.len() > Self::MAX_MODULES {
+            return Err(TooManyModules(catalog.modules.len()));
+        }
+        Ok(catalog)
+    }
+
+    /// The modules that were left out, and why.
+    #[must_use]
+    pub fn refused(&self) -> &[(Located, Reason)] {
+        &self.refused
     }
 
     /// The modules in database order.

@@ -9,6 +9,7 @@ pub mod graph;
 pub mod hash;
 pub mod order;
 pub mod outputs;
+pub mod refuse;
 pub mod search;
 pub mod symbols;
 mod text;

@@ -2,7 +2,9 @@
 
 use modfile::list::{ByteString, Items, append};
 
-use crate::build::outputs::{Note, Sources};
+use crate::build::catalog::Module;
+use crate::build::outputs::{Note, FirstNotes, Sources};
+use crate::build::refuse::{self, Reason, Said};
 
 /// `modules.dep`: each module's path and the paths of all that it depends on.
 pub(super) fn dependencies(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
@@ -10,35 +12,73 @@ pub(super) fn dependencies(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> 
 }
 
 /// `modules.alias`: the aliases as the modules write them.
-pub(super) fn aliases(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
+pub(super) fn aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+    for module in sources.catalog.modules() {
+        note_refused(notes, module, Said::Alias, module.info.aliases(), refuse::key);
+    }
     let aliases = sources.catalog.modules().iter().flat_map(|module| {
-        module.info.aliases().map(|alias| [b"alias ", alias, b" ", module.name.as_bytes()])
+        let accepted = module.info.aliases().filter(|alias| refuse::key(alias).is_none());
+        accepted.map(|alias| [b"alias ", alias, b" ", module.name.as_bytes()])
     });
     lines(b"# Aliases extracted from modules themselves.\n", aliases)
 }
 
 /// `modules.softdep`, which modprobe reads as configuration.
-pub(super) fn softdeps(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
+pub(super) fn softdeps(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+    for module in sources.catalog.modules() {
+        let reason = |text: &[u8]| refuse::configuration(&module.name, text);
+        note_refused(notes, module, Said::Softdep, module.info.softdeps(), reason);
+    }
     let softdeps = sources.catalog.modules().iter().flat_map(|module| {
-        module.info.softdeps().map(|softdep| [b"softdep ", module.name.as_bytes(), b" ", softdep])
+        let name = &module.name;
+        let accepted = module.info.softdeps().filter(|text| refuse::configuration(name, text).is_none());
+        accepted.map(|softdep| [b"softdep ", name.as_bytes(), b" ", softdep])
     });
     lines(b"# Soft dependencies extracted from modules themselves.\n", softdeps)
 }
 
 /// `modules.weakdep`, which modprobe reads as configuration.
-pub(super) fn weakdeps(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
+pub(super) fn weakdeps(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+    for module in sources.catalog.modules() {
+        let reason = |text: &[u8]| refuse::configuration(&module.name, text);
+        note_refused(notes, module, Said::Weakdep, module.info.weakdeps(), reason);
+    }
     let weakdeps = sources.catalog.modules().iter().flat_map(|module| {
-        module.info.weakdeps().map(|weakdep| [b"weakdep ", module.name.as_bytes(), b" ", weakdep])
+        let name = &module.name;
+        let accepted = module.info.weakdeps().filter(|text| refuse::configuration(name, text).is_none());
+        accepted.map(|weakdep| [b"weakdep ", name.as_bytes(), b" ", weakdep])
     });
     lines(b"# Weak dependencies extracted from modules themselves.\n", weakdeps)
 }
 
 /// `modules.symbols`: which module provides which symbol.
-pub(super) fn symbols(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
+pub(super) fn symbols(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+    for module in sources.catalog.modules() {
+        let names = module.info.exports().map(|export| export.name);
+        note_refused(notes, module, Said::Symbol, names, refuse::key);
+    }
     let provided = sources.symbols.provided().iter().filter_map(|&(symbol, owner)| {
-        Some([b"alias symbol:", symbol, b" ", sources.catalog.module(owner)?.name.as_bytes()])
+        let module = sources.catalog.module(owner).filter(|_| refuse::key(symbol).is_none())?;
+        Some([b"alias symbol:", symbol, b" ", module.name.as_bytes()])
     });
     lines(b"# Aliases for symbols, used by symbol_request().\n", provided)
+}
+
+/// Notes which strings of a module are left out of a text, and of the index beside it.
+fn note_refused<'a>(
+    notes: &mut Vec<Note>,
+    module: &Module<'_>,
+    said: Said,
+    texts: impl Iterator<Item = &'a [u8]>,
+    reason: impl Fn(&[u8]) -> Option<Reason>,
+) {
+    let mut notes = FirstNotes::new(notes);
+    for text in texts {
+        if let Some(reason) = reason(text) {
+            notes.push(Note::Refused { module: module.name.clone(), said, text: text.to_vec(), reason });
+        }
+    }
+    notes.end(Some(&module.name));
 }
 
 /// `modules.devname`: device nodes that exist before their driver does, so that opening one loads it.
@@ -50,6 +90,13 @@ pub(super) fn devnames(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> 
             notes.push(Note::NodeWithoutNumber { module: module.name.clone(), node: node.to_vec() });
             continue;
         };
+        // A name with a blank would end before it, as a path would.
+        let reason = refuse::configuration(&module.name, node).or_else(|| refuse::device_node(node));
+        if let Some(reason) = reason {
+            let (module, text) = (module.name.clone(), node.to_vec());
+            notes.push(Note::Refused { module, said: Said::DeviceNode, text, reason });
+            continue;
+        }
         if text.is_empty() {
             text.extend_from_slice(b"# Device nodes to trigger on-demand module loading.\n");
         }

@@ -34,7 +34,8 @@ pub struct Config {
 
 impl Config {
     /// Reads the configuration files of `paths`, directories or single files, with the files of the module
-    /// directory in `beside` sorted among them, and then the kernel's command line, which may be missing.
+    /// directory in `beside` sorted among them, and then the kernel's command line, which may be missing. In the files
+    /// of `beside` only `softdep` and `weakdep` lines count.
     #[must_use]
     pub fn load(
         paths: &[PathBuf],
@@ -42,8 +43,13 @@ impl Config {
         kernel_command_line: Option<&Path>,
     ) -> (Self, Vec<ConfigProblem>) {
         let mut config = Self::default();
-        let mut problems =
-            files::parse_all(paths, beside, ConfigProblem::File, |file, text| config.parse(file, text));
+        let mut problems = files::parse_all(paths, beside, ConfigProblem::File, |file, text| {
+            if beside.iter().any(|made| made == file) {
+                config.parse_beside_modules(file, text)
+            } else {
+                config.parse(file, text)
+            }
+        });
         if let Some(path) = kernel_command_line {
             match files::read_beginning(path, cmdline::LONGEST) {
                 Ok(text) => problems.extend(config.parse_kernel_command_line(&text)),
@@ -149,6 +155,29 @@ mod tests {
         assert_eq!(targets, [b"a", b"b"]);
         assert_eq!(config.blacklisted(b"ab"), None);
         assert!(config.blacklisted(b"b_b").is_some());
+    }
+
+    #[test]
+    fn beside_the_modules_nothing_counts_but_soft_and_weak_dependencies()
+    -> Result<(), Box<dyn std::error::Error>> {
+        let root = tempfile::tempdir()?;
+        let beside = root.path().join("modules.softdep");
+        let hostile = "softdep a pre: b\ninstall * id\nremove * id\nalias x y\noptions a z=1\nblacklist a\n\
+                       include x\n\\\ninstall q id\nweakdep a c\n";
+        std::fs::write(&beside, hostile)?;
+        let (config, problems) = Config::load(&[], std::slice::from_ref(&beside), None);
+        let expected = Config {
+            softdeps: config.softdeps.clone(),
+            weakdeps: config.weakdeps.clone(),
+            ..Config::default()
+        };
+        assert_eq!(config, expected);
+        assert_eq!((config.softdeps.len(), config.weakdeps.len()), (1, 1));
+        assert_eq!(problems.len(), 7, "{problems:?}");
+        // Whoever names the file with -C as configuration means it.
+        let (config, _) = Config::load(&[beside], &[], None);
+        assert_eq!(config.installs.len(), 2);
+        Ok(())
     }
 
     #[test]

@@ -17,10 +17,31 @@ struct Bad;
 impl Config {
     /// Appends what the bytes of `file` say; returns what is ignored and why.
     pub fn parse(&mut self, file: &Path, text: &[u8]) -> Vec<ConfigProblem> {
+        self.parse_lines(file, text, |_| true)
+    }
+
+    /// [`parse`](Self::parse) for a file that depmod made of what modules say: nobody decided what is in it, so only
+    /// `softdep` and `weakdep` lines count. A depmod before this one, or kmod's, copied whatever stands in a module's
+    /// strings into it, also newlines, and so whole `install` lines.
+    pub fn parse_beside_modules(&mut self, file: &Path, text: &[u8]) -> Vec<ConfigProblem> {
+        self.parse_lines(file, text, |word| matches!(word, b"softdep" | b"weakdep"))
+    }
+
+    fn parse_lines(
+        &mut self,
+        file: &Path,
+        text: &[u8],
+        may_stand: impl Fn(&[u8]) -> bool,
+    ) -> Vec<ConfigProblem> {
         let file: Arc<Path> = file.into();
         let mut problems = Vec::new();
         for line in logical_lines(text) {
             let Some((word, rest)) = split_word(&line.text) else { continue };
+            if !may_stand(word) {
+                let location = Location { file: Arc::clone(&file), line: line.number };
+                problems.push(ConfigProblem::BesideModules { location, word: word.to_vec() });
+                continue;
+            }
             if matches!(word, b"include" | b"config") {
                 problems.push(ConfigProblem::Deprecated { file: Arc::clone(&file), word: word.to_vec() });
                 continue;

@@ -19,6 +19,13 @@ pub enum ConfigProblem {
         /// Its first word.
         word: Vec<u8>,
     },
+    /// The line is none of those that count in a file beside the modules.
+    BesideModules {
+        /// Where it stands.
+        location: Location,
+        /// Its first word.
+        word: Vec<u8>,
+    },
     /// `include` or `config`.
     Deprecated {
         /// The file.
@@ -41,7 +48,9 @@ impl ConfigProblem {
             // compat: kmod says nothing of a file that it may not read.
             Self::File(FileProblem::CannotRead { .. }) => Severity::Warning,
             Self::File(problem) => problem.severity(),
-            Self::BadLine { .. } | Self::Deprecated { .. } | Self::BadKernelOption { .. } => Severity::Error,
+            Self::BadLine { .. }
+            | Self::BesideModules { .. }
+            | Self::Deprecated { .. } | Self::BadKernelOption { .. } => Severity::Error,
         }
     }
 }
@@ -53,6 +62,14 @@ impl fmt::Display for ConfigProblem {
             Self::BadLine { location, word } => {
                 let word = String::from_utf8_lossy(word);
                 write!(formatter, "{location}: ignoring bad line starting with '{word}'")
+            }
+            Self::BesideModules { location, word } => {
+                let word = word.escape_ascii();
+                write!(
+                    formatter,
+                    "{location}: ignoring line starting with '{word}': beside the modules only softdep and weakdep \
+                     lines count; run depmod to write the file anew"
+                )
             }
             Self::Deprecated { file, word } => {
                 let word = String::from_utf8_lossy(word);
