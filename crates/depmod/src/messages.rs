@@ -236,9 +236,9 @@ pub(crate) fn note(note: &Note, output: &str) -> (Severity, Vec<u8>) {
         }
         Note::More { module, count, is_loss } => {
             let severity = if *is_loss { Severity::Error } else { Severity::Warning };
-            let about = module.as_ref().map_or_else(String::new, |module| {
-                format!("module {}: ", module.as_bytes().escape_ascii())
-            });
+            let about = module
+                .as_ref()
+                .map_or_else(String::new, |module| format!("module {}: ", module.as_bytes().escape_ascii()));
             (severity, format!("{about}{count} more of these messages are not shown").into())
         }
         Note::DuplicateAlias { alias, module } => {

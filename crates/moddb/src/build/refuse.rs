@@ -130,9 +130,6 @@ mod tests {
         ] {
             assert_eq!(configuration(&ModuleName::from(name), b"pre: c"), reason, "{name:?}");
         }
-        assert_eq!(
-            configuration(&ModuleName::from("a"), b"pre: b\ninstall * id"),
-            Some(Reason::NotOneLine)
-        );
+        assert_eq!(configuration(&ModuleName::from("a"), b"pre: b\ninstall * id"), Some(Reason::NotOneLine));
     }
 }

@@ -3,7 +3,7 @@
 use modfile::list::{ByteString, Items, append};
 
 use crate::build::catalog::Module;
-use crate::build::outputs::{Note, FirstNotes, Sources};
+use crate::build::outputs::{FirstNotes, Note, Sources};
 use crate::build::refuse::{self, Reason, Said};
 
 /// `modules.dep`: each module's path and the paths of all that it depends on.

@@ -50,7 +50,8 @@ impl ConfigProblem {
             Self::File(problem) => problem.severity(),
             Self::BadLine { .. }
             | Self::BesideModules { .. }
-            | Self::Deprecated { .. } | Self::BadKernelOption { .. } => Severity::Error,
+            | Self::Deprecated { .. }
+            | Self::BadKernelOption { .. } => Severity::Error,
         }
     }
 }
