@@ -149,26 +149,30 @@ fn what_the_caller_may_not_read_is_one_line_each() {
 fn names_with_line_breaks_and_odd_bytes_harm_nobody_else() {
     let (root, directory) = root();
     let module = fs::read(directory.join("kernel/good.ko")).unwrap();
-    let names: [&[u8]; 5] =
-        [b"line\nbreak.ko", b"high\xff\xfe.ko", b"tab\t :.ko", b"\x1b[31mred.ko", b"\xc3\xa9.ko"];
-    for name in names {
+    let refused: [&[u8]; 4] = [b"line\nbreak.ko", b"tab\t :.ko", b"\x1b[31mred.ko", b"back\\slash.ko"];
+    let recorded: [&[u8]; 3] = [b"high\xff\xfe.ko", b"\xc3\xa9.ko", b"blank :.ko"];
+    for name in refused.iter().chain(&recorded) {
         fs::write(directory.join(OsStr::from_bytes(name)), &module).unwrap();
     }
     let output = run(root.path());
     let database = database(root.path());
     assert_eq!(database.len(), OUTPUTS.len());
-    for name in names {
-        assert!(contains(&database["modules.dep"], [name, b":\n"].concat()), "{}", name.escape_ascii());
-    }
-    // An index holds 7-bit characters only; what is left out is told, and is no success.
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
+    for name in recorded {
+        assert!(contains(&database["modules.dep"], [name, b":\n"].concat()), "{}", name.escape_ascii());
+    }
+    for name in refused {
+        let line = format!("module file {} is left out: ", name.escape_ascii());
+        assert!(said.contains(&line), "{line}:\n{said}");
+    }
+    let lines = database["modules.dep"].split_inclusive(|&byte| byte == b'\n').count();
+    assert_eq!(lines, 1 + recorded.len(), "{}", database["modules.dep"].escape_ascii());
+    // An index holds 7-bit characters only; what is left out is reported, and is no success.
     assert!(said.contains("only 7-bit ASCII is supported"), "{said}");
     let index = moddb::index::Index::open(&directory.join("modules.dep.bin")).unwrap();
     let keys: Vec<Vec<u8>> = index.entries().unwrap().into_iter().map(|entry| entry.key).collect();
-    for key in [&b"good"[..], b"line\nbreak", b"tab\t :", b"\x1b[31mred"] {
-        assert!(keys.iter().any(|found| found == key), "{}", key.escape_ascii());
-    }
+    assert_eq!(keys, [b"blank :".to_vec(), b"good".to_vec()]);
     assert_clean(root.path());
 }
 
