@@ -75,6 +75,7 @@ impl From<RegularError> for io::Error {
     fn from(error: RegularError) -> Self {
         match error {
             RegularError::Io(error) => error,
+            RegularError::NotTrusted(reason) => Self::other(reason),
             other => other.errno().into(),
         }
     }

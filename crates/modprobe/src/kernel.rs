@@ -13,7 +13,7 @@ use modload::{Effect, Execution, Presence};
 
 use crate::observer::Teller;
 use crate::request::{AfterFailure, Mode, Persist};
-use crate::settings::{Keeping, ROOT, Settings};
+use crate::settings::{Keeping, Settings};
 use crate::tool::Run;
 
 /// On which terms plans are carried out.
@@ -77,7 +77,6 @@ impl Run<'_> {
             origin: &self.origin,
             persist,
             reporter: &self.session.reporter,
-            owner: ROOT,
         }
     }
 }

@@ -13,7 +13,6 @@ mod insert;
 mod kernel;
 mod messages;
 pub mod observer;
-mod once;
 pub mod paths;
 mod query;
 pub mod remember;

@@ -261,6 +261,11 @@ pub(crate) fn cannot_list(directory: &Path, error: &io::Error) -> Vec<u8> {
     join(&[b"could not list ", bytes(directory), b": ", errno::reason(error).as_bytes()])
 }
 
+pub(crate) fn settings_unknown(notice: &Notice) -> Vec<u8> {
+    let reason = notice.error().map(|error| format!(": {}", errno::reason(error))).unwrap_or_default();
+    format!("saved settings: {notice}{reason}").into()
+}
+
 fn severity(severity: moddb::config::Severity) -> Severity {
     match severity {
         moddb::config::Severity::Error => Severity::Error,

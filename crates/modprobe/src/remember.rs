@@ -9,8 +9,7 @@ use std::path::Path;
 
 use modfile::ModuleName;
 use modload::{Demand, Loaded};
-use modstate::{BootId, BootTime, Identity, Memory, Record, Role};
-use rustix::time::{ClockId, clock_gettime};
+use modstate::{BootId, Clock, Identity, Memory, Record, Role, SystemClock};
 
 use crate::paths::Places;
 
@@ -22,8 +21,8 @@ pub(crate) fn remember(
     target: &ModuleName,
     loaded: &Loaded,
 ) {
-    let Ok(boot) = BootId::read(&places.proc.join("sys/kernel/random/boot_id")) else { return };
-    let memory = Memory::new(&places.memory);
+    let Ok(boot) = BootId::read(&places.boot_id()) else { return };
+    let memory = Memory::new(places);
     let identity = |module| Identity::of_loaded(sys_module, module, &boot).ok().flatten();
     match origin {
         Demand::Kernel(request) => {
@@ -47,14 +46,7 @@ pub(crate) fn remember(
 
 fn record(request: &OsStr, is_target: bool, identity: Identity) -> Record {
     let role = if is_target { Role::Target } else { Role::Dependency };
-    Record { request: request.as_bytes().to_vec(), role, loaded: now(), identity }
-}
-
-/// The time since the boot, sleep included.
-fn now() -> BootTime {
-    let time = clock_gettime(ClockId::Boottime);
-    let milliseconds = i128::from(time.tv_sec) * 1000 + i128::from(time.tv_nsec) / 1_000_000;
-    BootTime(u64::try_from(milliseconds).unwrap_or(0))
+    Record { request: request.as_bytes().to_vec(), role, loaded: SystemClock.since_boot(), identity }
 }
 
 #[cfg(test)]
@@ -69,15 +61,16 @@ mod tests {
         let at = |path: &str| root.path().join(path);
         fs::create_dir_all(at("proc/sys/kernel/random")).unwrap();
         fs::write(at("proc/sys/kernel/random/boot_id"), "5bd21c3c-0a4d-4f0e-9e2b-7c7f6f1f2a3b\n").unwrap();
+        fs::create_dir(at("run")).unwrap();
         for module in ["a", "dep", "there"] {
             fs::create_dir_all(at("sys").join(module)).unwrap();
         }
-        let places = Places { proc: at("proc"), memory: at("memory"), ..Places::default() };
+        let places = Places::below(root.path(), rustix::process::geteuid().as_raw());
         let loaded = Loaded {
             inserted: vec!["dep".into(), "a".into(), "vanished".into()],
             present: vec!["there".into()],
         };
-        let memory = Memory::new(at("memory"));
+        let memory = Memory::new(&places);
         let on_demand = Demand::Kernel("net-pf-29".into());
         remember(&places, &on_demand, &at("sys"), &"a".into(), &loaded);
         let records = memory.records().unwrap();
@@ -103,10 +96,9 @@ mod tests {
     #[test]
     fn without_a_boot_id_nothing_is_written() {
         let root = tempfile::tempdir().unwrap();
-        let places =
-            Places { proc: root.path().join("none"), memory: root.path().join("m"), ..Places::default() };
+        let places = Places::below(root.path(), 0);
         let loaded = Loaded { inserted: vec!["a".into()], present: Vec::new() };
         remember(&places, &Demand::Person, root.path(), &"a".into(), &loaded);
-        assert!(!root.path().join("m").exists());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
 }

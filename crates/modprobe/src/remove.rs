@@ -11,6 +11,7 @@ use modload::{Execution, Manner, Outcome, Stopped};
 
 use crate::kernel::Terms;
 use crate::messages;
+use crate::paths;
 use crate::request::Remove;
 use crate::tool::Run;
 
@@ -68,7 +69,7 @@ fn all(run: &Run<'_>, request: &Remove, execution: &mut Execution<'_>) -> Result
 fn hint_about_users(run: &Run<'_>, removal: &UnloadPlan, kernel: &dyn KernelOps) {
     let Some(module) = used(removal, kernel) else { return };
     let holders = kernel.holders(module).unwrap_or_default();
-    if let Some(hint) = Users::gather(module, &holders, &run.places.shown(), &run.db).hint() {
+    if let Some(hint) = Users::gather(module, &holders, &paths::shown(&run.places), &run.db).hint() {
         run.session.reporter.hint(hint);
     }
 }

@@ -11,6 +11,8 @@ use moddb::{ModuleDb, TableProblem};
 use modfile::ReadError;
 use modkernel::Native;
 use modload::{CommandEnvironment, Demand, Environment};
+use modstate::Memory;
+use modstate::memory::Telling;
 use rustix::io::Errno;
 
 use crate::caller::{self, Caller};
@@ -20,7 +22,6 @@ use crate::diagnose::facts::kernel_command_line;
 use crate::env;
 use crate::insert;
 use crate::messages;
-use crate::once::{self, Telling};
 use crate::paths::Places;
 use crate::query;
 use crate::remove;
@@ -45,7 +46,7 @@ pub(crate) struct Run<'a> {
 /// # Errors
 /// Whatever ends the run early; `modcli` words it.
 pub fn run(session: &Session) -> anyhow::Result<Exit> {
-    let places = Places::default();
+    let places = Places::of_system();
     let caller = Caller::of_process(&places.proc, &session.argv);
     let mut environment = Environment::new(std::env::var_os);
     if caller == Caller::Kernel {
@@ -157,7 +158,7 @@ impl Run<'_> {
     /// Logs for the kernel, which calls quietly and has nobody to tell, that its modules cannot be found.
     fn log_once(&self, problem: &TableProblem) {
         let Some(message) = messages::for_the_kernel(problem, &self.release) else { return };
-        let is_told = match once::note(&self.places.memory, &message.cause) {
+        let is_told = match Memory::new(&self.places).tell_once(&message.cause) {
             Telling::Now => true,
             Telling::Told => false,
             // Early in the boot it is right that there are no modules.

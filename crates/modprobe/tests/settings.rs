@@ -19,12 +19,12 @@ use modload::{
     Presence, Terms,
 };
 use modprobe::observer::Teller;
-use modprobe::paths::Places;
 use modprobe::request::{AfterFailure, Persist};
 use modprobe::settings::{Keeping, Modutils, Settings};
+use modstate::Places;
 use rustix::io::Errno;
 
-const FILE: &str = "var/settings/top";
+const FILE: &str = "var/lib/modutils/settings/top";
 
 /// `top` depends on `low`; both have parameters, and their values right after a load.
 struct System {
@@ -40,6 +40,9 @@ fn system(modutils: &str, modprobe: &str) -> System {
         modules: world(&["top: low", "low:"], "alias fs-top top\n", &[], modprobe),
         kernel: Recording::default().with_needs("top", &["low"]),
     };
+    for directory in ["run", "var/lib"] {
+        fs::create_dir_all(system.path(directory)).unwrap();
+    }
     system.write("proc/sys/kernel/random/boot_id", "5bd21c3c-0a4d-4f0e-9e2b-7c7f6f1f2a3b\n");
     system.write("etc/modutils.d/a.conf", modutils);
     system.loaded();
@@ -76,19 +79,19 @@ impl System {
     }
 
     fn top(&self, parameter: &str) -> String {
-        self.value(&format!("sys/top/parameters/{parameter}"))
+        self.value(&format!("sys/module/top/parameters/{parameter}"))
     }
 
     /// The files of a new load: other directories, with the values that the modules begin with.
     fn loaded(&self) {
         for module in ["top", "low"] {
-            let directory = self.path(&format!("sys/{module}"));
+            let directory = self.path(&format!("sys/module/{module}"));
             if directory.exists() {
                 fs::rename(&directory, self.path(&format!("old-{module}-{}", self.kernel.events().len())))
                     .unwrap();
             }
-            self.write(&format!("sys/{module}/parameters/a"), "1\n");
-            self.write(&format!("sys/{module}/parameters/b"), "1\n");
+            self.write(&format!("sys/module/{module}/parameters/a"), "1\n");
+            self.write(&format!("sys/module/{module}/parameters/b"), "1\n");
         }
         self.write("proc/sys/net/core/default_qdisc", "fifo\n");
     }
@@ -109,14 +112,9 @@ impl System {
             output: Output::to(Box::new(stdout)),
         };
         let commands = CommandEnvironment::new(&Environment::default(), [], &run.origin);
-        let places = Places {
-            proc: self.path("proc"),
-            memory: self.path("run"),
-            settings: self.path("var/settings").into(),
-            ..Places::default()
-        };
+        let places = Places::below(self.root.path(), rustix::process::geteuid().as_raw());
         let modutils = Modutils::of(vec![self.path("etc/modutils.d")]);
-        let sys_module = self.path("sys");
+        let sys_module = places.sys_module();
         let settings = Settings {
             places: &places,
             sys_module: &sys_module,
@@ -124,7 +122,6 @@ impl System {
             origin: &run.origin,
             persist: run.persist,
             reporter: &session.reporter,
-            owner: rustix::process::geteuid().as_raw(),
         };
         let mut kernel = Keeping::new(&mut self.kernel, &settings);
         let result = deed(
@@ -180,15 +177,16 @@ impl System {
 fn what_was_changed_comes_back_for_target_and_dependency() {
     let mut system = system("persist top parameters a\npersist low\n", "");
     system.load();
-    for path in ["sys/top/parameters/a", "sys/top/parameters/b", "sys/low/parameters/b"] {
+    for path in ["sys/module/top/parameters/a", "sys/module/top/parameters/b", "sys/module/low/parameters/b"]
+    {
         system.write(path, "5\n");
     }
     system.unload();
     assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
-    assert_eq!(system.saved("var/settings/low"), ["parameters/b = 5"]);
+    assert_eq!(system.saved("var/lib/modutils/settings/low"), ["parameters/b = 5"]);
     system.load();
     assert_eq!((system.top("a"), system.top("b")), ("5".into(), "1".into()));
-    assert_eq!(system.value("sys/low/parameters/b"), "5");
+    assert_eq!(system.value("sys/module/low/parameters/b"), "5");
 }
 
 #[test]
@@ -207,25 +205,25 @@ fn a_parameter_given_here_or_in_the_configuration_is_not_overwritten() {
 #[test]
 fn a_dependency_that_came_in_keeps_its_settings_though_the_target_fails() {
     let mut system = system("persist low\n", "");
-    system.write("var/settings/low", "parameters/a = 5\n");
+    system.write("var/lib/modutils/settings/low", "parameters/a = 5\n");
     let file = system.modules.path("top.ko");
     system.kernel = std::mem::take(&mut system.kernel).refusing(&file, Errno::INVAL);
     let (said, loaded) = system.insert(BY_HAND);
     assert_eq!(said, "");
     assert!(loaded.is_err());
-    assert_eq!(system.value("sys/low/parameters/a"), "5");
+    assert_eq!(system.value("sys/module/low/parameters/a"), "5");
 }
 
 #[test]
 fn a_module_that_was_there_before_is_left_as_it_is() {
     let mut system = system("persist low\n", "");
-    system.write("var/settings/low", "parameters/a = 5\n");
+    system.write("var/lib/modutils/settings/low", "parameters/a = 5\n");
     system.kernel = std::mem::take(&mut system.kernel).with_loaded("low", &[]);
     let (said, loaded) = system.insert(BY_HAND);
     assert_eq!(said, "");
     assert_eq!(loaded.unwrap().present, ["low".into()]);
-    assert_eq!(system.value("sys/low/parameters/a"), "1");
-    assert!(!system.path("run").exists());
+    assert_eq!(system.value("sys/module/low/parameters/a"), "1");
+    assert!(!system.path("run/modutils").exists());
 }
 
 #[test]
@@ -235,7 +233,7 @@ fn a_value_that_is_refused_is_one_warning_and_the_module_is_loaded() {
     let (said, loaded) = system.insert(BY_HAND);
     assert_eq!(
         said,
-        "modprobe: WARNING: settings of top: /var/settings/top: the kernel refused parameters/gone = 1: No such file \
+        "modprobe: WARNING: settings of top: /var/lib/modutils/settings/top: the kernel refused parameters/gone = 1: No such file \
          or directory; correct the line, or remove it\n"
     );
     assert!(loaded.is_ok());
@@ -262,13 +260,13 @@ fn in_a_request_of_the_kernel_what_may_need_another_module_is_one_line_in_the_lo
 #[test]
 fn without_a_line_for_the_module_nothing_is_touched() {
     let mut system = system("persist other\nkeep top\n", "");
-    system.write("var/settings/top", "parameters/a = 5\n");
+    system.write("var/lib/modutils/settings/top", "parameters/a = 5\n");
     system.load();
     assert_eq!(system.top("a"), "1");
-    system.write("sys/top/parameters/a", "7\n");
+    system.write("sys/module/top/parameters/a", "7\n");
     system.unload();
     assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
-    assert!(!system.path("run").exists());
+    assert!(!system.path("run/modutils").exists());
 }
 
 #[test]
@@ -278,12 +276,12 @@ fn no_persist_skips_both_directions_once() {
     system.write(FILE, "parameters/a = 5\n");
     assert_eq!(system.insert(not_now()).0, "");
     assert_eq!(system.top("a"), "1");
-    system.write("sys/top/parameters/b", "6\n");
+    system.write("sys/module/top/parameters/b", "6\n");
     assert_eq!(system.remove(not_now(), Manner::default()), (String::new(), Some(Outcome::Gone)));
     assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
     system.loaded();
     assert_eq!(system.insert(not_now()).0, "");
-    system.write("sys/top/parameters/b", "6\n");
+    system.write("sys/module/top/parameters/b", "6\n");
     // Skipped when it came in, not when it goes.
     system.unload();
     assert_eq!(system.saved(FILE), ["parameters/a = 5", "parameters/b = 6"]);
@@ -295,7 +293,7 @@ fn no_persist_skips_both_directions_once() {
 fn a_removal_that_fails_loses_nothing() {
     let mut system = system("persist top\n", "");
     system.load();
-    system.write("sys/top/parameters/a", "5\n");
+    system.write("sys/module/top/parameters/a", "5\n");
     let kernel = std::mem::take(&mut system.kernel);
     system.kernel = kernel.refusing_removal("top", Errno::BUSY);
     let (said, outcome) = system.remove(BY_HAND, Manner::default());
@@ -335,5 +333,5 @@ fn a_wrong_line_of_the_configuration_is_named_when_it_counts() {
     assert!(present.state(&"top".into()).is_ok());
     // Nothing comes in, so nobody looks.
     assert_eq!(system.insert(BY_HAND).0, "");
-    assert!(Path::new(&system.path("run/baseline/top")).exists());
+    assert!(Path::new(&system.path("run/modutils/baseline/top")).exists());
 }

@@ -19,7 +19,6 @@ use std::borrow::Cow;
 
 use modfile::ModuleName;
 use modfile::name::normalize_alias;
-
 use modfile::wildcard;
 
 /// How long a module must have been idle before it is unloaded, in seconds, where no line says otherwise.

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use modfile::ModuleName;
 
+use crate::directory::name_of;
 use crate::fields;
-use crate::small_file;
 
 /// Milliseconds on `CLOCK_BOOTTIME`: goes on while the machine sleeps, and nobody sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ impl BootId {
     /// # Errors
     /// The file cannot be read or holds no boot id.
     pub fn read(file: &Path) -> io::Result<Self> {
-        Self::parse(&small_file::read(file)?).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        Self::parse(&modfile::regular::read(file, 100)?).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
     /// The id as text.
@@ -75,8 +75,8 @@ impl Identity {
     /// # Errors
     /// The directory is there but cannot be looked at.
     pub fn of_loaded(sys_module: &Path, module: &ModuleName, boot: &BootId) -> io::Result<Option<Self>> {
-        let Some(path) = small_file::of_module(sys_module, module) else { return Ok(None) };
-        match fs::metadata(path) {
+        let Some(name) = name_of(module) else { return Ok(None) };
+        match fs::metadata(sys_module.join(name)) {
             Ok(metadata) => Ok(Some(Self { inode: metadata.ino(), boot: boot.clone() })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -2,21 +2,26 @@
 //! what was loaded because the kernel asked, what somebody wants, what was found idle; the configuration of all
 //! this in modutils.d; settings that survive an unload.
 //!
-//! Paths and times are passed in. This crate prints nothing, reads no environment and no clock, and knows no
-//! module database: of modules it knows names. What it reads back is data that may be damaged or hostile.
+//! Paths and times are passed in, as [`Places`] and a [`Clock`]; only tools make those of the system. This crate
+//! prints nothing, reads no environment, and knows no module database: of modules it knows names. What it reads
+//! back is data that may be damaged or hostile.
 
+pub mod clock;
 pub mod config;
+mod directory;
 mod fields;
 pub mod identity;
 pub mod load_lists;
 pub mod marks;
 pub mod memory;
 pub mod pin;
+pub mod places;
 pub mod record;
 pub mod settings;
-mod small_file;
 
+pub use clock::{Clock, SystemClock};
+pub use directory::LONGEST_FILE;
 pub use identity::{BootId, BootTime, Identity};
 pub use memory::{Memory, Written};
+pub use places::Places;
 pub use record::{Record, Role};
-pub use small_file::LONGEST_FILE;

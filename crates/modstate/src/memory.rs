@@ -3,21 +3,23 @@
 //! Remembering is a courtesy: where there is no `/run`, or it cannot be written, nothing is remembered and
 //! nothing is wrong. Which module may be removed is not decided here.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use modfile::ModuleName;
+use modfile::regular::RegularError;
 use rustix::io::Errno;
 
+use crate::directory::{self, Directory, Durability, FOR_ALL, Text};
 use crate::fields::Damaged;
 use crate::identity::Identity;
 use crate::marks::Marks;
 use crate::pin;
+use crate::places::{BASELINES, Places};
 use crate::record::Record;
-use crate::small_file::{self, Durability, FOR_ALL};
 
 const RECORDS: &str = "autoloaded";
 const PINS: &str = "pinned";
@@ -33,15 +35,26 @@ pub enum Written {
     NoPlace,
 }
 
+/// Whether something that is said once per boot is to be said now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// It is the first time.
+    Now,
+    /// It was said since the machine started.
+    Told,
+    /// There is no place to remember it.
+    NoMemory,
+}
+
 /// What stands in one file of a listing.
 pub type Entry<T> = (ModuleName, Result<T, Unreadable>);
 
 /// Why a file says nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    /// The system refused.
+    /// The system refused, it is no file, or others can have written it.
     #[error(transparent)]
-    Io(#[from] io::Error),
+    File(#[from] RegularError),
     /// It is not what was written.
     #[error(transparent)]
     Damaged(#[from] Damaged),
@@ -51,13 +64,14 @@ pub enum Unreadable {
 #[derive(Clone, Debug)]
 pub struct Memory {
     directory: PathBuf,
+    owner: u32,
 }
 
 impl Memory {
-    /// The memory in `directory`, which need not exist; the directory above it must.
+    /// The memory of a system. Its directory need not exist; the one above it must, to write anything.
     #[must_use]
-    pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+    pub fn new(places: &Places) -> Self {
+        Self { directory: places.run.clone(), owner: places.owner }
     }
 
     /// Remembers that a module was loaded because the kernel asked.
@@ -79,16 +93,16 @@ impl Memory {
     /// All records by name, damaged ones too; none if there is no memory.
     ///
     /// # Errors
-    /// The directory is there but cannot be listed.
-    pub fn records(&self) -> io::Result<Vec<Entry<Record>>> {
+    /// The directory is there but cannot be listed, or others than root can have put files there.
+    pub fn records(&self) -> Result<Vec<Entry<Record>>, RegularError> {
         self.list(RECORDS, Record::parse)
     }
 
     /// All pins by name, damaged ones too; none if there is no memory.
     ///
     /// # Errors
-    /// The directory is there but cannot be listed.
-    pub fn pins(&self) -> io::Result<Vec<Entry<Identity>>> {
+    /// The directory is there but cannot be listed, or others than root can have put files there.
+    pub fn pins(&self) -> Result<Vec<Entry<Identity>>, RegularError> {
         self.list(PINS, pin::parse)
     }
 
@@ -97,12 +111,10 @@ impl Memory {
     /// # Errors
     /// There is one that cannot be read.
     pub fn pin(&self, module: &ModuleName) -> Result<Option<Identity>, Unreadable> {
-        match self.file(PINS, module).map(|path| small_file::read(&path)) {
-            None => Ok(None),
-            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Some(Err(error)) => Err(error.into()),
-            Some(Ok(text)) => Ok(Some(pin::parse(&text)?)),
-        }
+        let Some(name) = file_name(module) else { return Ok(None) };
+        let Some(directory) = self.open(PINS)? else { return Ok(None) };
+        let text = directory.read(name)?;
+        Ok(text.map(|text| pin::parse(&text.bytes)).transpose()?)
     }
 
     /// Forgets the record of a module.
@@ -125,7 +137,8 @@ impl Memory {
     /// only delay a removal.
     #[must_use]
     pub fn marks(&self) -> Marks {
-        small_file::read(&self.directory.join(MARKS)).map(|text| Marks::parse(&text)).unwrap_or_default()
+        let read = || Directory::open(&self.directory, self.owner).ok()??.read(OsStr::new(MARKS)).ok()?;
+        read().map(|text| Marks::parse(&text.bytes)).unwrap_or_default()
     }
 
     /// Replaces the notes of the last pass.
@@ -134,14 +147,26 @@ impl Memory {
     /// As [`write_record`](Self::write_record).
     pub fn write_marks(&self, marks: &Marks) -> io::Result<Written> {
         if marks.is_empty() {
-            return or_no_place(match fs::remove_file(self.directory.join(MARKS)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                removed => removed,
+            return or_no_place(match Directory::open(&self.directory, self.owner)? {
+                Some(directory) => directory.remove(OsStr::new(MARKS)),
+                None => Ok(()),
             });
         }
-        or_no_place(self.make(&self.directory).and_then(|()| {
-            small_file::replace(&self.directory.join(MARKS), &marks.format(), FOR_ALL, Durability::Volatile)
-        }))
+        or_no_place(Directory::make(&self.directory, self.owner).map_err(io::Error::from).and_then(
+            |directory| directory.replace(OsStr::new(MARKS), &marks.format(), FOR_ALL, Durability::Volatile),
+        ))
+    }
+
+    /// Notes that something is said, however often it happens: the kernel may ask hundreds of times while the
+    /// database is missing. Of several processes one gets [`Telling::Now`].
+    #[must_use]
+    pub fn tell_once(&self, what: &str) -> Telling {
+        let Ok(directory) = Directory::make(&self.directory, self.owner) else { return Telling::NoMemory };
+        match directory.create(&format!("told-{what}"), FOR_ALL) {
+            Ok(()) => Telling::Now,
+            Err(Errno::EXIST) => Telling::Told,
+            Err(_) => Telling::NoMemory,
+        }
     }
 
     /// Takes the lock that only one pass can hold; it goes with the file that is given back. `None` if another
@@ -150,17 +175,10 @@ impl Memory {
     /// # Errors
     /// The lock cannot be had for another reason, such as a directory that cannot be written.
     pub fn lock(&self) -> io::Result<Option<fs::File>> {
-        use std::os::unix::fs::OpenOptionsExt;
-
-        let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
-        let path = self.directory.join(LOCK);
-        let file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(flags)
-            .open(path)?;
+        let Some(directory) = Directory::open(&self.directory, self.owner)? else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let file = directory.touch(LOCK)?;
         match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(file)),
             Err(Errno::WOULDBLOCK) => Ok(None),
@@ -169,48 +187,40 @@ impl Memory {
     }
 
     fn write(&self, kind: &str, module: &ModuleName, text: &[u8]) -> io::Result<Written> {
-        let Some(path) = self.file(kind, module) else { return Err(io::ErrorKind::InvalidInput.into()) };
-        let written = match small_file::replace(&path, text, FOR_ALL, Durability::Volatile) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self
-                .make(&self.directory)
-                .and_then(|()| self.make(&self.directory.join(kind)))
-                .and_then(|()| small_file::replace(&path, text, FOR_ALL, Durability::Volatile)),
-            written => written,
-        };
-        or_no_place(written)
+        let Some(name) = file_name(module) else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let directory = Directory::make(&self.directory, self.owner).and_then(|base| base.make_inner(kind));
+        or_no_place(match directory {
+            Ok(directory) => directory.replace(name, text, FOR_ALL, Durability::Volatile),
+            Err(error) => Err(error.into()),
+        })
     }
 
-    fn make(&self, directory: &Path) -> io::Result<()> {
-        match fs::DirBuilder::new().mode(0o755).create(directory) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            made => made,
+    fn open(&self, kind: &str) -> Result<Option<Directory>, RegularError> {
+        match Directory::open(&self.directory, self.owner)? {
+            Some(base) => base.inner(kind),
+            None => Ok(None),
         }
     }
 
-    fn file(&self, kind: &str, module: &ModuleName) -> Option<PathBuf> {
-        let path = small_file::of_module(&self.directory.join(kind), module)?;
-        // Hidden names are those of temporary files.
-        (!module.as_bytes().starts_with(b".")).then_some(path)
-    }
-
-    fn list<T>(&self, kind: &str, parse: impl Fn(&[u8]) -> Result<T, Damaged>) -> io::Result<Vec<Entry<T>>> {
-        let directory = self.directory.join(kind);
-        let entries = match fs::read_dir(&directory) {
-            Ok(entries) => entries,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound) => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
+    fn list<T>(
+        &self,
+        kind: &str,
+        parse: impl Fn(&[u8]) -> Result<T, Damaged>,
+    ) -> Result<Vec<Entry<T>>, RegularError> {
+        let Some(directory) = self.open(kind)? else { return Ok(Vec::new()) };
         let mut list = Vec::new();
-        for entry in entries {
-            let name = entry?.file_name();
-            let module = ModuleName::new(name.as_bytes());
-            if module.as_bytes() != name.as_bytes() || module.as_bytes().is_empty() {
+        for name in directory.names()? {
+            let module = ModuleName::new(&name);
+            if module.as_bytes() != name || file_name(&module).is_none() {
                 // Temporary, or nobody's: no module is called so.
                 continue;
             }
-            let said = small_file::read(&directory.join(&name))
-                .map_err(Unreadable::from)
-                .and_then(|text| Ok(parse(&text)?));
+            let said = match directory.read(OsStr::from_bytes(&name)) {
+                Ok(Some(Text { bytes, .. })) => parse(&bytes).map_err(Unreadable::from),
+                // It went while we looked.
+                Ok(None) => continue,
+                Err(error) => Err(error.into()),
+            };
             list.push((module, said));
         }
         list.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -218,11 +228,28 @@ impl Memory {
     }
 
     fn forget(&self, kind: &str, module: &ModuleName) -> io::Result<()> {
-        match self.file(kind, module).map(fs::remove_file) {
-            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        match (file_name(module), self.open(kind)?) {
+            (Some(name), Some(directory)) => directory.remove(name),
             _ => Ok(()),
         }
     }
+
+    /// Removes what processes that were killed in the middle of a write left behind.
+    pub fn remove_abandoned(&self) {
+        for kind in [RECORDS, PINS, BASELINES] {
+            let Ok(Some(directory)) = self.open(kind) else { continue };
+            for name in directory.names().unwrap_or_default() {
+                if name.starts_with(b".") {
+                    directory.remove_abandoned(&name);
+                }
+            }
+        }
+    }
+}
+
+/// The name of a module's file. Hidden names are those of temporary files.
+fn file_name(module: &ModuleName) -> Option<&OsStr> {
+    directory::name_of(module).filter(|name| !name.as_bytes().starts_with(b"."))
 }
 
 fn or_no_place(written: io::Result<()>) -> io::Result<Written> {
@@ -240,10 +267,18 @@ fn or_no_place(written: io::Result<()>) -> io::Result<Written> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
     use super::*;
     use crate::identity::tests::boot;
     use crate::identity::{BootTime, Identity};
     use crate::record::Role;
+
+    /// The memory of a system whose `/run` is this directory.
+    fn memory(run: &Path) -> Memory {
+        Memory { directory: run.join("modutils"), owner: rustix::process::geteuid().as_raw() }
+    }
 
     fn record(inode: u64) -> Record {
         let identity = Identity { inode, boot: boot(b'1') };
@@ -253,7 +288,7 @@ mod tests {
     #[test]
     fn what_was_remembered_is_listed_by_name_and_can_be_forgotten() {
         let run = tempfile::tempdir().unwrap();
-        let memory = Memory::new(run.path().join("modutils"));
+        let memory = memory(run.path());
         assert!(memory.records().unwrap().is_empty() && memory.pins().unwrap().is_empty());
         for (name, inode) in [("b", 2), ("a", 1)] {
             assert_eq!(memory.write_record(&name.into(), &record(inode)).unwrap(), Written::Done);
@@ -274,7 +309,7 @@ mod tests {
     #[test]
     fn without_a_place_nothing_is_remembered_and_nothing_is_wrong() {
         let run = tempfile::tempdir().unwrap();
-        let memory = Memory::new(run.path().join("missing/modutils"));
+        let memory = memory(&run.path().join("missing"));
         assert_eq!(memory.write_record(&"a".into(), &record(1)).unwrap(), Written::NoPlace);
         assert_eq!(memory.write_pin(&"a".into(), &record(1).identity).unwrap(), Written::NoPlace);
         assert!(memory.marks().is_empty());
@@ -282,9 +317,19 @@ mod tests {
     }
 
     #[test]
+    fn each_thing_is_said_once() {
+        let run = tempfile::tempdir().unwrap();
+        let (memory, nowhere) = (memory(run.path()), memory(&run.path().join("missing")));
+        assert_eq!(memory.tell_once("a"), Telling::Now);
+        assert_eq!(memory.tell_once("a"), Telling::Told);
+        assert_eq!(memory.tell_once("b"), Telling::Now);
+        assert_eq!(nowhere.tell_once("a"), Telling::NoMemory);
+    }
+
+    #[test]
     fn no_module_name_leads_out_of_the_directory() {
         let run = tempfile::tempdir().unwrap();
-        let memory = Memory::new(run.path().join("modutils"));
+        let memory = memory(run.path());
         for name in ["../a", "a/b", "", "/etc/x"] {
             assert!(memory.write_record(&name.into(), &record(1)).is_err(), "{name}");
             assert!(memory.forget_record(&name.into()).is_ok());
@@ -294,9 +339,9 @@ mod tests {
     #[test]
     fn damaged_and_foreign_files_are_told_apart_from_records() {
         let run = tempfile::tempdir().unwrap();
-        let memory = Memory::new(run.path());
+        let memory = memory(run.path());
         memory.write_record(&"good".into(), &record(1)).unwrap();
-        let directory = run.path().join(RECORDS);
+        let directory = run.path().join("modutils").join(RECORDS);
         fs::write(directory.join("empty"), "").unwrap();
         fs::write(directory.join(".good.17"), "half").unwrap();
         fs::write(directory.join("a-b"), record(1).format()).unwrap();
@@ -311,9 +356,44 @@ mod tests {
     }
 
     #[test]
+    fn what_others_can_have_written_is_no_record_and_no_pin() {
+        let run = tempfile::tempdir().unwrap();
+        let memory = memory(run.path());
+        memory.write_record(&"a".into(), &record(1)).unwrap();
+        memory.write_pin(&"a".into(), &record(1).identity).unwrap();
+        let open_to_all = |path: &str, mode| {
+            let path = run.path().join("modutils").join(path);
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        open_to_all("autoloaded/a", 0o666);
+        open_to_all("pinned/a", 0o666);
+        assert!(matches!(memory.records().unwrap().as_slice(), [(_, Err(_))]));
+        assert!(memory.pin(&"a".into()).is_err());
+        for directory in ["autoloaded", ""] {
+            open_to_all(directory, 0o777);
+            assert!(memory.records().is_err(), "{directory}");
+            assert!(memory.write_record(&"b".into(), &record(1)).is_err(), "{directory}");
+            open_to_all(directory, 0o755);
+        }
+    }
+
+    #[test]
+    fn what_a_killed_process_left_goes() {
+        let run = tempfile::tempdir().unwrap();
+        let memory = memory(run.path());
+        memory.write_record(&"a".into(), &record(1)).unwrap();
+        let directory = run.path().join("modutils").join(RECORDS);
+        fs::write(directory.join(".gone.0"), "half").unwrap();
+        memory.remove_abandoned();
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+    }
+
+    #[test]
     fn only_one_pass_at_a_time_holds_the_lock() {
         let run = tempfile::tempdir().unwrap();
-        let memory = Memory::new(run.path());
+        let memory = memory(run.path());
+        assert_eq!(memory.lock().unwrap_err().kind(), io::ErrorKind::NotFound);
+        memory.write_record(&"a".into(), &record(1)).unwrap();
         let held = memory.lock().unwrap();
         assert!(held.is_some());
         assert!(memory.lock().unwrap().is_none());

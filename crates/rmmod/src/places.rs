@@ -3,23 +3,12 @@
 use std::path::PathBuf;
 
 use modhint::system::System;
-use modstate::settings;
 
 /// The directories of one system.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
-    /// Where sysfs is mounted.
-    pub sys: PathBuf,
-    /// Where proc is mounted.
-    pub proc: PathBuf,
-    /// Where device nodes are.
-    pub dev: PathBuf,
-    /// What the tools remember until the next boot.
-    pub memory: PathBuf,
-    /// Settings and their baselines.
-    pub settings: settings::Places,
-    /// Directories of modutils.d, first ones first.
-    pub modutils_d: Vec<PathBuf>,
+    /// What the whole suite shares.
+    pub shared: modstate::Places,
     /// Directories of modprobe.d, first ones first.
     pub modprobe_d: Vec<PathBuf>,
     /// Directories of modules-load.d.
@@ -37,38 +26,27 @@ impl Places {
     pub fn of_system() -> Self {
         let release = rustix::system::uname().release().to_bytes().to_vec();
         let release: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(release);
-        let sys = PathBuf::from("/sys");
-        let proc = PathBuf::from("/proc");
+        let shared = modstate::Places::of_system();
         Self {
-            dev: "/dev".into(),
-            memory: "/run/modutils".into(),
-            settings: settings::Places {
-                baselines: "/run/modutils/baseline".into(),
-                settings: "/var/lib/modutils/settings".into(),
-                sys_module: sys.join("module"),
-                proc_sys: proc.join("sys"),
-            },
-            modutils_d: moddb::paths::modutils_d(),
             modprobe_d: moddb::paths::modprobe_d(),
             modules_load_d: ["/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"]
                 .iter()
                 .map(|directory| PathBuf::from(directory).join("modules-load.d"))
                 .collect(),
             etc_modules: "/etc/modules".into(),
-            command_line: proc.join("cmdline"),
+            command_line: shared.proc.join("cmdline"),
             module_directory: moddb::paths::ModuleDir::new("".as_ref(), &release),
-            sys,
-            proc,
+            shared,
         }
     }
 
     /// Where the system shows itself.
     pub fn shown(&self) -> System<'_> {
-        System { sys: &self.sys, proc: &self.proc, dev: &self.dev }
+        System { sys: &self.shared.sys, proc: &self.shared.proc, dev: &self.shared.dev }
     }
 
     /// The directory that has an entry for each module.
     pub fn sys_module(&self) -> PathBuf {
-        self.sys.join("module")
+        self.shared.sys_module()
     }
 }

@@ -205,7 +205,7 @@ mod tests {
             assert_eq!(run(&voice.session(), &world.places, &request, &mut world.kernel()), Exit::Success);
             assert_eq!(voice.said(), "");
             assert!(!world.path("sys/module/m").exists());
-            assert_eq!(world.path("var/settings/m").exists(), saved);
+            assert_eq!(world.path("var/lib/modutils/settings/m").exists(), saved);
         }
     }
 

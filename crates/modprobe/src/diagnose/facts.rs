@@ -11,7 +11,7 @@ use modfile::symbols::{self, Exports, NeedsScratch, SymbolTable};
 use modfile::{ModuleName, ReadError, modinfo};
 use rustix::io::Errno;
 
-use crate::paths::Places;
+use crate::paths::{self, Places};
 
 /// A module file that the kernel refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -169,7 +169,7 @@ impl SystemFacts {
     pub fn gather(places: &Places, sys_module: &Path) -> Self {
         let uname = rustix::system::uname();
         let enforced = fs::read(sys_module.join("module/parameters/sig_enforce")).ok();
-        let lockdown = fs::read_to_string(places.security.join("lockdown")).unwrap_or_default();
+        let lockdown = fs::read_to_string(paths::security(places).join("lockdown")).unwrap_or_default();
         Self {
             release: uname.release().to_string_lossy().into_owned(),
             machine: uname.machine().to_string_lossy().into_owned(),
@@ -214,7 +214,7 @@ mod tests {
         fs::write(at("modules.symbols"), "alias symbol:in_b b\nalias symbol:other_crc b\n").unwrap();
         fs::write(at("kallsyms"), "0 T here\n0 t x [y]\n0 D other_crc\t[b]\n").unwrap();
         let db = ModuleDb::new(ModuleDir::at(directory.path().into()), Config::default());
-        let places = Places { proc: directory.path().into(), ..Places::default() };
+        let places = Places { proc: directory.path().into(), ..Places::of_system() };
         let facts = FileFacts::gather(2, &"a".into(), &at("a.ko"), &db, &places);
         assert_eq!(facts.vermagic.as_deref(), Some("6.1.0 SMP"));
         assert_eq!((facts.is_signed, facts.shown.as_str()), (Some(true), "a.ko"));
@@ -231,7 +231,7 @@ mod tests {
     fn what_cannot_be_read_stays_unknown() {
         let directory = tempfile::tempdir().unwrap();
         let db = ModuleDb::new(ModuleDir::at(directory.path().into()), Config::default());
-        let places = Places { proc: directory.path().into(), ..Places::default() };
+        let places = Places { proc: directory.path().into(), ..Places::of_system() };
         let facts = FileFacts::gather(2, &"a".into(), &directory.path().join("a.ko"), &db, &places);
         let nothing =
             FileFacts { errno: 2, module: "a".into(), shown: "a.ko".into(), ..FileFacts::default() };

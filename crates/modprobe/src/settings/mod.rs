@@ -10,13 +10,14 @@ mod on_request;
 mod params;
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use modcli::{Reporter, Severity};
 use modfile::ModuleName;
 use modload::Demand;
 use modstate::config::What;
 use modstate::settings::{self, Header, Notice, PutBack, Restoring, Saved, Saving};
+
+use modstate::{Clock, SystemClock};
 
 use crate::messages;
 use crate::paths::Places;
@@ -25,9 +26,6 @@ use crate::request::Persist;
 pub use keeping::{Inserted, Keeping};
 pub use modutils::Modutils;
 pub(crate) use on_request::{save, show};
-
-/// Root: the only user whose settings files are believed.
-pub const ROOT: u32 = 0;
 
 /// What settings are kept by.
 pub struct Settings<'a> {
@@ -43,8 +41,6 @@ pub struct Settings<'a> {
     pub persist: Persist,
     /// Messages.
     pub reporter: &'a Reporter,
-    /// The only user whose settings files are believed: [`ROOT`].
-    pub owner: u32,
 }
 
 impl Settings<'_> {
@@ -55,7 +51,7 @@ impl Settings<'_> {
 
     /// Takes the baselines of modules that came in, and puts back what was saved of them.
     fn restore(&self, inserted: &[Inserted]) {
-        let places = self.places.of_settings(self.sys_module);
+        let places = self.places;
         for Inserted { module, params } in inserted {
             let rules: Vec<_> = self.rules(module).collect();
             if rules.is_empty() {
@@ -69,9 +65,8 @@ impl Settings<'_> {
                 identity: &identity,
                 put_back: self.put_back(),
                 given: &params::names(params),
-                owner: self.owner,
             };
-            for notice in settings::restore_after_insertion(&places, &restoring) {
+            for notice in settings::restore_after_insertion(places, &restoring) {
                 self.tell(module, &notice);
             }
         }
@@ -91,15 +86,14 @@ impl Settings<'_> {
         if rules.is_empty() {
             return None;
         }
-        let places = self.places.of_settings(self.sys_module);
+        let places = self.places;
         let identity = places.load_of(module)?;
         let header = Header {
             release: rustix::system::uname().release().to_bytes().to_vec(),
-            time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            time: SystemClock.since_1970(),
         };
-        let saving =
-            Saving { module, rules: &rules, identity: &identity, header: &header, owner: self.owner };
-        Some(settings::save_before_removal(&places, &saving))
+        let saving = Saving { module, rules: &rules, identity: &identity, header: &header };
+        Some(settings::save_before_removal(places, &saving))
     }
 
     fn tell(&self, module: &ModuleName, notice: &Notice) {

@@ -10,7 +10,7 @@ use modkernel::{KernelOps, ModuleState, Native};
 use modload::Refusal;
 use modstate::settings::{self, Notice, Setting};
 
-use super::{ROOT, Settings};
+use super::Settings;
 use crate::messages;
 use crate::request::Persist;
 use crate::tool::Run;
@@ -59,7 +59,7 @@ pub(crate) fn save(run: &Run<'_>, names: &[OsString]) -> Exit {
 pub(crate) fn show(run: &Run<'_>, names: &[OsString]) -> Result<Exit, Ended> {
     let native = Native::of_system();
     let keeper = keeper(run, &native);
-    let places = run.places.of_settings(keeper.sys_module);
+    let places = &run.places;
     let reporter = &run.session.reporter;
     let mut exit = Exit::Success;
     let mut rows = Vec::new();
@@ -72,7 +72,7 @@ pub(crate) fn show(run: &Run<'_>, names: &[OsString]) -> Result<Exit, Ended> {
             continue;
         }
         let load = places.load_of(module).filter(|_| is_loaded(&native, module));
-        let shown = settings::show(&places, module, &rules, load.as_ref(), ROOT);
+        let shown = settings::show(places, module, &rules, load.as_ref());
         for notice in &shown.notices {
             reporter.warning(messages::setting(module, notice));
         }
@@ -136,8 +136,8 @@ fn loaded(keeper: &Settings<'_>, native: &Native) -> Result<Vec<ModuleName>, Vec
 fn all(keeper: &Settings<'_>, native: &Native) -> Result<Vec<ModuleName>, Vec<u8>> {
     let mut modules = loaded(keeper, native)?;
     if keeper.modutils.config(keeper.reporter).persists_anything() {
-        let saved = settings::with_saved(&keeper.places.of_settings(keeper.sys_module))
-            .map_err(|error| messages::cannot_list(&keeper.places.settings, &error))?;
+        let saved =
+            settings::with_saved(keeper.places).map_err(|notice| messages::settings_unknown(&notice))?;
         for name in saved {
             if keeper.rules(&name).next().is_some() {
                 add(&mut modules, name);

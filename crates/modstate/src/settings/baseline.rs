@@ -4,18 +4,17 @@
 //! Beside the values it says which saved ones have been in effect since that load. Only of these can a value that
 //! is as it was at the load mean that somebody set it back; one that was never put back stays saved.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 
 use modfile::ModuleName;
+use modfile::regular::RegularError;
 
-use super::Places;
 use super::key::Key;
 use super::notice::Notice;
+use crate::directory::{Directory, Durability, FOR_OWNER, name_of};
 use crate::fields;
 use crate::identity::Identity;
-use crate::small_file::{self, Durability, FOR_OWNER};
+use crate::places::{BASELINES, Places};
 
 /// The key of the lines that name saved settings in effect.
 const IN_EFFECT: &str = "in-effect";
@@ -44,9 +43,9 @@ impl Baseline {
         for key in &self.in_effect {
             text.extend(fields::line(IN_EFFECT, &key.format()));
         }
-        let path = small_file::of_module(&places.baselines, module).ok_or(io::ErrorKind::InvalidInput)?;
-        fs::DirBuilder::new().recursive(true).mode(0o755).create(&places.baselines)?;
-        small_file::replace(&path, &text, FOR_OWNER, Durability::Volatile)
+        let name = name_of(module).ok_or(io::ErrorKind::InvalidInput)?;
+        let directory = Directory::make(&places.run, places.owner)?.make_inner(BASELINES)?;
+        directory.replace(name, &text, FOR_OWNER, Durability::Volatile)
     }
 
     /// That of a load; `None` if it has none.
@@ -54,11 +53,15 @@ impl Baseline {
     /// # Errors
     /// There may be one, which cannot be read.
     pub fn read(places: &Places, module: &ModuleName, identity: &Identity) -> Result<Option<Self>, Notice> {
-        let Some(path) = small_file::of_module(&places.baselines, module) else { return Ok(None) };
-        match small_file::read(&path) {
-            Ok(text) => Ok(Self::parse(&text, identity)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Notice::CannotRead(path, error)),
+        let Some(name) = name_of(module) else { return Ok(None) };
+        let read = || match Directory::open(&places.run, places.owner)? {
+            Some(base) => base.inner(BASELINES)?.map_or(Ok(None), |directory| directory.read(name)),
+            None => Ok(None),
+        };
+        match read() {
+            Ok(text) => Ok(text.and_then(|text| Self::parse(&text.bytes, identity))),
+            Err(RegularError::NotTrusted(_)) => Err(Notice::NotTrusted(places.baselines().join(name))),
+            Err(error) => Err(Notice::CannotRead(places.baselines().join(name), error.into())),
         }
     }
 

@@ -11,6 +11,7 @@
 
 mod baseline;
 mod document;
+mod file;
 mod key;
 mod notice;
 mod restore;
@@ -18,11 +19,10 @@ mod save;
 mod show;
 mod values;
 
-use std::path::PathBuf;
-
 use modfile::ModuleName;
 
 use crate::identity::{BootId, Identity};
+use crate::places::Places;
 
 pub use document::{Document, Header};
 pub use key::Key;
@@ -31,25 +31,12 @@ pub use restore::{PutBack, Restoring, restore_after_insertion};
 pub use save::{Saved, Saving, save_before_removal};
 pub use show::{Setting, Shown, show, with_saved};
 
-/// Where settings live.
-#[derive(Clone, Debug)]
-pub struct Places {
-    /// Baselines of the loaded modules, `/run/modutils/baseline`.
-    pub baselines: PathBuf,
-    /// Saved settings, `/var/lib/modutils/settings`.
-    pub settings: PathBuf,
-    /// The directory that has an entry for each module, `/sys/module`.
-    pub sys_module: PathBuf,
-    /// `/proc/sys`.
-    pub proc_sys: PathBuf,
-}
-
 impl Places {
     /// The present load of a module; `None` if it is not loaded, or if that cannot be told.
     #[must_use]
     pub fn load_of(&self, module: &ModuleName) -> Option<Identity> {
-        let boot = BootId::read(&self.proc_sys.join("kernel/random/boot_id")).ok()?;
-        Identity::of_loaded(&self.sys_module, module, &boot).ok()?
+        let boot = BootId::read(&self.boot_id()).ok()?;
+        Identity::of_loaded(&self.sys_module(), module, &boot).ok()?
     }
 }
 
@@ -58,7 +45,7 @@ pub(crate) mod tests {
     //! A system in a temporary directory.
 
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use super::*;
     use crate::config::{Config, What};
@@ -73,16 +60,10 @@ pub(crate) mod tests {
 
     pub(crate) fn system(config: &str, files: &[(&str, &str)]) -> System {
         let root = tempfile::tempdir().unwrap();
-        let at = |path: &str| root.path().join(path);
-        for directory in ["run", "var", "sys/m/parameters", "proc"] {
-            fs::create_dir_all(at(directory)).unwrap();
+        for directory in ["run", "var/lib", "sys/module/m/parameters", "proc/sys"] {
+            fs::create_dir_all(root.path().join(directory)).unwrap();
         }
-        let places = Places {
-            baselines: at("run/modutils/baseline"),
-            settings: at("var/lib/modutils/settings"),
-            sys_module: at("sys"),
-            proc_sys: at("proc"),
-        };
+        let places = Places::below(root.path(), rustix::process::geteuid().as_raw());
         let mut rules = Config::default();
         assert_eq!(rules.add(config.as_bytes()), []);
         let system = System { root, places, config: rules };
@@ -135,7 +116,6 @@ pub(crate) mod tests {
                 identity: &self.load(inode),
                 put_back,
                 given: &given,
-                owner: rustix::process::geteuid().as_raw(),
             };
             restore_after_insertion(&self.places, &restoring).iter().map(Notice::to_string).collect()
         }
@@ -147,7 +127,6 @@ pub(crate) mod tests {
                 rules: &self.rules(),
                 identity: &self.load(inode),
                 header: &header,
-                owner: rustix::process::geteuid().as_raw(),
             };
             save_before_removal(&self.places, &saving).notices.iter().map(Notice::to_string).collect()
         }
@@ -157,26 +136,32 @@ pub(crate) mod tests {
     fn a_value_that_was_changed_comes_back_and_others_follow_new_defaults() {
         let system = system(
             "persist m\npersist m sysctl net/m_*\n",
-            &[("sys/m/parameters/a", "1\n"), ("sys/m/parameters/b", "1\n"), ("proc/net/m_max", "10\n")],
+            &[
+                ("sys/module/m/parameters/a", "1\n"),
+                ("sys/module/m/parameters/b", "1\n"),
+                ("proc/sys/net/m_max", "10\n"),
+            ],
         );
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
-        system.write("sys/m/parameters/a", "5\n");
-        system.write("proc/net/m_max", "99\n");
+        system.write("sys/module/m/parameters/a", "5\n");
+        system.write("proc/sys/net/m_max", "99\n");
         assert_eq!(system.removed(1), [""; 0]);
         assert_eq!(
             system.read("var/lib/modutils/settings/m"),
             "#% saved on kernel 6.1 at 1970-01-02T00:00:00Z\nparameters/a = 5\nsysctl/net/m_max = 99\n"
         );
         // The next load, with another default for b.
-        for (path, value) in
-            [("sys/m/parameters/a", "1"), ("sys/m/parameters/b", "2"), ("proc/net/m_max", "10")]
-        {
+        for (path, value) in [
+            ("sys/module/m/parameters/a", "1"),
+            ("sys/module/m/parameters/b", "2"),
+            ("proc/sys/net/m_max", "10"),
+        ] {
             system.write(path, value);
         }
         assert_eq!(system.inserted(2, PutBack::WhatLoadsNothing, &[]), [""; 0]);
-        assert_eq!(system.value("sys/m/parameters/a"), "5");
-        assert_eq!(system.value("sys/m/parameters/b"), "2");
-        assert_eq!(system.value("proc/net/m_max"), "99");
+        assert_eq!(system.value("sys/module/m/parameters/a"), "5");
+        assert_eq!(system.value("sys/module/m/parameters/b"), "2");
+        assert_eq!(system.value("proc/sys/net/m_max"), "99");
         // Nothing was touched since: what was saved stays saved.
         let before = system.read("var/lib/modutils/settings/m");
         assert_eq!(system.removed(2), [""; 0]);
@@ -185,10 +170,10 @@ pub(crate) mod tests {
 
     #[test]
     fn without_a_persist_line_nothing_is_read_or_written() {
-        let system = system("keep m\n", &[("sys/m/parameters/a", "1\n")]);
+        let system = system("keep m\n", &[("sys/module/m/parameters/a", "1\n")]);
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
         assert_eq!(system.removed(1), [""; 0]);
         assert_eq!(fs::read_dir(system.path("run")).unwrap().count(), 0);
-        assert_eq!(fs::read_dir(system.path("var")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(system.path("var/lib")).unwrap().count(), 0);
     }
 }

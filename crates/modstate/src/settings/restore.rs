@@ -1,20 +1,16 @@
 //! After an insertion: takes the baseline and puts saved values back.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 
 use modfile::ModuleName;
-use rustix::io::Errno;
 
 use super::baseline::Baseline;
-use super::document::Document;
 use super::key::Key;
 use super::notice::Notice;
-use super::{Places, values};
+use super::{file, values};
 use crate::config::What;
 use crate::identity::Identity;
-use crate::small_file;
+use crate::places::Places;
 
 /// Which saved values are put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +35,6 @@ pub struct Restoring<'a> {
     pub put_back: PutBack,
     /// The parameters that were given for this load: on the command line, in modprobe.d or to the kernel.
     pub given: &'a [Vec<u8>],
-    /// The only user whose settings files are believed: 0.
-    pub owner: u32,
 }
 
 /// Takes the baseline of a load and writes back what is saved. Does nothing without rules.
@@ -59,15 +53,15 @@ pub fn restore_after_insertion(places: &Places, restoring: &Restoring<'_>) -> Ve
     if let Err(error) = baseline.write(places, restoring.module, restoring.identity)
         && !matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotFound)
     {
-        notices.push(Notice::CannotWrite(places.baselines.clone(), error));
+        notices.push(Notice::CannotWrite(places.baselines(), error));
     }
     notices
 }
 
 fn put_back(places: &Places, restoring: &Restoring<'_>, baseline: &mut Baseline, notices: &mut Vec<Notice>) {
     let &Restoring { module, rules, given, .. } = restoring;
-    let Some(path) = small_file::of_module(&places.settings, module) else { return };
-    let Some(Trusted { document, .. }) = trusted(&path, restoring.owner, notices) else { return };
+    let Some(document) = file::read(places, module, notices).map(|file| file.document) else { return };
+    let path = file::path(places, module);
     notices.extend(document.bad_lines().map(|line| Notice::BadLine(path.clone(), line)));
     let shown = || given.iter().map(|name| read(places, module, name)).collect::<Vec<_>>();
     let before = shown();
@@ -103,46 +97,6 @@ fn read(places: &Places, module: &ModuleName, parameter: &[u8]) -> Option<Vec<u8
     values::read(places, module, &key).ok().flatten()
 }
 
-/// A settings file that is believed.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Trusted {
-    /// What it says.
-    pub document: Document,
-    /// Its permissions.
-    pub mode: u32,
-}
-
-/// The settings file, if there is one and nobody but its owner can have written it.
-pub(super) fn trusted(path: &Path, owner: u32, notices: &mut Vec<Notice>) -> Option<Trusted> {
-    match open_trusted(path, owner) {
-        Ok(trusted) => trusted,
-        Err(notice) => {
-            notices.push(notice);
-            None
-        }
-    }
-}
-
-fn open_trusted(path: &Path, owner: u32) -> Result<Option<Trusted>, Notice> {
-    const WRITABLE_BY_OTHERS: u32 = 0o022;
-    let here = || -> PathBuf { path.to_owned() };
-    let is_no_file = |error: &io::Error| {
-        error.kind() == io::ErrorKind::InvalidInput || Errno::from_io_error(error) == Some(Errno::LOOP)
-    };
-    let opened = small_file::open(path).and_then(|file| Ok((file.metadata()?, file)));
-    let (metadata, file) = match opened {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if is_no_file(&error) => return Err(Notice::NotAFile(here())),
-        Err(error) => return Err(Notice::CannotRead(here(), error)),
-    };
-    if metadata.uid() != owner || metadata.mode() & WRITABLE_BY_OTHERS != 0 {
-        return Err(Notice::NotTrusted(here()));
-    }
-    let text = small_file::read_open(&file).map_err(|error| Notice::CannotRead(here(), error))?;
-    Ok(Some(Trusted { document: Document::parse(&text), mode: metadata.mode() & 0o7777 }))
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -157,28 +111,28 @@ mod tests {
         let system = system(
             "persist m\n",
             &[
-                ("sys/m/parameters/a", "7"),
-                ("sys/m/parameters/b", "7"),
+                ("sys/module/m/parameters/a", "7"),
+                ("sys/module/m/parameters/b", "7"),
                 (FILE, "parameters/a = 1\nparameters/b = 1\n"),
             ],
         );
         assert_eq!(system.inserted(1, PutBack::Everything, &["a"]), [""; 0]);
-        assert_eq!(system.value("sys/m/parameters/a"), "7");
-        assert_eq!(system.value("sys/m/parameters/b"), "1");
+        assert_eq!(system.value("sys/module/m/parameters/a"), "7");
+        assert_eq!(system.value("sys/module/m/parameters/b"), "1");
     }
 
     #[test]
     fn a_given_parameter_that_cannot_be_read_is_not_even_touched() {
         let system = system(
             "persist m\n",
-            &[("sys/m/parameters/a_b", "7"), (FILE, "parameters/a_b = 1\nparameters/c = 1\n")],
+            &[("sys/module/m/parameters/a_b", "7"), (FILE, "parameters/a_b = 1\nparameters/c = 1\n")],
         );
-        let path = system.path("sys/m/parameters/a_b");
+        let path = system.path("sys/module/m/parameters/a_b");
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o200)).unwrap();
         assert_eq!(system.inserted(1, PutBack::Everything, &["a-b", "c"]), [""; 0]);
-        let path = system.path("sys/m/parameters/a_b");
+        let path = system.path("sys/module/m/parameters/a_b");
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(system.value("sys/m/parameters/a_b"), "7");
+        assert_eq!(system.value("sys/module/m/parameters/a_b"), "7");
     }
 
     #[test]
@@ -186,9 +140,9 @@ mod tests {
         let system = system(
             "persist m parameters a\n",
             &[
-                ("sys/m/parameters/a", "7"),
-                ("sys/m/parameters/b", "7"),
-                ("proc/kernel/x", "7"),
+                ("sys/module/m/parameters/a", "7"),
+                ("sys/module/m/parameters/b", "7"),
+                ("proc/sys/kernel/x", "7"),
                 (
                     FILE,
                     "parameters/b = 1\nsysctl/kernel/x = 1\nsysctl/../sys/m/parameters/a = 1\nparameters/a = 1\n",
@@ -205,31 +159,32 @@ mod tests {
                 format!("{file}: no persist line names sysctl/kernel/x, ignored"),
             ]
         );
-        assert_eq!(system.value("sys/m/parameters/b"), "7");
-        assert_eq!(system.value("proc/kernel/x"), "7");
-        assert_eq!(system.value("sys/m/parameters/a"), "1");
+        assert_eq!(system.value("sys/module/m/parameters/b"), "7");
+        assert_eq!(system.value("proc/sys/kernel/x"), "7");
+        assert_eq!(system.value("sys/module/m/parameters/a"), "1");
     }
 
     #[test]
     fn a_value_that_is_refused_is_one_notice_and_the_others_are_written() {
         let system = system(
             "persist m\n",
-            &[("sys/m/parameters/b", "7"), (FILE, "parameters/a = 1\nparameters/b = 1\n")],
+            &[("sys/module/m/parameters/b", "7"), (FILE, "parameters/a = 1\nparameters/b = 1\n")],
         );
         assert_eq!(
             system.inserted(1, PutBack::Everything, &[]),
             [format!("{}: the kernel refused parameters/a = 1", system.path(FILE).display())]
         );
-        assert_eq!(system.value("sys/m/parameters/b"), "1");
+        assert_eq!(system.value("sys/module/m/parameters/b"), "1");
     }
 
     #[test]
     fn a_file_that_others_can_write_is_ignored() {
         for mode in [0o664, 0o646, 0o622] {
-            let system = system("persist m\n", &[("sys/m/parameters/a", "7"), (FILE, "parameters/a = 1\n")]);
+            let system =
+                system("persist m\n", &[("sys/module/m/parameters/a", "7"), (FILE, "parameters/a = 1\n")]);
             std::fs::set_permissions(system.path(FILE), std::fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1, "{mode:o}");
-            assert_eq!(system.value("sys/m/parameters/a"), "7");
+            assert_eq!(system.value("sys/module/m/parameters/a"), "7");
         }
     }
 
@@ -238,22 +193,24 @@ mod tests {
         let system = system("persist m\n", &[(FILE, "parameters/a = 1\n")]);
         let mut notices = Vec::new();
         let other = rustix::process::geteuid().as_raw() + 1;
-        assert_eq!(trusted(&system.path(FILE), other, &mut notices), None);
+        let places = Places { owner: other, ..system.places.clone() };
+        assert_eq!(file::read(&places, system.module(), &mut notices), None);
         assert!(matches!(notices.as_slice(), [Notice::NotTrusted(_)]));
     }
 
     #[test]
     fn a_link_in_the_place_of_the_file_is_not_followed() {
-        let system = system("persist m\n", &[("sys/m/parameters/a", "7"), ("else", "parameters/a = 1\n")]);
+        let system =
+            system("persist m\n", &[("sys/module/m/parameters/a", "7"), ("else", "parameters/a = 1\n")]);
         std::fs::create_dir_all(system.path("var/lib/modutils/settings")).unwrap();
         symlink(system.path("else"), system.path(FILE)).unwrap();
         assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1);
-        assert_eq!(system.value("sys/m/parameters/a"), "7");
+        assert_eq!(system.value("sys/module/m/parameters/a"), "7");
     }
 
     #[test]
     fn in_a_request_of_the_kernel_nothing_that_needs_another_module_is_written() {
-        let path = "proc/net/core/default_qdisc";
+        let path = "proc/sys/net/core/default_qdisc";
         let system = system(
             "persist m sysctl net/core/*\n",
             &[(path, "fifo"), (FILE, "sysctl/net/core/default_qdisc = fq\n")],
@@ -268,10 +225,10 @@ mod tests {
     fn a_baseline_that_cannot_be_written_does_not_keep_values_from_coming_back() {
         let system = system(
             "persist m\n",
-            &[("sys/m/parameters/a", "7"), (FILE, "parameters/a = 1\n"), ("run/modutils", "a file")],
+            &[("sys/module/m/parameters/a", "7"), (FILE, "parameters/a = 1\n"), ("run/modutils", "a file")],
         );
         assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1);
-        assert_eq!(system.value("sys/m/parameters/a"), "1");
+        assert_eq!(system.value("sys/module/m/parameters/a"), "1");
     }
 
     #[test]
@@ -279,19 +236,20 @@ mod tests {
         let system = system(
             "persist m sysctl net/*\n",
             &[
-                ("sys/m/parameters/hashsize", "7\n"),
-                ("proc/net/max", "7\n"),
+                ("sys/module/m/parameters/hashsize", "7\n"),
+                ("proc/sys/net/max", "7\n"),
                 (FILE, "sysctl/net/buckets = 1\nsysctl/net/max = 1\n"),
             ],
         );
         // One file under two names, as the kernel has one variable.
-        let (parameter, sysctl) = (system.path("sys/m/parameters/hashsize"), system.path("proc/net/buckets"));
+        let (parameter, sysctl) =
+            (system.path("sys/module/m/parameters/hashsize"), system.path("proc/sys/net/buckets"));
         std::fs::hard_link(parameter, sysctl).unwrap();
         assert_eq!(system.inserted(1, PutBack::Everything, &["hashsize"]), [""; 0]);
-        assert_eq!(system.value("sys/m/parameters/hashsize"), "7");
-        assert_eq!(system.value("proc/net/max"), "1");
+        assert_eq!(system.value("sys/module/m/parameters/hashsize"), "7");
+        assert_eq!(system.value("proc/sys/net/max"), "1");
         assert_eq!(system.inserted(2, PutBack::Everything, &[]), [""; 0]);
-        assert_eq!(system.value("sys/m/parameters/hashsize"), "1");
+        assert_eq!(system.value("sys/module/m/parameters/hashsize"), "1");
     }
 
     #[test]
@@ -304,7 +262,6 @@ mod tests {
             identity: &system.load(1),
             put_back: PutBack::Everything,
             given: &[],
-            owner: rustix::process::geteuid().as_raw(),
         };
         notices.extend(restore_after_insertion(&system.places, &restoring));
         let sentences: Vec<_> =

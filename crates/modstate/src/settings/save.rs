@@ -1,21 +1,19 @@
 //! Before a removal: saves what differs from the baseline.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use modfile::ModuleName;
 
 use super::baseline::Baseline;
 use super::document::{self, Document, Header};
+use super::file::{self, Trusted};
 use super::key::Key;
 use super::notice::Notice;
-use super::restore::{Trusted, trusted};
-use super::{Places, values};
+use super::values;
 use crate::config::What;
+use crate::directory::FOR_OWNER;
 use crate::identity::Identity;
-use crate::small_file::{self, Durability, FOR_OWNER};
+use crate::places::Places;
 
 /// A module that is about to go, or whose settings are to be saved without that.
 pub struct Saving<'a> {
@@ -27,8 +25,6 @@ pub struct Saving<'a> {
     pub identity: &'a Identity,
     /// What the file's first line says.
     pub header: &'a Header,
-    /// The only user whose settings files are believed: 0.
-    pub owner: u32,
 }
 
 /// What a saving did.
@@ -52,7 +48,7 @@ pub fn save_before_removal(places: &Places, saving: &Saving<'_>) -> Saved {
 }
 
 fn save(places: &Places, saving: &Saving<'_>, notices: &mut Vec<Notice>) -> Option<PathBuf> {
-    let &Saving { module, rules, identity, header, owner } = saving;
+    let &Saving { module, rules, identity, header } = saving;
     let present = values::read_all(places, module, rules, notices);
     if present.is_empty() {
         return None;
@@ -68,9 +64,8 @@ fn save(places: &Places, saving: &Saving<'_>, notices: &mut Vec<Notice>) -> Opti
             return None;
         }
     };
-    let path = small_file::of_module(&places.settings, module)?;
     let before = notices.len();
-    let old = trusted(&path, owner, notices);
+    let old = file::read(places, module, notices);
     if notices.len() > before {
         // A file that is not believed is not written either: it is for a person to look at.
         return None;
@@ -79,7 +74,7 @@ fn save(places: &Places, saving: &Saving<'_>, notices: &mut Vec<Notice>) -> Opti
     let in_effect = baseline.in_effect.clone();
     let new = changed(&old.document, &present, &mut baseline, notices);
     let is_new = new != old.document;
-    if is_new && let Err(notice) = write(&path, &new.format(header), old.mode) {
+    if is_new && let Err(notice) = file::write(places, module, &new, header, old.mode) {
         notices.push(notice);
         return None;
     }
@@ -87,19 +82,7 @@ fn save(places: &Places, saving: &Saving<'_>, notices: &mut Vec<Notice>) -> Opti
         // What cannot be noted only means that a value set back to what it was stays saved.
         let _ = baseline.write(places, module, identity);
     }
-    is_new.then_some(path)
-}
-
-fn write(path: &Path, text: &[u8], mode: u32) -> Result<(), Notice> {
-    const WRITABLE: u32 = 0o200;
-    if mode & WRITABLE == 0 {
-        return Err(Notice::ReadOnly(path.to_owned()));
-    }
-    let directory = path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput));
-    directory
-        .and_then(|directory| fs::DirBuilder::new().recursive(true).mode(0o755).create(directory))
-        .and_then(|()| small_file::replace(path, text, mode, Durability::Durable))
-        .map_err(|error| Notice::CannotWrite(path.to_owned(), error))
+    is_new.then(|| file::path(places, module))
 }
 
 /// The file as it should be: what differs from the baseline is in it; what was set back to it is not. A saved
@@ -135,42 +118,42 @@ fn changed(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::super::restore::PutBack;
     use super::super::tests::system;
-    use super::*;
 
     const FILE: &str = "var/lib/modutils/settings/m";
 
     #[test]
     fn without_the_baseline_of_this_load_nothing_is_saved() {
-        let system = system("persist m\n", &[("sys/m/parameters/a", "1\n")]);
+        let system = system("persist m\n", &[("sys/module/m/parameters/a", "1\n")]);
         let sentence = "none is saved, as its values right after the load are not known";
         assert_eq!(system.removed(1), [sentence]);
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
-        system.write("sys/m/parameters/a", "2\n");
+        system.write("sys/module/m/parameters/a", "2\n");
         assert_eq!(system.removed(2), [sentence]);
         assert!(!system.path(FILE).exists());
     }
 
     #[test]
     fn nothing_is_written_where_nothing_was_changed() {
-        let system = system("persist m\n", &[("sys/m/parameters/a", "1\n")]);
+        let system = system("persist m\n", &[("sys/module/m/parameters/a", "1\n")]);
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
         assert_eq!(system.removed(1), [""; 0]);
-        assert!(!system.path("var/lib").exists());
+        assert!(!system.path("var/lib/modutils").exists());
     }
 
     #[test]
     fn a_value_set_back_to_what_it_was_at_load_is_forgotten() {
         let system = system(
             "persist m\n",
-            &[("sys/m/parameters/a", "1\n"), (FILE, "# why\nparameters/a = 5\nparameters/gone = 1\n")],
+            &[("sys/module/m/parameters/a", "1\n"), (FILE, "# why\nparameters/a = 5\nparameters/gone = 1\n")],
         );
         // The kernel refuses what is gone; that it was saved stays.
         assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1);
-        system.write("sys/m/parameters/a", "1\n");
+        system.write("sys/module/m/parameters/a", "1\n");
         assert_eq!(system.removed(1), [""; 0]);
         let text = system.read(FILE);
         assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), ["# why", "parameters/gone = 1"]);
@@ -178,20 +161,24 @@ mod tests {
 
     #[test]
     fn values_that_are_no_line_of_text_are_refused_with_a_notice() {
-        let system = system("persist m\n", &[("sys/m/parameters/a", "1\n"), ("sys/m/parameters/b", "1\n")]);
+        let system = system(
+            "persist m\n",
+            &[("sys/module/m/parameters/a", "1\n"), ("sys/module/m/parameters/b", "1\n")],
+        );
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
-        system.write("sys/m/parameters/a", "two\nlines\n");
-        system.write("sys/m/parameters/b", "2\n");
+        system.write("sys/module/m/parameters/a", "two\nlines\n");
+        system.write("sys/module/m/parameters/b", "2\n");
         assert_eq!(system.removed(1), ["parameters/a is not one line of text and is not saved"]);
         assert_eq!(system.read(FILE).lines().skip(1).collect::<Vec<_>>(), ["parameters/b = 2"]);
     }
 
     #[test]
     fn a_place_that_cannot_be_written_is_one_notice() {
-        let system = system("persist m\n", &[("sys/m/parameters/a", "1\n"), ("var/lib", "a file")]);
+        let system =
+            system("persist m\n", &[("sys/module/m/parameters/a", "1\n"), ("var/lib/modutils", "a file")]);
         // Settings cannot even be looked for.
         assert_eq!(system.inserted(1, PutBack::Everything, &[]).len(), 1);
-        system.write("sys/m/parameters/a", "2\n");
+        system.write("sys/module/m/parameters/a", "2\n");
         assert_eq!(system.removed(1).len(), 1);
     }
 
@@ -203,14 +190,14 @@ mod tests {
         {
             let system = system(
                 "persist m\npersist m sysctl net/core/*\n",
-                &[("sys/m/parameters/a", "1\n"), ("sys/m/parameters/b", "1\n"), (FILE, text)],
+                &[("sys/module/m/parameters/a", "1\n"), ("sys/module/m/parameters/b", "1\n"), (FILE, text)],
             );
             let _ = system.inserted(1, put_back, given);
-            assert_eq!(system.value("sys/m/parameters/a"), "1", "{put_back:?}");
+            assert_eq!(system.value("sys/module/m/parameters/a"), "1", "{put_back:?}");
             assert_eq!(system.removed(1), [""; 0]);
             assert_eq!(system.read(FILE), text, "{put_back:?}");
             // What is changed in such a load is saved all the same.
-            system.write("sys/m/parameters/b", "2\n");
+            system.write("sys/module/m/parameters/b", "2\n");
             assert_eq!(system.removed(1), [""; 0]);
             assert!(system.read(FILE).ends_with(&format!("{text}parameters/b = 2\n")), "{put_back:?}");
         }
@@ -218,22 +205,22 @@ mod tests {
 
     #[test]
     fn a_line_written_by_hand_after_the_load_waits_for_the_next_one() {
-        let system = system("persist m\n", &[("sys/m/parameters/a", "1\n")]);
+        let system = system("persist m\n", &[("sys/module/m/parameters/a", "1\n")]);
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
         system.write(FILE, "parameters/a = 5\n");
         assert_eq!(system.removed(1), [""; 0]);
         assert_eq!(system.inserted(2, PutBack::Everything, &[]), [""; 0]);
-        assert_eq!(system.value("sys/m/parameters/a"), "5");
+        assert_eq!(system.value("sys/module/m/parameters/a"), "5");
     }
 
     #[test]
     fn a_value_saved_in_between_and_then_set_back_is_forgotten() {
-        let system = system("persist m\n", &[("sys/m/parameters/a", "1\n")]);
+        let system = system("persist m\n", &[("sys/module/m/parameters/a", "1\n")]);
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
-        system.write("sys/m/parameters/a", "5\n");
+        system.write("sys/module/m/parameters/a", "5\n");
         assert_eq!(system.removed(1), [""; 0]);
         assert!(system.read(FILE).ends_with("parameters/a = 5\n"));
-        system.write("sys/m/parameters/a", "1\n");
+        system.write("sys/module/m/parameters/a", "1\n");
         assert_eq!(system.removed(1), [""; 0]);
         assert_eq!(system.read(FILE).lines().count(), 1);
     }
@@ -241,12 +228,12 @@ mod tests {
     #[test]
     fn a_read_only_file_is_put_back_and_never_changed() {
         let text = "parameters/a = 5\n";
-        let system = system("persist m\n", &[("sys/m/parameters/a", "1\n"), (FILE, text)]);
+        let system = system("persist m\n", &[("sys/module/m/parameters/a", "1\n"), (FILE, text)]);
         fs::set_permissions(system.path(FILE), fs::Permissions::from_mode(0o444)).unwrap();
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
-        assert_eq!(system.value("sys/m/parameters/a"), "5");
+        assert_eq!(system.value("sys/module/m/parameters/a"), "5");
         assert_eq!(system.removed(1), [""; 0]);
-        system.write("sys/m/parameters/a", "6\n");
+        system.write("sys/module/m/parameters/a", "6\n");
         let file = system.path(FILE).display().to_string();
         assert_eq!(system.removed(1), [format!("{file}: left as it is, as it is read-only")]);
         assert_eq!(system.read(FILE), text);
@@ -254,15 +241,15 @@ mod tests {
 
     #[test]
     fn only_the_owner_may_read_what_is_saved_unless_somebody_allowed_it() {
-        let system = system("persist m\n", &[("sys/m/parameters/a", "1\n")]);
+        let system = system("persist m\n", &[("sys/module/m/parameters/a", "1\n")]);
         let mode = |path: &str| fs::metadata(system.path(path)).unwrap().permissions().mode() & 0o777;
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
         assert_eq!(mode("run/modutils/baseline/m"), 0o600);
-        system.write("sys/m/parameters/a", "2\n");
+        system.write("sys/module/m/parameters/a", "2\n");
         assert_eq!(system.removed(1), [""; 0]);
         assert_eq!(mode(FILE), 0o600);
         fs::set_permissions(system.path(FILE), fs::Permissions::from_mode(0o644)).unwrap();
-        system.write("sys/m/parameters/a", "3\n");
+        system.write("sys/module/m/parameters/a", "3\n");
         assert_eq!(system.removed(1), [""; 0]);
         assert_eq!(mode(FILE), 0o644);
     }

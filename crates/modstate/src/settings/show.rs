@@ -1,20 +1,15 @@
 //! What there is to know of a module's settings, for people. Changes nothing.
 
-use std::fs;
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-
 use modfile::ModuleName;
 
 use super::baseline::Baseline;
 use super::document::Document;
 use super::key::{self, Key};
 use super::notice::Notice;
-use super::restore::trusted;
-use super::{Places, values};
+use super::{file, values};
 use crate::config::What;
 use crate::identity::Identity;
-use crate::small_file;
+use crate::places::Places;
 
 /// One setting of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,13 +36,7 @@ pub struct Shown {
 /// The settings of a module that the rules name, those of its present load and those that are saved. A module
 /// without a load has saved ones only.
 #[must_use]
-pub fn show(
-    places: &Places,
-    module: &ModuleName,
-    rules: &[&What],
-    load: Option<&Identity>,
-    owner: u32,
-) -> Shown {
+pub fn show(places: &Places, module: &ModuleName, rules: &[&What], load: Option<&Identity>) -> Shown {
     let mut notices = Vec::new();
     let (mut present, mut baseline) = (Vec::new(), Baseline::default());
     if let Some(load) = load {
@@ -57,8 +46,7 @@ pub fn show(
             Err(notice) => notices.push(notice),
         }
     }
-    let path = small_file::of_module(&places.settings, module);
-    let saved = path.and_then(|path| trusted(&path, owner, &mut notices)).map(|trusted| trusted.document);
+    let saved = file::read(places, module, &mut notices).map(|file| file.document);
     let saved: Vec<_> = saved.iter().flat_map(Document::settings).collect();
     let mut keys: Vec<Key> = present.iter().map(|(key, _)| key.clone()).collect();
     for (key, _) in &saved {
@@ -76,22 +64,12 @@ pub fn show(
 /// The modules that have a settings file, in no order.
 ///
 /// # Errors
-/// The directory is there and cannot be listed.
-pub fn with_saved(places: &Places) -> io::Result<Vec<ModuleName>> {
-    let entries = match fs::read_dir(&places.settings) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut modules = Vec::new();
-    for entry in entries {
-        let name = entry?.file_name();
-        // Hidden ones are files that were not finished.
-        if !name.as_bytes().starts_with(b".") {
-            modules.push(ModuleName::new(name.as_bytes()));
-        }
-    }
-    Ok(modules)
+/// The directory is there and cannot be listed, or is not believed.
+pub fn with_saved(places: &Places) -> Result<Vec<ModuleName>, Notice> {
+    let Some(directory) = file::open(places)? else { return Ok(Vec::new()) };
+    let names = directory.names().map_err(|error| Notice::CannotRead(places.settings(), error))?;
+    // Hidden ones are files that were not finished.
+    Ok(names.iter().filter(|name| !name.starts_with(b".")).map(|name| ModuleName::new(name)).collect())
 }
 
 #[cfg(test)]
@@ -107,15 +85,14 @@ mod tests {
         let system = system(
             "persist m parameters a b gone\n",
             &[
-                ("sys/m/parameters/a", "1\n"),
-                ("sys/m/parameters/b", "1\n"),
-                ("sys/m/parameters/c", "1\n"),
+                ("sys/module/m/parameters/a", "1\n"),
+                ("sys/module/m/parameters/b", "1\n"),
+                ("sys/module/m/parameters/c", "1\n"),
                 (FILE, "parameters/gone = 3\nparameters/a = 2\nparameters/other = 4\n"),
             ],
         );
-        let owner = rustix::process::geteuid().as_raw();
         let show = |load| {
-            let shown = show(&system.places, system.module(), &system.rules(), load, owner);
+            let shown = show(&system.places, system.module(), &system.rules(), load);
             assert!(shown.notices.is_empty(), "{:?}", shown.notices);
             let text =
                 |value: Option<Vec<u8>>| value.map_or("-".into(), |value| String::from_utf8(value).unwrap());

@@ -2,21 +2,22 @@
 //! no name leads out of these two places.
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use modfile::ModuleName;
+use modfile::regular::{self, Links};
+use modfile::wildcard;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 
-use super::Places;
 use super::document::LONGEST_VALUE;
 use super::key::{self, Key};
 use super::notice::Notice;
 use crate::config::What;
-use crate::small_file;
-use modfile::wildcard;
+use crate::directory::name_of;
+use crate::places::Places;
 
 /// The settings of a module that the rules name and that can be read and written now, sorted.
 pub(super) fn read_all(
@@ -74,10 +75,9 @@ pub(super) fn read(places: &Places, module: &ModuleName, key: &Key) -> io::Resul
     if !FileType::from_raw_mode(stat.st_mode).is_file() || !can(0o222) || !can(0o444) {
         return Ok(None);
     }
-    let file = openat(&directory, OsStr::from_bytes(&name), flags(OFlags::RDONLY), Mode::empty())?;
-    let mut value = Vec::new();
-    let limit = u64::try_from(LONGEST_VALUE).unwrap_or(u64::MAX) + 2;
-    std::fs::File::from(file).take(limit).read_to_end(&mut value)?;
+    // Two newlines more than a value can have.
+    let mut value =
+        regular::read_at(&directory, Path::new(OsStr::from_bytes(&name)), Links::Refuse, LONGEST_VALUE + 2)?;
     while value.last() == Some(&b'\n') {
         value.pop();
     }
@@ -112,7 +112,7 @@ fn directory_of(places: &Places, module: &ModuleName, key: &Key) -> io::Result<O
             let Some(directory) = parameters(places, module) else { return Ok(None) };
             (directory, name)
         }
-        Key::Sysctl(path) => (places.proc_sys.clone(), path),
+        Key::Sysctl(path) => (places.proc_sys(), path),
     };
     let mut parts: Vec<&[u8]> = path.split(|&byte| byte == b'/').collect();
     let Some(name) = parts.pop() else { return Ok(None) };
@@ -133,7 +133,7 @@ fn directory_of(places: &Places, module: &ModuleName, key: &Key) -> io::Result<O
 }
 
 fn parameters(places: &Places, module: &ModuleName) -> Option<PathBuf> {
-    Some(small_file::of_module(&places.sys_module, module)?.join("parameters"))
+    Some(places.sys_module().join(name_of(module)?).join("parameters"))
 }
 
 /// The paths below `/proc/sys` that a pattern stands for now.
@@ -150,7 +150,7 @@ fn expand(places: &Places, glob: &[u8]) -> Vec<Vec<u8>> {
                 longer.push(join(part));
                 continue;
             }
-            for name in list(before, &places.proc_sys) {
+            for name in list(before, &places.proc_sys()) {
                 if wildcard::matches(part, &name) {
                     longer.push(join(&name));
                 }
@@ -162,7 +162,7 @@ fn expand(places: &Places, glob: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// The names in a directory below `start`; none if it cannot be listed.
-fn list(below: &[u8], start: &std::path::Path) -> Vec<Vec<u8>> {
+fn list(below: &[u8], start: &Path) -> Vec<Vec<u8>> {
     let directory = if below.is_empty() { start.to_owned() } else { start.join(OsStr::from_bytes(below)) };
     let mut names = Vec::new();
     if let Ok(entries) = std::fs::read_dir(directory) {
@@ -185,20 +185,20 @@ mod tests {
         let system = system(
             "persist m\npersist m sysctl net/*/m_? x\n",
             &[
-                ("sys/m/parameters/a", "1\n"),
-                ("sys/m/parameters/fixed", "1\n"),
-                ("sys/m/parameters/secret", "1\n"),
-                ("sys/m/parameters/with space", "1\n"),
-                ("proc/net/b/m_1", "x y\n"),
-                ("proc/net/b/m_22", "x\n"),
-                ("proc/x/y", "x\n"),
+                ("sys/module/m/parameters/a", "1\n"),
+                ("sys/module/m/parameters/fixed", "1\n"),
+                ("sys/module/m/parameters/secret", "1\n"),
+                ("sys/module/m/parameters/with space", "1\n"),
+                ("proc/sys/net/b/m_1", "x y\n"),
+                ("proc/sys/net/b/m_22", "x\n"),
+                ("proc/sys/x/y", "x\n"),
             ],
         );
         for (name, mode) in [("fixed", 0o444), ("secret", 0o200)] {
-            let path = system.path("sys/m/parameters").join(name);
+            let path = system.path("sys/module/m/parameters").join(name);
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         }
-        symlink("a", system.path("sys/m/parameters/link")).unwrap();
+        symlink("a", system.path("sys/module/m/parameters/link")).unwrap();
         let mut notices = Vec::new();
         let values = read_all(&system.places, system.module(), &system.rules(), &mut notices);
         let shown: Vec<_> = values.iter().map(|(key, value)| (key.to_string(), value.as_slice())).collect();
@@ -208,22 +208,24 @@ mod tests {
 
     #[test]
     fn a_text_set_by_echo_is_read_and_written_without_its_newline() {
-        let system =
-            system("persist m\n", &[("sys/m/parameters/a", "text\n\n"), ("sys/m/parameters/b", "\n")]);
+        let system = system(
+            "persist m\n",
+            &[("sys/module/m/parameters/a", "text\n\n"), ("sys/module/m/parameters/b", "\n")],
+        );
         let key = |name: &str| Key::Parameter(name.into());
         let value = |name| read(&system.places, system.module(), &key(name)).unwrap().unwrap();
         assert_eq!((value("a"), value("b")), (b"text".to_vec(), b"".to_vec()));
         for (value, text) in [("other", "other"), ("", "\n")] {
             write(&system.places, system.module(), &key("a"), value.as_bytes()).unwrap();
-            assert_eq!(system.read("sys/m/parameters/a"), text);
+            assert_eq!(system.read("sys/module/m/parameters/a"), text);
         }
     }
 
     #[test]
     fn no_link_is_followed_to_write_a_value() {
         let system = system("persist m sysctl *\n", &[("target/x", "old")]);
-        symlink("../target", system.path("proc/away")).unwrap();
-        symlink("../target/x", system.path("proc/file")).unwrap();
+        symlink("../target", system.path("proc/sys/away")).unwrap();
+        symlink("../target/x", system.path("proc/sys/file")).unwrap();
         for path in ["away/x", "file"] {
             let key = Key::Sysctl(path.into());
             assert!(write(&system.places, system.module(), &key, b"new").is_err(), "{path}");

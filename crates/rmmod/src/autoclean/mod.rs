@@ -17,7 +17,7 @@ use modcli::{Exit, Session};
 use moddb::ModuleDb;
 use modhint::evidence;
 use modkernel::KernelOps;
-use modstate::{BootId, BootTime, Memory};
+use modstate::{BootId, Clock, Memory, SystemClock};
 
 use crate::places::Places;
 use crate::request::{Autoclean, Mode, Report};
@@ -33,11 +33,11 @@ pub(crate) fn run(
     kernel: &mut dyn KernelOps,
 ) -> Exit {
     let reporter = &session.reporter;
-    let memory = Memory::new(&places.memory);
+    let memory = Memory::new(&places.shared);
     let records = match memory.records() {
         Ok(records) => records,
         Err(error) => {
-            reporter.error(messages::cannot_work_in(&places.memory, &error));
+            reporter.error(messages::cannot_work_in(&places.shared.run, &error.into()));
             return Exit::Failure;
         }
     };
@@ -53,15 +53,15 @@ pub(crate) fn run(
         (Mode::Real, Ok(Some(lock))) => Some(lock),
         (Mode::Real, Ok(None)) => return Exit::Success,
         (Mode::Real, Err(error)) => {
-            reporter.error(messages::cannot_work_in(&places.memory, &error));
+            reporter.error(messages::cannot_work_in(&places.shared.run, &error));
             return Exit::Failure;
         }
     };
-    let boot = match BootId::read(&places.proc.join("sys/kernel/random/boot_id")) {
+    let boot = match BootId::read(&places.shared.boot_id()) {
         Ok(boot) => boot,
         Err(error) => return unknown(session, "the boot id", &error),
     };
-    let loaded = match std::fs::read(places.proc.join("modules")) {
+    let loaded = match std::fs::read(places.shared.proc.join("modules")) {
         Ok(text) => loaded::parse(&text),
         Err(error) => return unknown(session, "the list of modules", &error),
     };
@@ -75,7 +75,7 @@ pub(crate) fn run(
         memory: &memory,
         evidence: &evidence::KINDS,
         boot,
-        now: now(),
+        now: SystemClock.since_boot(),
         db,
     };
     let (lines, exit) = pass.run(records, loaded, kernel);
@@ -91,13 +91,6 @@ pub(crate) fn run(
 fn unknown(session: &Session, what: &str, error: &io::Error) -> Exit {
     session.reporter.error(messages::cannot_know(what, error));
     Exit::Failure
-}
-
-/// The time since the boot, sleep included.
-fn now() -> BootTime {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let milliseconds = i128::from(time.tv_sec) * 1000 + i128::from(time.tv_nsec) / 1_000_000;
-    BootTime(u64::try_from(milliseconds).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl Pass<'_> {
             self.request.names.is_empty() || self.request.names.contains(&recorded.module)
         });
         let wishes = Wishes::new(self.places, self.config, self.memory);
-        let sources = Sources::new(&self.places.sys, &self.places.proc);
+        let sources = Sources::new(&self.places.shared.sys, &self.places.shared.proc);
         for recorded in &mut found {
             let standing = loaded.get(&recorded.module);
             let verdict = self.judge(recorded, standing, &wishes, &sources, &mut marks);
@@ -202,7 +202,7 @@ impl Pass<'_> {
         if old != new
             && let Err(error) = self.memory.write_marks(new)
         {
-            self.session.reporter.error(messages::cannot_work_in(&self.places.memory, &error));
+            self.session.reporter.error(messages::cannot_work_in(&self.places.shared.run, &error));
         }
     }
 
@@ -261,7 +261,7 @@ impl Pass<'_> {
         match self.candidate(recorded, Some(&standing), &wishes, None) {
             Err(reason) => Some(reason),
             Ok(subject) => {
-                let sources = Sources::new(&self.places.sys, &self.places.proc);
+                let sources = Sources::new(&self.places.shared.sys, &self.places.shared.proc);
                 evidence::first(self.evidence, &sources, &subject).map(Reason::Sign)
             }
         }
@@ -329,7 +329,7 @@ impl Pass<'_> {
         let Ok(text) = read_modules(self.places) else { return };
         let loaded = loaded::parse(&text);
         let wishes = Wishes::new(self.places, self.config, self.memory);
-        let sources = Sources::new(&self.places.sys, &self.places.proc);
+        let sources = Sources::new(&self.places.shared.sys, &self.places.shared.proc);
         for recorded in found {
             let used =
                 matches!(recorded.fate, Fate::Found(Verdict::Stays(Reason::HeldBy(_) | Reason::Counted(_))));
@@ -342,7 +342,7 @@ impl Pass<'_> {
 }
 
 fn read_modules(places: &Places) -> io::Result<Vec<u8>> {
-    std::fs::read(places.proc.join("modules"))
+    std::fs::read(places.shared.proc.join("modules"))
 }
 
 /// A command may ask for the options of modprobe's command line; there are none.

@@ -16,7 +16,7 @@ use modcli::{Output, Reporter};
 use modfile::ModuleName;
 use modkernel::{InsertError, InsertFlags, ModuleState, Native, RemoveFlags, Sysfs};
 use modstate::config::Config;
-use modstate::{Identity, Record, Role};
+use modstate::{BootTime, Identity, Record, Role};
 use rustix::io::Errno;
 
 use super::*;
@@ -32,17 +32,7 @@ pub(crate) fn world(files: &[(&str, &str)]) -> World {
     let root = tempfile::tempdir().unwrap();
     let at = |path: &str| root.path().join(path);
     let places = Places {
-        sys: at("sys"),
-        proc: at("proc"),
-        dev: at("dev"),
-        memory: at("run/modutils"),
-        settings: modstate::settings::Places {
-            baselines: at("run/modutils/baseline"),
-            settings: at("var/settings"),
-            sys_module: at("sys/module"),
-            proc_sys: at("proc/sys"),
-        },
-        modutils_d: vec![at("etc/modutils.d")],
+        shared: modstate::Places::below(root.path(), rustix::process::geteuid().as_raw()),
         modprobe_d: vec![at("etc/modprobe.d")],
         modules_load_d: vec![at("etc/modules-load.d"), at("lib/modules-load.d")],
         etc_modules: at("etc/modules"),
@@ -50,7 +40,7 @@ pub(crate) fn world(files: &[(&str, &str)]) -> World {
         module_directory: moddb::paths::ModuleDir::at(at("lib/modules")),
     };
     let world = World { root, places };
-    for directory in ["sys/module", "sys/class/net", "sys/block", "lib/modules", "run"] {
+    for directory in ["sys/module", "sys/class/net", "sys/block", "lib/modules", "run", "var/lib"] {
         fs::create_dir_all(world.path(directory)).unwrap();
     }
     for (path, text) in [
@@ -133,14 +123,13 @@ impl World {
             identity: &self.identity(name),
             put_back: modstate::settings::PutBack::Everything,
             given: &[],
-            owner: 0,
         };
-        let notices = modstate::settings::restore_after_insertion(&self.places.settings, &restoring);
+        let notices = modstate::settings::restore_after_insertion(&self.places.shared, &restoring);
         assert!(notices.is_empty(), "{notices:?}");
     }
 
     fn memory(&self) -> Memory {
-        Memory::new(&self.places.memory)
+        Memory::new(&self.places.shared)
     }
 
     fn is_recorded(&self, name: &str) -> bool {
@@ -217,7 +206,7 @@ fn list_modules(places: &Places) {
         let name = path.file_name().unwrap().display().to_string();
         text.push_str(&format!("{name} 4096 {} {holders} Live 0x0\n", count.trim()));
     }
-    fs::write(places.proc.join("modules"), text).unwrap();
+    fs::write(places.shared.proc.join("modules"), text).unwrap();
 }
 
 /// A kernel over the world's files.
@@ -557,7 +546,7 @@ fn settings_are_saved_before_a_module_goes() {
     let leave = Autoclean { settings: Settings::Leave, names: vec!["other".into()], ..request() };
     world.pass_with(150, &leave, &mut world.kernel());
     assert_eq!(world.pass(200), ["m fs-m unloaded"]);
-    let saved = fs::read_to_string(world.path("var/settings/m")).unwrap();
+    let saved = fs::read_to_string(world.path("var/lib/modutils/settings/m")).unwrap();
     assert_eq!(saved.lines().skip(1).collect::<Vec<_>>(), ["parameters/a = 2"]);
 }
 

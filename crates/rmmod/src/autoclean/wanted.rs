@@ -104,7 +104,7 @@ mod tests {
     fn wanted(world: &World, config: &str, module: &str) -> Option<Wanted> {
         let mut rules = Config::default();
         rules.add(config.as_bytes());
-        let memory = Memory::new(&world.places.memory);
+        let memory = Memory::new(&world.places.shared);
         Wishes::new(&world.places, &rules, &memory).of(&module.into(), &load(7))
     }
 
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_pin_counts_for_its_own_load() {
         let world = world(&[]);
-        let memory = Memory::new(&world.places.memory);
+        let memory = Memory::new(&world.places.shared);
         memory.write_pin(&"m".into(), &load(8)).unwrap();
         assert_eq!(wanted(&world, "", "m"), None);
         memory.write_pin(&"m".into(), &load(7)).unwrap();

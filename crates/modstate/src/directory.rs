@@ -1,0 +1,360 @@
+//! The directories in which the tools remember: small files, one per module, each replaced as a whole, so that a
+//! reader sees the old text or the new one, never a part.
+//!
+//! A file is believed only if nobody but its owner, root, can have written or exchanged it: the directory above, the
+//! directory itself and the opened file are looked at, by handle, for every kind of file in this one place. Nothing
+//! here waits, and below the first directory no link is followed.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use modfile::ModuleName;
+use modfile::regular::{Links, Regular, RegularError, check_trust};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, flock, mkdirat, openat, renameat, unlinkat,
+};
+use rustix::io::Errno;
+
+/// The longest file that is read, in bytes. Ours are a hundred times shorter.
+pub const LONGEST_FILE: usize = 1 << 20;
+
+/// Permissions of a file that everybody may read.
+pub(crate) const FOR_ALL: u32 = 0o644;
+/// Permissions of a file with values that not everybody may be able to read where they come from.
+pub(crate) const FOR_OWNER: u32 = 0o600;
+
+/// So many processes can replace the same file at the same time.
+const WRITERS: u32 = 64;
+
+/// Whether a file must outlive a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// It stands in a file system in memory.
+    Volatile,
+    /// It is on disk before the old one goes.
+    Durable,
+}
+
+/// The file or directory name of a module; `None` for a name that is none.
+pub(crate) fn name_of(module: &ModuleName) -> Option<&OsStr> {
+    let name = module.as_bytes();
+    let fits = !name.is_empty() && name.len() <= 255 && !name.iter().any(|byte| matches!(byte, 0 | b'/'));
+    fits.then(|| OsStr::from_bytes(name))
+}
+
+/// A directory into which nobody but its owner can have put anything.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    fd: OwnedFd,
+    owner: u32,
+}
+
+/// A regular file with its permissions.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub bytes: Vec<u8>,
+    pub mode: u32,
+}
+
+impl Directory {
+    /// Opens `base`; `None` if there is none.
+    pub fn open(base: &Path, owner: u32) -> Result<Option<Self>, RegularError> {
+        if_there(Self::open_at(CWD, base, OFlags::empty(), owner))
+    }
+
+    /// Opens `base`, which is made if the directory above it exists.
+    pub fn make(base: &Path, owner: u32) -> Result<Self, RegularError> {
+        match Self::open(base, owner)? {
+            Some(directory) => Ok(directory),
+            None => {
+                make_at(CWD, base)?;
+                Self::open_at(CWD, base, OFlags::empty(), owner)
+            }
+        }
+    }
+
+    /// Opens the directory `name` in this one; `None` if there is none.
+    pub fn inner(&self, name: &str) -> Result<Option<Self>, RegularError> {
+        if_there(Self::open_at(&self.fd, name.as_ref(), OFlags::NOFOLLOW, self.owner))
+    }
+
+    /// Opens the directory `name` in this one, which is made if need be.
+    pub fn make_inner(&self, name: &str) -> Result<Self, RegularError> {
+        match self.inner(name)? {
+            Some(directory) => Ok(directory),
+            None => {
+                make_at(&self.fd, name.as_ref())?;
+                Self::open_at(&self.fd, name.as_ref(), OFlags::NOFOLLOW, self.owner)
+            }
+        }
+    }
+
+    fn open_at(at: impl AsFd, path: &Path, links: OFlags, owner: u32) -> Result<Self, RegularError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK | links;
+        let fd = openat(at, path, flags, Mode::empty())?;
+        check_trust(&rustix::fs::fstat(&fd)?, owner)?;
+        Ok(Self { fd, owner })
+    }
+
+    /// A file's text; `None` if there is no such file.
+    pub fn read(&self, name: &OsStr) -> Result<Option<Text>, RegularError> {
+        if_there(self.read_there(name))
+    }
+
+    fn read_there(&self, name: &OsStr) -> Result<Text, RegularError> {
+        let file = Regular::open_at(&self.fd, name.as_ref(), Links::Refuse)?.trusted(self.owner)?;
+        Ok(Text { bytes: file.read(LONGEST_FILE)?, mode: file.stat().st_mode & 0o7777 })
+    }
+
+    /// The names of all files, hidden ones too, in no order.
+    pub fn names(&self) -> io::Result<Vec<Vec<u8>>> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.fd)? {
+            let name = entry?.file_name().to_bytes().to_vec();
+            if !matches!(name.as_slice(), b"." | b"..") {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Removes a file; that there is none is no error.
+    pub fn remove(&self, name: &OsStr) -> io::Result<()> {
+        match unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Opens a file for writing, which is made if need be, and whose content does not matter.
+    pub fn touch(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | FLAGS;
+        Ok(openat(&self.fd, name, flags, Mode::from_raw_mode(FOR_OWNER))?.into())
+    }
+
+    /// Makes a file that is not there yet.
+    pub fn create(&self, name: &str, mode: u32) -> Result<(), Errno> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | FLAGS;
+        openat(&self.fd, name, flags, Mode::from_raw_mode(mode)).map(drop)
+    }
+
+    /// Puts `text` in the place of a file, with these permissions.
+    pub fn replace(&self, name: &OsStr, text: &[u8], mode: u32, durability: Durability) -> io::Result<()> {
+        let (temporary, mut file) = self.temporary(name)?;
+        let written = (|| {
+            file.write_all(text)?;
+            rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+            if durability == Durability::Durable {
+                file.sync_all()?;
+            }
+            renameat(&self.fd, OsStr::from_bytes(&temporary), &self.fd, name)?;
+            if durability == Durability::Durable { Ok(rustix::fs::fsync(&self.fd)?) } else { Ok(()) }
+        })();
+        if written.is_err() {
+            // What counts is why it could not be written.
+            let _ = unlinkat(&self.fd, OsStr::from_bytes(&temporary), AtFlags::empty());
+        }
+        written
+    }
+
+    /// A new hidden file beside `name`, and its own name. Its writer holds a lock on it, so that one which a killed
+    /// process left is told from one that is being written, also by a process of another PID namespace.
+    fn temporary(&self, name: &OsStr) -> io::Result<(Vec<u8>, File)> {
+        for number in 0..WRITERS {
+            let temporary = [b".", name.as_bytes(), format!(".{number}").as_bytes()].concat();
+            let at = OsStr::from_bytes(&temporary);
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | FLAGS;
+            let create = || openat(&self.fd, at, flags, Mode::from_raw_mode(FOR_OWNER));
+            let mut created = create();
+            if matches!(created, Err(Errno::EXIST)) && self.remove_abandoned(&temporary) {
+                created = create();
+            }
+            match created {
+                // Somebody may have taken it for abandoned just now.
+                Ok(fd) if is_ours(&fd) => return Ok((temporary, fd.into())),
+                Ok(_) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Err(Errno::BUSY.into())
+    }
+
+    /// Removes a temporary file that nobody is writing; says whether it did.
+    pub fn remove_abandoned(&self, temporary: &[u8]) -> bool {
+        let name = OsStr::from_bytes(temporary);
+        let Ok(fd) = openat(&self.fd, name, OFlags::RDONLY | FLAGS, Mode::empty()) else { return false };
+        flock(&fd, FlockOperation::NonBlockingLockExclusive).is_ok()
+            && unlinkat(&self.fd, name, AtFlags::empty()).is_ok()
+    }
+}
+
+const FLAGS: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// Locks a file that was just made; says whether nobody else came between.
+fn is_ours(fd: &OwnedFd) -> bool {
+    match flock(fd, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => false,
+        // A file system without locks has none that could come between.
+        Ok(()) | Err(_) => rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_nlink > 0),
+    }
+}
+
+fn make_at(at: impl AsFd, path: &Path) -> Result<(), Errno> {
+    match mkdirat(at, path, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn if_there<T>(found: Result<T, RegularError>) -> Result<Option<T>, RegularError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn me() -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    fn directory(path: &Path) -> Directory {
+        Directory::make(path, me()).unwrap()
+    }
+
+    fn text(directory: &Directory, name: &str) -> Option<Vec<u8>> {
+        directory.read(name.as_ref()).unwrap().map(|text| text.bytes)
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_leaves_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let d = directory(root.path());
+        for text in ["one", "two"] {
+            d.replace("a".as_ref(), text.as_bytes(), FOR_ALL, Durability::Durable).unwrap();
+            let read = d.read("a".as_ref()).unwrap().unwrap();
+            assert_eq!((read.bytes.as_slice(), read.mode), (text.as_bytes(), 0o644));
+        }
+        assert_eq!(d.names().unwrap(), [b"a".to_vec()]);
+    }
+
+    #[test]
+    fn a_failure_leaves_the_old_file_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        // A directory that is not empty cannot be replaced by a file.
+        fs::create_dir_all(root.path().join("a/b")).unwrap();
+        let d = directory(root.path());
+        assert!(d.replace("a".as_ref(), b"text", FOR_ALL, Durability::Volatile).is_err());
+        assert_eq!(d.names().unwrap(), [b"a".to_vec()]);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_in_nobodys_way_and_goes() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join(".a.0"), "half").unwrap();
+        let d = directory(root.path());
+        d.replace("a".as_ref(), b"whole", FOR_ALL, Durability::Volatile).unwrap();
+        assert_eq!(text(&d, "a").as_deref(), Some(&b"whole"[..]));
+        assert_eq!(d.names().unwrap(), [b"a".to_vec()]);
+    }
+
+    #[test]
+    fn what_another_process_is_writing_is_left_to_it() {
+        let root = tempfile::tempdir().unwrap();
+        let d = directory(root.path());
+        let (name, _other) = d.temporary("a".as_ref()).unwrap();
+        assert_eq!(name, b".a.0");
+        assert!(!d.remove_abandoned(&name));
+        d.replace("a".as_ref(), b"mine", FOR_ALL, Durability::Volatile).unwrap();
+        assert!(root.path().join(".a.0").exists());
+    }
+
+    #[test]
+    fn nobody_can_write_a_new_file_even_without_a_umask() {
+        let root = tempfile::tempdir().unwrap();
+        let d = directory(root.path());
+        let before = rustix::process::umask(Mode::empty());
+        let made = d.make_inner("b").and_then(|inner| {
+            let (_, file) = inner.temporary("a".as_ref())?;
+            inner.replace("c".as_ref(), b"", FOR_ALL, Durability::Volatile)?;
+            Ok((file, inner))
+        });
+        rustix::process::umask(before);
+        let (file, _) = made.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        for (path, mode) in [("b", 0o755), ("b/c", 0o644)] {
+            assert_eq!(fs::metadata(root.path().join(path)).unwrap().permissions().mode() & 0o777, mode);
+        }
+    }
+
+    #[test]
+    fn links_directories_and_endless_files_are_not_read() {
+        let root = tempfile::tempdir().unwrap();
+        let d = directory(root.path());
+        fs::write(root.path().join("target"), "x").unwrap();
+        symlink("target", root.path().join("link")).unwrap();
+        fs::write(root.path().join("long"), vec![b'x'; LONGEST_FILE + 1]).unwrap();
+        fs::create_dir(root.path().join("directory")).unwrap();
+        for name in ["link", "long", "directory"] {
+            assert!(d.read(name.as_ref()).is_err(), "{name}");
+        }
+        assert!(d.read("missing".as_ref()).unwrap().is_none());
+    }
+
+    #[test]
+    fn nothing_is_believed_that_another_can_have_written() {
+        let root = tempfile::tempdir().unwrap();
+        let base = root.path().join("base");
+        directory(&base)
+            .make_inner("kind")
+            .unwrap()
+            .replace("a".as_ref(), b"x", FOR_ALL, Durability::Volatile)
+            .unwrap();
+        let read = || -> Result<bool, RegularError> {
+            let Some(base) = Directory::open(&base, me())? else { return Ok(false) };
+            let Some(kind) = base.inner("kind")? else { return Ok(false) };
+            Ok(kind.read("a".as_ref())?.is_some())
+        };
+        assert!(read().unwrap());
+        for path in ["base", "base/kind", "base/kind/a"] {
+            let path = root.path().join(path);
+            let before = fs::metadata(&path).unwrap().permissions();
+            fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
+            assert!(matches!(read(), Err(RegularError::NotTrusted(_))), "{}", path.display());
+            fs::set_permissions(&path, before).unwrap();
+        }
+        assert!(read().unwrap());
+        assert!(matches!(Directory::open(&base, me() + 1), Err(RegularError::NotTrusted(_))));
+        // Nor is anything written there.
+        fs::rename(base.join("kind"), base.join("other")).unwrap();
+        symlink("other", base.join("kind")).unwrap();
+        assert!(directory(&base).make_inner("kind").is_err());
+    }
+
+    #[test]
+    fn only_one_directory_is_made() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(Directory::make(&root.path().join("a/b"), me()).unwrap_err().is_missing());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_name_with_a_slash_has_no_file() {
+        for (name, good) in
+            [("a", true), ("", false), ("a/b", false), ("/", false), ("..", false), ("a\0", false)]
+        {
+            assert_eq!(name_of(&name.into()).is_some(), good, "{name:?}");
+        }
+    }
+}
