@@ -10,12 +10,14 @@ mod ended;
 pub mod entry;
 pub mod errno;
 pub mod getopt;
+pub mod json;
 mod output;
 mod reporter;
 mod session;
 mod severity;
 pub mod sink;
 pub mod startup;
+pub mod table;
 
 pub use ended::{Ended, Exit};
 pub use output::Output;

@@ -101,6 +101,15 @@ impl ModuleDb {
         SOURCES.iter().map(|source| source(self, &name)).find(|found| !found.is_empty()).unwrap_or_default()
     }
 
+    /// The module of exactly that name: installed or built in, or else what is built in and has the name as an
+    /// alias. No alias of an installed module or of the configuration is looked at.
+    #[must_use]
+    pub fn resolve_name(&self, name: &ModuleName) -> Vec<ModuleEntry> {
+        let sources: [Knows; 3] = [modules, builtin, builtin_aliases];
+        let name = name.as_bytes();
+        sources.iter().map(|source| source(self, name)).find(|found| !found.is_empty()).unwrap_or_default()
+    }
+
     /// The module of the file at a path, with the dependencies of the installed module of that name.
     #[must_use]
     pub fn at_path(&self, path: &Path) -> ModuleEntry {

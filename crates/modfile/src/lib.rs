@@ -77,6 +77,7 @@
 //! assert_eq!(normalize_alias(b"usb-[0-9]-x").as_deref(), Ok(&b"usb_[0-9]_x"[..]));
 //! ```
 
+pub mod build_id;
 pub mod compression;
 pub mod elf;
 pub mod file;
@@ -84,6 +85,7 @@ pub mod info;
 pub mod list;
 pub mod modinfo;
 pub mod name;
+pub mod parameters;
 pub mod regular;
 pub mod signature;
 pub mod symbols;

@@ -1,5 +1,21 @@
 //! The `.modinfo` section: `key=value` strings, each ended by NUL.
 
+use crate::elf::Layout;
+use crate::file::{Image, ReadError};
+
+/// The section of a module; `None` if it has none. `buffer` holds it if it must be read.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn section<'b>(
+    image: &Image<'b>,
+    layout: &Layout<'_>,
+    buffer: &'b mut Vec<u8>,
+) -> Result<Option<&'b [u8]>, ReadError> {
+    let Some(range) = layout.section(b".modinfo") else { return Ok(None) };
+    image.bytes(range.offset, range.len, buffer).map(Some)
+}
+
 /// The pairs of a `.modinfo` section in order. A run of NULs separates as one does; a string without `=` is
 /// a key with an empty value.
 pub fn pairs(section: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {

@@ -16,51 +16,82 @@ const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 /// What the structure at the start of `der` says; `None` if it is none that can be understood.
 pub(super) fn read(der: &[u8]) -> Option<Contents> {
     let whole = AnyRef::decode(&mut SliceReader::new(der).ok()?).ok()?;
-    let mut content_info = Elements::of(whole.tag().assert_eq(Tag::Sequence).ok().map(|_| whole.value())?)?;
+    let mut content_info = Elements::of(contents(whole, Tag::Sequence)?)?;
     if content_info.expect(Tag::ObjectIdentifier)? != SIGNED_DATA {
         return None;
     }
     let content = content_info.next().filter(|content| is_context(content.tag(), 0))?;
-    let signed_data = Elements::of(content.value())?.expect(Tag::Sequence)?;
-    // The signers are the last of its parts, behind certificates and lists of revoked ones.
-    let signers = Elements::of(signed_data)?.last().filter(|last| last.tag() == Tag::Set)?;
-    let signer = Elements::of(signers.value())?.expect(Tag::Sequence)?;
-    signer_info(Elements::of(signer)?)
+    let mut parts = Elements::of(Elements::of(content.value())?.expect(Tag::Sequence)?)?;
+    integer(parts.next()?)?;
+    for algorithm in Elements::of(parts.expect(Tag::Set)?)? {
+        algorithm_identifier(algorithm)?;
+    }
+    digest::name(Elements::of(parts.expect(Tag::Sequence)?)?.expect(Tag::ObjectIdentifier)?)?;
+    // Certificates, and lists of revoked ones.
+    let signers = parts.find(|part| !is_context(part.tag(), 0) && !is_context(part.tag(), 1))?;
+    let mut signers = Elements::of(contents(signers, Tag::Set)?)?;
+    signer_info(Elements::of(signers.expect(Tag::Sequence)?)?)
 }
 
 fn signer_info(mut parts: Elements<'_>) -> Option<Contents> {
-    parts.expect(Tag::Integer)?;
+    integer(parts.next()?)?;
     let mut identity = Elements::of(parts.expect(Tag::Sequence)?)?;
     let issuer = identity.expect(Tag::Sequence)?;
-    let serial = identity.expect(Tag::Integer)?;
-    let digest_algorithm = Elements::of(parts.expect(Tag::Sequence)?)?.expect(Tag::ObjectIdentifier)?;
+    let serial = integer(identity.next()?)?;
+    let digest = algorithm_identifier(parts.next()?)?;
     let mut algorithm = parts.next()?;
     if is_context(algorithm.tag(), 0) {
         algorithm = parts.next()?;
     }
-    if algorithm.tag() != Tag::Sequence {
-        return None;
-    }
+    algorithm_identifier(algorithm)?;
     let signature = parts.expect(Tag::OctetString)?;
     Some(Contents {
         kind: Kind::Pkcs7,
         signer: common_name(issuer)?.to_vec(),
         key: magnitude(serial)?,
-        digest: digest::name(digest_algorithm)?,
+        digest: digest::name(digest)?,
         bytes: signature.to_vec(),
     })
+}
+
+/// The identifier of an algorithm, which parameters may follow.
+fn algorithm_identifier(element: AnyRef<'_>) -> Option<&[u8]> {
+    let mut parts = Elements::of(contents(element, Tag::Sequence)?)?;
+    let identifier = parts.expect(Tag::ObjectIdentifier)?;
+    let is_whole = match parts.next() {
+        Some(parameters) if parameters.tag() == Tag::Null => parameters.is_null(),
+        _ => true,
+    };
+    (is_whole && parts.next().is_none() && digest::name(identifier).is_some()).then_some(identifier)
+}
+
+/// The bytes of an integer, of which there is at least one, and no more than needed.
+fn integer(element: AnyRef<'_>) -> Option<&[u8]> {
+    let bytes = contents(element, Tag::Integer)?;
+    match bytes {
+        [] | [0, 0..=0x7f, ..] | [0xff, 0x80..=0xff, ..] => None,
+        _ => Some(bytes),
+    }
 }
 
 /// The first common name of an issuer, or its last attribute if none is one; up to the first NUL.
 fn common_name(issuer: &[u8]) -> Option<&[u8]> {
     let mut name: &[u8] = &[];
-    'names: for relative in Elements::of(issuer)? {
-        for attribute in Elements::of(relative.value())? {
-            let mut attribute = Elements::of(attribute.value())?;
+    let mut is_common = false;
+    for relative in Elements::of(issuer)? {
+        let attributes = contents(relative, Tag::Set)?;
+        for attribute in Elements::of(attributes)? {
+            let attribute = contents(attribute, Tag::Sequence)?;
+            let mut attribute = Elements::of(attribute)?;
             let kind = attribute.expect(Tag::ObjectIdentifier)?;
-            name = attribute.next()?.value();
-            if kind == COMMON_NAME {
-                break 'names;
+            digest::name(kind)?;
+            let value = attribute.next()?;
+            if value.tag() == Tag::Utf8String && std::str::from_utf8(value.value()).is_err() {
+                return None;
+            }
+            if !is_common {
+                name = value.value();
+                is_common = kind == COMMON_NAME;
             }
         }
     }
@@ -80,6 +111,11 @@ fn magnitude(integer: &[u8]) -> Option<Vec<u8>> {
     let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
     bytes.drain(..zeros);
     Some(bytes)
+}
+
+/// The contents of an element that must have this tag.
+fn contents(element: AnyRef<'_>, tag: Tag) -> Option<&[u8]> {
+    (element.tag() == tag).then(|| element.value())
 }
 
 fn is_context(tag: Tag, wanted: u32) -> bool {
@@ -102,7 +138,7 @@ impl<'a> Elements<'a> {
 
     /// The contents of the next element, if it has this tag.
     fn expect(&mut self, tag: Tag) -> Option<&'a [u8]> {
-        self.next().filter(|element| element.tag() == tag).map(AnyRef::value)
+        contents(self.next()?, tag)
     }
 }
 

@@ -1,0 +1,65 @@
+//! The values of parameters: what a loaded module has now, and what the configuration would give it.
+
+use std::cell::OnceCell;
+
+use moddb::config::{Config, ConfigProblem};
+use modfile::ModuleName;
+use modfile::parameters::{self, Given};
+use modkernel::Sysfs;
+
+use crate::places::Places;
+
+/// What the running system says of parameters; the configuration is read when it is first asked.
+pub(crate) struct Values<'a> {
+    places: &'a Places,
+    sysfs: Sysfs,
+    config: OnceCell<(Config, Vec<ConfigProblem>)>,
+}
+
+/// What the configuration gives a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Configured {
+    /// The value; `None` for a switch that is only named.
+    pub value: Option<Vec<u8>>,
+    /// The file and line, or the kernel's command line.
+    pub origin: String,
+}
+
+impl<'a> Values<'a> {
+    pub fn new(places: &'a Places) -> Self {
+        Self { places, sysfs: Sysfs::new(&places.sys_module), config: OnceCell::new() }
+    }
+
+    /// What is wrong with the configuration, as far as it was read.
+    pub fn problems(&self) -> &[ConfigProblem] {
+        self.config.get().map_or(&[], |(_, problems)| problems)
+    }
+
+    /// The present value of a parameter; `None` if the module is not loaded, or does not show it.
+    pub fn present(&self, module: &ModuleName, parameter: &[u8]) -> Option<Vec<u8>> {
+        self.sysfs.parameter(module, parameter).ok().flatten()
+    }
+
+    /// What the configuration gives a module, in the order in which the kernel is told: of two values of one
+    /// parameter the later counts.
+    pub fn configured(&self, module: &ModuleName) -> Vec<(Given, String)> {
+        let (config, _) = self
+            .config
+            .get_or_init(|| Config::load(&self.places.modprobe_d, &[], Some(&self.places.command_line)));
+        let lines = config.options_of(module.as_bytes(), None);
+        lines
+            .flat_map(|line| {
+                let origin = line.origin.to_string();
+                parameters::given(&line.text).into_iter().map(move |given| (given, origin.clone()))
+            })
+            .collect()
+    }
+
+    /// What counts of it for one parameter.
+    pub fn of_parameter(configured: &[(Given, String)], parameter: &[u8]) -> Option<Configured> {
+        let underscores: Vec<u8> =
+            parameter.iter().map(|&byte| if byte == b'-' { b'_' } else { byte }).collect();
+        let (given, origin) = configured.iter().rev().find(|(given, _)| given.name == underscores)?;
+        Some(Configured { value: given.value.clone(), origin: origin.clone() })
+    }
+}
