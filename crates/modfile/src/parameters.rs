@@ -96,15 +96,14 @@ mod tests {
         let section = b"parm=size:how much\0license=GPL\0parmtype=size:int\0parm=on:a: b\0parm=nothing\0\
                         parmtype=raw:bool\0parm=size:again\0parm=:\0";
         let parameters = described(section);
-        let all: Vec<_> =
-            parameters.all.iter().map(|found| (found.name, found.description, found.kind)).collect();
-        let expected: [(&[u8], Option<&[u8]>, Option<&[u8]>); 4] = [
-            (b"size", Some(b"again"), Some(b"int")),
-            (b"on", Some(b"a: b"), None),
-            (b"raw", None, Some(b"bool")),
-            (b"", Some(b""), None),
+        let one = |name, description, kind| Parameter { name, description, kind };
+        let expected: [Parameter<'_>; 4] = [
+            one(b"size", Some(b"again"), Some(b"int")),
+            one(b"on", Some(b"a: b"), None),
+            one(b"raw", None, Some(b"bool")),
+            one(b"", Some(b""), None),
         ];
-        assert_eq!(all, expected);
+        assert_eq!(parameters.all, expected);
         assert_eq!(parameters.nameless, [(&b"parm"[..], &b"nothing"[..])]);
     }
 
