@@ -62,7 +62,7 @@ pub struct Recording {
     needs: BTreeMap<ModuleName, Vec<ModuleName>>,
     refused_files: BTreeMap<PathBuf, Errno>,
     refused_removals: BTreeMap<ModuleName, Errno>,
-    exit_codes: BTreeMap<OsString, i32>,
+    exits: BTreeMap<OsString, ExitStatus>,
     events: Vec<Event>,
 }
 
@@ -117,7 +117,15 @@ impl Recording {
     /// This line of shell ends with this status; others with 0.
     #[must_use]
     pub fn with_exit_code(mut self, line: &str, code: i32) -> Self {
-        self.exit_codes.insert(line.into(), code);
+        // As wait(2) has it: the code is the second byte, and the first is the number of a signal.
+        self.exits.insert(line.into(), ExitStatus::from_raw(code << 8));
+        self
+    }
+
+    /// This line of shell is killed by a signal.
+    #[must_use]
+    pub fn with_killed(mut self, line: &str, signal: i32) -> Self {
+        self.exits.insert(line.into(), ExitStatus::from_raw(signal));
         self
     }
 
@@ -191,9 +199,7 @@ impl KernelOps for Recording {
         let environment =
             environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         self.events.push(Event::Shell { line: line.to_owned(), environment });
-        let code = self.exit_codes.get(line).copied().unwrap_or(0);
-        // As wait(2) gives it: the code is the second byte.
-        Ok(ExitStatus::from_raw(code << 8))
+        Ok(self.exits.get(line).copied().unwrap_or_default())
     }
 }
 

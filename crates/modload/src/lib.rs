@@ -3,7 +3,9 @@
 //! crate: modprobe, rmmod and its autoclean, insmod, and the C library.
 //!
 //! In reading order: [`plan`] says what is to be done, without asking any kernel; [`execute`] does it, step by step;
-//! [`command`] runs install and remove commands in the [`environment`] that they are promised.
+//! [`command`] runs install and remove commands in the [`environment`] that they are promised. A [`Stage`] is the
+//! kernel on which that happens: a rehearsal of it, or the running one with a [`Guard`] around it, which keeps
+//! [`settings`] of modules as [`modutils`] says. A [`Recorder`] remembers how modules came in.
 //!
 //! What happens on the way goes to an [`Observer`], as data. The tool decides what is said about it, and in which
 //! words; a library for C may hand it to a callback.
@@ -15,11 +17,20 @@ pub mod command;
 pub mod demand;
 pub mod environment;
 pub mod execute;
+pub mod modutils;
 pub mod observer;
+pub mod parameters;
 pub mod paths;
 pub mod plan;
+pub mod record;
+pub mod settings;
+pub mod stage;
 
 pub use demand::Demand;
 pub use environment::{CommandEnvironment, Environment};
 pub use execute::{Cause, Effect, Execution, LoadFailure, Loaded, Manner, Outcome, Presence, Stopped, Terms};
+pub use modutils::{Modutils, ModutilsProblem};
 pub use observer::{Event, Observer, Refusal, Silent};
+pub use record::Recorder;
+pub use settings::{Guard, Persist, Settings};
+pub use stage::Stage;

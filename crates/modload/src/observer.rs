@@ -6,8 +6,10 @@ use std::path::Path;
 
 use modfile::ModuleName;
 use modkernel::InsertError;
+use modstate::settings::Notice;
 
 use crate::command::{Command, CommandError};
+use crate::modutils::ModutilsProblem;
 use crate::plan::Step;
 
 /// Something that is about to happen, or has happened.
@@ -51,6 +53,15 @@ pub enum Event<'a> {
         /// The shell's line, as configured.
         line: &'a [u8],
     },
+    /// A setting of a module was not saved or put back as it should be.
+    Setting {
+        /// The module.
+        module: &'a ModuleName,
+        /// What is worth telling.
+        notice: &'a Notice,
+    },
+    /// Something in modutils.d does not count.
+    Modutils(&'a ModutilsProblem),
 }
 
 /// Why a module stays that was to be unloaded, before the kernel was asked.

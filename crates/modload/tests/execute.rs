@@ -54,6 +54,7 @@ impl Observer for Seen {
             Event::CommandFailed { command, error } => {
                 format!("{:?} {} failed: {error}", command.verb, command.module)
             }
+            Event::Setting { .. } | Event::Modutils(_) => unreachable!("nobody keeps settings here"),
             Event::CommandWithinItself { module, line } => format!("{module} within itself: {}", text(line)),
         };
         self.lines.borrow_mut().push(line);
@@ -366,4 +367,15 @@ fn a_remove_command_runs_instead_and_its_failure_is_fatal() {
         told.seen,
         ["Remove a: run .", "Remove a failed: it ended with status 1", "refused a: Command"]
     );
+}
+
+#[test]
+fn a_command_that_is_killed_counts_as_one_that_succeeded() {
+    let world = world(&["a:"], "", &[], "install a in\nremove a out\n");
+    let mut kernel = Recording::default().with_killed("in", 9).with_killed("out", 15);
+    let told = load(&world, &mut kernel, "a", RUN);
+    assert_eq!(told.result.unwrap(), Loaded { inserted: Vec::new(), present: vec!["a".into()] });
+    assert_eq!(told.seen, ["step a: in []", "Install a: in"]);
+    let told = unload(&world, &mut kernel, "a", RUN, Manner::default());
+    assert_eq!((told.result, told.seen), (Some(Outcome::Gone), vec!["Remove a: out".to_owned()]));
 }

@@ -46,8 +46,8 @@ fn split(text: &OsStr) -> Vec<OsString> {
 
 /// The options that are handed on to a modprobe within a command.
 // compat: of kmod's options only these four are.
-pub(crate) fn handed_on(parsed: &Parsed) -> impl Iterator<Item = (&str, Option<&OsStr>)> {
-    parsed.events.iter().filter_map(|event| {
+pub(crate) fn handed_on(parsed: &Parsed) -> Vec<(&'static str, Option<OsString>)> {
+    let handed_on = parsed.events.iter().filter_map(|event| {
         let letter = match event.id.as_str() {
             cli::CONFIG => "-C",
             QUIET => "-q",
@@ -56,8 +56,9 @@ pub(crate) fn handed_on(parsed: &Parsed) -> impl Iterator<Item = (&str, Option<&
             cli::NO_PERSIST => "--no-persist",
             _ => return None,
         };
-        Some((letter, event.value.as_deref()))
-    })
+        Some((letter, event.value.clone()))
+    });
+    handed_on.collect()
 }
 
 #[cfg(test)]

@@ -1,80 +1,91 @@
-//! Hints: looks for the facts behind what went wrong, or has no effect, and tells what is found.
+//! Hints: looks for the facts behind what went wrong, or has no effect, and reports what is found.
 //!
 //! What makes a hint is decided in [`crate::diagnose`]; nothing is looked for unless hints are wanted.
 
 use std::path::{Path, PathBuf};
 
 use moddb::ModuleEntry;
+use moddb::config::Blacklist;
 use modfile::ModuleName;
-use modkernel::{Native, Sysfs};
+use modhint::users::Users;
+use modkernel::{KernelOps, Sysfs};
 use modload::{Cause, LoadFailure, Loaded};
 use rustix::io::Errno;
 
+use crate::context::Run;
 use crate::diagnose::facts::{FileFacts, SystemFacts};
 use crate::diagnose::{self, blacklist, builtin, command, directory, present};
-use crate::tool::{Run, running_release};
+use crate::paths;
 
-impl Run<'_> {
-    /// What can be found out about a failure.
-    pub fn hints(&self, failure: &LoadFailure) -> Vec<String> {
-        match &failure.cause {
-            Cause::File { path, error } => {
-                if let Some(hint) = missing_file(path, error.errno()) {
-                    return vec![hint];
-                }
-                let native = Native::of_system();
-                let file = FileFacts::gather(error.errno(), &failure.module, path, &self.db, &self.places);
-                let system = SystemFacts::gather(&self.places, native.sysfs().modules());
-                diagnose::refused_file(&file, &system)
+/// What can be found out about a failure.
+pub(crate) fn of_failure(run: &Run<'_>, failure: &LoadFailure) -> Vec<String> {
+    match &failure.cause {
+        Cause::File { path, error } => {
+            if let Some(hint) = missing_file(path, error.errno()) {
+                return vec![hint];
             }
-            Cause::Command { line, origin } => vec![command::hint(origin, line)],
-            Cause::CommandWithinItself { origin } => {
-                vec![format!("the command stands in {origin}")]
-            }
-            Cause::NoFile | Cause::Present => Vec::new(),
+            let file = FileFacts::gather(error.errno(), &failure.module, path, &run.db, run.places);
+            let system = SystemFacts::gather(run.places, &run.places.sys_module());
+            diagnose::refused_file(&file, &system)
+        }
+        Cause::Command { line, origin } => vec![command::hint(origin, line)],
+        Cause::CommandWithinItself { origin } => vec![format!("the command stands in {origin}")],
+        Cause::NoFile | Cause::Present => Vec::new(),
+    }
+}
+
+/// A module that is there already, or part of the kernel, does not look at parameters given now.
+pub(crate) fn about_present(run: &Run<'_>, entry: &ModuleEntry, params: &[u8], is_builtin: bool) {
+    let reporter = &run.session.reporter;
+    if params.is_empty() || !reporter.wants_hints() {
+        return;
+    }
+    let hint = if is_builtin {
+        builtin::hint(&entry.name, params)
+    } else {
+        present::hint(&entry.name, &given(&run.sysfs(), &entry.name, params))
+    };
+    if let Some(hint) = hint {
+        reporter.hint(hint);
+    }
+}
+
+/// A name may be unknown because the whole module directory is.
+pub(crate) fn about_directory(run: &Run<'_>) {
+    if !run.session.reporter.wants_hints() {
+        return;
+    }
+    let path = run.db.directory().path();
+    let installed = directory::installed(path.parent().unwrap_or(path));
+    if let Some(hint) = directory::hint(path, path.is_dir(), run.is_running_release(), &installed) {
+        run.session.reporter.hint(hint);
+    }
+}
+
+/// With `-v`: a module that the blacklist keeps out.
+pub(crate) fn about_kept_out(run: &Run<'_>, module: &ModuleName, line: &Blacklist) {
+    if run.session.reporter.is_verbose() {
+        run.session.reporter.hint(blacklist::kept_out(module, line));
+    }
+}
+
+/// With `-v`: blacklisted modules that came in anyway.
+pub(crate) fn about_blacklisted(run: &Run<'_>, loaded: &Loaded, target: &ModuleName) {
+    if !run.session.reporter.is_verbose() {
+        return;
+    }
+    for module in &loaded.inserted {
+        if let Some(line) = run.db.config().blacklisted(module.as_bytes()) {
+            run.session.reporter.hint(blacklist::loaded_anyway(module, line, module == target));
         }
     }
+}
 
-    /// A module that is there already, or part of the kernel, does not look at parameters given now.
-    pub fn hint_about_present(&self, entry: &ModuleEntry, params: &[u8], is_builtin: bool) {
-        let reporter = &self.session.reporter;
-        if params.is_empty() || !reporter.wants_hints() {
-            return;
-        }
-        let hint = if is_builtin {
-            builtin::hint(&entry.name, params)
-        } else {
-            let native = Native::of_system();
-            present::hint(&entry.name, &given(native.sysfs(), &entry.name, params))
-        };
-        if let Some(hint) = hint {
-            reporter.hint(hint);
-        }
-    }
-
-    /// A name may be unknown because the whole module directory is.
-    pub fn hint_about_directory(&self) {
-        if !self.session.reporter.wants_hints() {
-            return;
-        }
-        let path = self.db.directory().path();
-        let is_running = self.release == running_release();
-        let installed = directory::installed(path.parent().unwrap_or(path));
-        if let Some(hint) = directory::hint(path, path.is_dir(), is_running, &installed) {
-            self.session.reporter.hint(hint);
-        }
-    }
-
-    /// With `-v`: blacklisted modules that came in all the same.
-    pub fn name_blacklisted(&self, loaded: &Loaded, target: &ModuleName) {
-        if !self.session.reporter.is_verbose() {
-            return;
-        }
-        for module in &loaded.inserted {
-            if let Some(line) = self.db.config().blacklisted(module.as_bytes()) {
-                self.session.reporter.hint(blacklist::loaded_anyway(module, line, module == target));
-            }
-        }
+/// Who uses a module that stays.
+pub(crate) fn about_users(run: &Run<'_>, module: &ModuleName, kernel: &dyn KernelOps) {
+    let holders = kernel.holders(module).unwrap_or_default();
+    if let Some(hint) = Users::gather(module, &holders, &paths::shown(run.places), &run.db).hint() {
+        run.session.reporter.hint(hint);
     }
 }
 

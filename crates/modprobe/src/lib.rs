@@ -2,26 +2,32 @@
 //!
 //! [`run`] reads the command line into a [`request`]; names are looked up in the module database; a plan
 //! says what is to be done, and `modload` carries it out. Dry run, `-D`, `-v` and the deed itself share that path.
+//! [`run_in`] does the same on a system of values: kernel, places and time are passed in.
+//!
+//! Modules know each other in one direction: `tool`, then `loading`, `unloading`, `query` and `settings`, then `find`,
+//! `hints` and `report`, then `context`.
 
 pub mod caller;
 mod cli;
+mod context;
 mod database;
 mod diagnose;
 mod env;
+mod find;
 mod hints;
-mod insert;
-mod kernel;
+mod loading;
 mod messages;
-pub mod observer;
+mod observer;
 pub mod paths;
 mod query;
-pub mod remember;
-mod remove;
+mod report;
 pub mod request;
 mod requester;
-pub mod settings;
+mod settings;
 mod show;
 mod tool;
+mod unloading;
 
 pub use crate::cli::DEFINITION;
-pub use crate::tool::run;
+pub use crate::context::System;
+pub use crate::tool::{run, run_in};

@@ -2,26 +2,35 @@
 
 use std::ops::ControlFlow;
 
-use modcli::Session;
+use modcli::{Session, Severity};
 use modfile::ModuleName;
 use modkernel::InsertError;
 use modload::command::{CommandError, Verb};
-use modload::{Event, Observer, Refusal};
+use modload::{Demand, Event, ModutilsProblem, Observer, Refusal};
 
-use crate::request::AfterFailure;
+use crate::request::{AfterFailure, How};
 use crate::{messages, show};
 
-/// Tells what happens.
-pub struct Teller<'a> {
-    /// Where to.
-    pub session: &'a Session,
+/// Reports what happens.
+pub(crate) struct Teller<'a> {
+    session: &'a Session,
+    demand: &'a Demand,
     /// Whether each step is shown.
-    pub shows: bool,
-    /// Whether a module that stays ends the run.
-    pub after_failure: AfterFailure,
+    shows: bool,
+    after_failure: AfterFailure,
 }
 
-impl Teller<'_> {
+impl<'a> Teller<'a> {
+    /// Reports how plans are carried out.
+    pub fn new(session: &'a Session, demand: &'a Demand, how: How) -> Self {
+        Self { session, demand, shows: how.show, after_failure: how.after_failure }
+    }
+
+    /// Reports what is met where nothing is carried out.
+    pub fn of_query(session: &'a Session, demand: &'a Demand) -> Self {
+        Self { session, demand, shows: false, after_failure: AfterFailure::Stop }
+    }
+
     fn show(&self, line: &[u8]) {
         if self.shows {
             self.session.output.show_line(line);
@@ -66,13 +75,25 @@ impl Observer for Teller<'_> {
             Event::NotInserted { error: InsertError::Decompress(reason), .. } => {
                 reporter.error(reason.to_string());
             }
-            // It is told with the failure of the module that was wanted.
+            // It is reported with the failure of the module that was wanted.
             Event::NotInserted { .. } => {}
             Event::NotRemoved { module, error } => reporter.error(messages::could_not_remove(module, error)),
+            Event::Setting { module, notice } => {
+                let text = messages::setting(module, notice);
+                match self.demand {
+                    Demand::Person => reporter.warning(text),
+                    // The kernel calls quietly and has nobody to report to.
+                    Demand::Kernel(_) => reporter.insist(Severity::Warning, text),
+                }
+            }
+            Event::Modutils(problem) => reporter.error(match problem {
+                ModutilsProblem::File(problem) => problem.to_string().into(),
+                ModutilsProblem::Line { file, problem } => messages::modutils(file, problem),
+            }),
         }
     }
 
-    /// Tells why a module stays: FATAL, or with `-a` a warning.
+    /// Reports why a module stays: FATAL, or with `-a` a warning.
     fn refused(&self, module: &ModuleName, refusal: Refusal) -> ControlFlow<()> {
         let text = messages::refused(module, refusal);
         match self.after_failure {

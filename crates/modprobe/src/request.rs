@@ -11,8 +11,10 @@ use modcli::Threshold;
 use modcli::common::{QUIET, VERBOSE};
 use modcli::getopt::Parsed;
 use modkernel::{InsertFlags, RemoveFlags};
+use modload::{Demand, Effect, Persist, Presence, Terms};
 
-use crate::cli;
+use crate::caller::Caller;
+use crate::{cli, env};
 
 /// A run of modprobe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,10 @@ pub struct Request {
     pub action: Action,
     /// Where modules and configuration are.
     pub place: Place,
+    /// On whose behalf modules are loaded.
+    pub demand: Demand,
+    /// Options that a modprobe within a command is to have as well, each with its value.
+    pub handed_on: Vec<(&'static str, Option<OsString>)>,
 }
 
 /// Where modules and configuration are.
@@ -72,9 +78,9 @@ pub enum Action {
     /// Print settings of modules.
     ShowSettings(Vec<OsString>),
     /// Load modules.
-    Insert(Insert),
+    Load(Load),
     /// Unload modules.
-    Remove(Remove),
+    Unload(Unload),
 }
 
 /// Which symbols are printed.
@@ -104,66 +110,24 @@ pub enum AfterFailure {
     GoOn,
 }
 
-/// Whether something is done, and shown.
+/// How plans are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Done.
-    Real {
-        /// Whether each step is shown.
-        show: bool,
-    },
-    /// Not done; what is loaded counts.
-    DryRun {
-        /// Whether each step is shown.
-        show: bool,
-    },
-    /// Shown and not done, as if nothing were loaded.
-    ShowDepends,
-}
-
-impl Mode {
+pub struct How {
+    /// Whether they change anything, and what counts.
+    pub terms: Terms,
     /// Whether each step is shown.
-    #[must_use]
-    pub fn shows(self) -> bool {
-        match self {
-            Self::Real { show } | Self::DryRun { show } => show,
-            Self::ShowDepends => true,
-        }
-    }
-
-    /// Whether it is done.
-    #[must_use]
-    pub fn is_real(self) -> bool {
-        matches!(self, Self::Real { .. })
-    }
-
-    /// Whether what is loaded counts.
-    #[must_use]
-    pub fn asks_kernel(self) -> bool {
-        self != Self::ShowDepends
-    }
-}
-
-/// Whether settings are saved before a module goes and put back after it came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Persist {
-    /// As modutils.d says.
-    AsConfigured,
-    /// Neither.
-    NotThisTime,
+    pub show: bool,
+    /// Whether to go on after one operand that fails.
+    pub after_failure: AfterFailure,
 }
 
 /// A request to load modules.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Insert {
+pub struct Load {
     /// What to load.
     pub modules: Vec<Wanted>,
-    /// Whether to go on after one that fails.
-    pub after_failure: AfterFailure,
-    /// What is done and shown.
-    pub mode: Mode,
-    /// Whether a module that is there already is an error.
-    pub first_time: bool,
+    /// How.
+    pub how: How,
     /// Whether settings are put back.
     pub persist: Persist,
     /// Whether install commands and softdeps of the named modules are left aside.
@@ -185,15 +149,11 @@ pub struct Wanted {
 
 /// A request to unload modules.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remove {
+pub struct Unload {
     /// Names or aliases.
     pub names: Vec<OsString>,
-    /// Whether to go on after one that fails.
-    pub after_failure: AfterFailure,
-    /// What is done and shown.
-    pub mode: Mode,
-    /// Whether a module that is gone already is an error.
-    pub first_time: bool,
+    /// How.
+    pub how: How,
     /// Whether settings are saved.
     pub persist: Persist,
     /// Whether remove commands and softdeps of the named modules are left aside.
@@ -226,9 +186,19 @@ impl Request {
     ///
     /// # Errors
     /// The first [`Problem`].
-    pub fn new(parsed: &Parsed, current_dir: impl FnOnce() -> PathBuf) -> Result<Self, Problem> {
+    pub fn new(
+        parsed: &Parsed,
+        caller: Caller,
+        inherited: Option<&OsStr>,
+        current_dir: impl FnOnce() -> PathBuf,
+    ) -> Result<Self, Problem> {
         let wait = parsed.value(cli::WAIT).map(milliseconds).transpose()?;
-        Ok(Self { action: action(parsed, wait)?, place: place(parsed, current_dir) })
+        Ok(Self {
+            action: action(parsed, wait)?,
+            place: place(parsed, current_dir),
+            demand: demand(parsed, caller, inherited),
+            handed_on: env::handed_on(parsed),
+        })
     }
 }
 
@@ -246,7 +216,11 @@ fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Action, Problem> {
     }
     if parsed.has(cli::SAVE_SETTINGS) {
         let names = parsed.operands.clone();
-        return if mode(parsed).is_real() { Ok(Action::SaveSettings(names)) } else { Err(Problem::SaveDry) };
+        return if how(parsed, AfterFailure::Stop).terms.effect == Effect::Real {
+            Ok(Action::SaveSettings(names))
+        } else {
+            Err(Problem::SaveDry)
+        };
     }
     if parsed.has(cli::LIST) {
         let below = parsed.value(cli::TYPE).map(OsStr::to_owned);
@@ -266,7 +240,7 @@ fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Action, Problem> {
     }
     let after_failure = if parsed.has(cli::ALL) { AfterFailure::GoOn } else { AfterFailure::Stop };
     if parsed.has(cli::REMOVE) {
-        return Ok(Action::Remove(remove(parsed, after_failure, wait)));
+        return Ok(Action::Unload(unload(parsed, after_failure, wait)));
     }
     let modules: Vec<Wanted> = match after_failure {
         AfterFailure::GoOn => parsed
@@ -281,11 +255,9 @@ fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Action, Problem> {
         return Ok(Action::ShowNames { names, after_failure });
     }
     let force = parsed.has(cli::FORCE);
-    Ok(Action::Insert(Insert {
+    Ok(Action::Load(Load {
         modules,
-        after_failure,
-        mode: mode(parsed),
-        first_time: parsed.has(cli::FIRST_TIME),
+        how: how(parsed, after_failure),
         persist: persist(parsed),
         ignore_commands: parsed.has(cli::IGNORE_COMMANDS),
         use_blacklist: parsed.has(cli::USE_BLACKLIST),
@@ -296,12 +268,10 @@ fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Action, Problem> {
     }))
 }
 
-fn remove(parsed: &Parsed, after_failure: AfterFailure, wait: Option<Duration>) -> Remove {
-    Remove {
+fn unload(parsed: &Parsed, after_failure: AfterFailure, wait: Option<Duration>) -> Unload {
+    Unload {
         names: parsed.operands.clone(),
-        after_failure,
-        mode: mode(parsed),
-        first_time: parsed.has(cli::FIRST_TIME),
+        how: how(parsed, after_failure),
         persist: persist(parsed),
         ignore_commands: parsed.has(cli::IGNORE_COMMANDS),
         with_holders: parsed.has(cli::REMOVE_HOLDERS),
@@ -310,19 +280,24 @@ fn remove(parsed: &Parsed, after_failure: AfterFailure, wait: Option<Duration>) 
     }
 }
 
-fn mode(parsed: &Parsed) -> Mode {
-    let show = is_verbose(parsed);
-    if parsed.has(cli::SHOW_DEPENDS) {
-        Mode::ShowDepends
-    } else if parsed.has(cli::DRY_RUN) {
-        Mode::DryRun { show }
-    } else {
-        Mode::Real { show }
-    }
+fn how(parsed: &Parsed, after_failure: AfterFailure) -> How {
+    let shows_depends = parsed.has(cli::SHOW_DEPENDS);
+    let effect = if shows_depends || parsed.has(cli::DRY_RUN) { Effect::Rehearsed } else { Effect::Real };
+    let presence = if shows_depends { Presence::Ignored } else { Presence::Counts };
+    let terms = Terms { effect, presence, first_time: parsed.has(cli::FIRST_TIME) };
+    How { terms, show: shows_depends || is_verbose(parsed), after_failure }
 }
 
 fn persist(parsed: &Parsed) -> Persist {
     if parsed.has(cli::NO_PERSIST) { Persist::NotThisTime } else { Persist::AsConfigured }
+}
+
+/// On whose behalf modules are loaded. `inherited` is what the kernel asked for if this process runs within a command
+/// on its behalf.
+fn demand(parsed: &Parsed, caller: Caller, inherited: Option<&OsStr>) -> Demand {
+    let is_demanded = caller == Caller::Kernel || parsed.has(cli::AUTOCLEAN);
+    let name = if is_demanded { parsed.operands.first().map(OsString::as_os_str) } else { inherited };
+    name.map_or(Demand::Person, |name| Demand::Kernel(name.to_owned()))
 }
 
 /// Whether there are more `-v` than it takes after the last `-q`, which a few are needed to outweigh.
@@ -416,7 +391,7 @@ mod tests {
     }
 
     fn request(arguments: &[&str]) -> Result<Request, Problem> {
-        Request::new(&parse(arguments), || "/here".into())
+        Request::new(&parse(arguments), Caller::Anyone, None, || "/here".into())
     }
 
     fn action(arguments: &[&str]) -> Action {
@@ -430,10 +405,10 @@ mod tests {
             action(&["-r", "--show-exports", "--show-modversions", "x"]),
             Action::ShowSymbols { which: Symbols::Needed, .. }
         ));
-        assert!(matches!(action(&["-r", "-a", "-R", "x"]), Action::Remove(_)));
-        assert!(matches!(action(&["--remove-holders", "x"]), Action::Insert(_)));
+        assert!(matches!(action(&["-r", "-a", "-R", "x"]), Action::Unload(_)));
+        assert!(matches!(action(&["--remove-holders", "x"]), Action::Load(_)));
         assert!(matches!(action(&["-R", "-D", "x"]), Action::ShowNames { .. }));
-        assert!(matches!(action(&["-n", "x"]), Action::Insert(_)));
+        assert!(matches!(action(&["-n", "x"]), Action::Load(_)));
     }
 
     #[test]
@@ -451,47 +426,66 @@ mod tests {
         for (arguments, expected) in
             [(&["m"][..], Persist::AsConfigured), (&["--no-persist", "m"], Persist::NotThisTime)]
         {
-            let Action::Insert(insert) = action(arguments) else { panic!("not an insertion") };
-            let Action::Remove(remove) = action(&[arguments, &["-r"]].concat()) else {
-                panic!("not a removal")
-            };
+            let Action::Load(insert) = action(arguments) else { panic!("no load") };
+            let Action::Unload(remove) = action(&[arguments, &["-r"]].concat()) else { panic!("no unload") };
             assert_eq!((insert.persist, remove.persist), (expected, expected));
         }
     }
 
     #[test]
     fn operands_after_the_first_are_parameters_without_all() {
-        let Action::Insert(one) = action(&["m", "x=a b", "y=\"c d\"", "z='1 2'", "plain word", "=a b", "k="])
+        let Action::Load(one) = action(&["m", "x=a b", "y=\"c d\"", "z='1 2'", "plain word", "=a b", "k="])
         else {
-            panic!("not an insertion");
+            panic!("no load");
         };
         let expected = "x=\"a b\" y=\"c d\" z='1 2' plain word =\"a b\" k=";
         assert_eq!(one.modules, [Wanted { operand: "m".into(), params: expected.as_bytes().to_vec() }]);
-        let Action::Insert(all) = action(&["-a", "m", "x=1"]) else { panic!("not an insertion") };
+        let Action::Load(all) = action(&["-a", "m", "x=1"]) else { panic!("no load") };
         assert_eq!(all.modules.len(), 2);
-        let Action::Insert(empty) = action(&["m", "", "x=1", "", "y"]) else { panic!("not an insertion") };
+        let Action::Load(empty) = action(&["m", "", "x=1", "", "y"]) else { panic!("no load") };
         assert_eq!(empty.modules, [Wanted { operand: "m".into(), params: b"x=1  y".to_vec() }]);
     }
 
     #[test]
     fn show_depends_beats_dry_run_and_both_beat_the_deed() {
-        let mode = |arguments: &[&str]| match action(arguments) {
-            Action::Insert(insert) => insert.mode,
+        let how = |arguments: &[&str]| match action(arguments) {
+            Action::Load(load) => (load.how.terms.effect, load.how.terms.presence, load.how.show),
             other => panic!("{other:?}"),
         };
-        assert_eq!(mode(&["-D", "-n", "m"]), Mode::ShowDepends);
-        assert_eq!(mode(&["-n", "m"]), Mode::DryRun { show: false });
-        assert_eq!(mode(&["--show", "-v", "m"]), Mode::DryRun { show: true });
-        assert_eq!(mode(&["m"]), Mode::Real { show: false });
-        assert_eq!(mode(&["-v", "-q", "m"]), Mode::Real { show: false });
-        assert_eq!(mode(&["-q", "-vvvv", "m"]), Mode::Real { show: false });
-        assert_eq!(mode(&["-q", "-vvvvv", "m"]), Mode::Real { show: true });
+        let (real, dry) = (Effect::Real, Effect::Rehearsed);
+        assert_eq!(how(&["-D", "-n", "m"]), (dry, Presence::Ignored, true));
+        assert_eq!(how(&["-n", "m"]), (dry, Presence::Counts, false));
+        assert_eq!(how(&["--show", "-v", "m"]), (dry, Presence::Counts, true));
+        assert_eq!(how(&["m"]), (real, Presence::Counts, false));
+        assert_eq!(how(&["-v", "-q", "m"]), (real, Presence::Counts, false));
+        assert_eq!(how(&["-q", "-vvvv", "m"]), (real, Presence::Counts, false));
+        assert_eq!(how(&["-q", "-vvvvv", "m"]), (real, Presence::Counts, true));
+    }
+
+    #[test]
+    fn a_demand_is_the_kernels_if_it_called_or_was_called_before_or_with_the_old_option() {
+        let demand = |arguments: &[&str], caller, inherited: Option<&str>| {
+            demand(&parse(arguments), caller, inherited.map(OsStr::new))
+        };
+        let kernel = |name: &str| Demand::Kernel(name.into());
+        assert_eq!(demand(&["m"], Caller::Anyone, None), Demand::Person);
+        assert_eq!(demand(&["-q", "--", "m"], Caller::Kernel, None), kernel("m"));
+        assert_eq!(demand(&["-k", "m"], Caller::Anyone, Some("net-pf-1")), kernel("m"));
+        assert_eq!(demand(&["m"], Caller::Anyone, Some("net-pf-1")), kernel("net-pf-1"));
+    }
+
+    #[test]
+    fn four_options_of_kmod_and_ours_about_settings_are_handed_on() {
+        let request = request(&["-v", "-a", "-C", "x", "-sq", "--no-persist", "--first-time", "m"]).unwrap();
+        let expected =
+            [("-v", None), ("-C", Some("x".into())), ("-s", None), ("-q", None), ("--no-persist", None)];
+        assert_eq!(request.handed_on, expected);
     }
 
     #[test]
     fn a_wait_is_a_number_of_c() {
         let wait = |text: &str| match request(&["-r", "-w", text, "m"]).map(|request| request.action) {
-            Ok(Action::Remove(remove)) => remove.wait.map(|wait| wait.as_millis()),
+            Ok(Action::Unload(remove)) => remove.wait.map(|wait| wait.as_millis()),
             _ => None,
         };
         for (text, expected) in [

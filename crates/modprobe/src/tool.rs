@@ -1,59 +1,65 @@
 //! A run of modprobe from its arguments to its exit status.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 use modcli::getopt::Parsed;
 use modcli::{Ended, Exit, Session, Severity};
-use moddb::paths::{self, ModuleDir};
-use moddb::{ModuleDb, TableProblem};
-use modfile::ReadError;
-use modkernel::Native;
-use modload::{CommandEnvironment, Demand, Environment};
-use modstate::Memory;
-use modstate::memory::Telling;
-use rustix::io::Errno;
+use moddb::paths::ModuleDir;
+use modkernel::KernelOps;
+use modload::{CommandEnvironment, Demand, Environment, Modutils, Stage};
+use modstate::{Places, SystemClock};
 
 use crate::caller::{self, Caller};
-use crate::cli;
-use crate::database;
-use crate::diagnose::facts::kernel_command_line;
-use crate::env;
-use crate::insert;
-use crate::messages;
-use crate::paths::Places;
-use crate::query;
-use crate::remove;
-use crate::request::{Action, AfterFailure, Format, Place, Request, Symbols};
+use crate::context::{Run, System};
+use crate::loading::load_all;
+use crate::observer::Teller;
+use crate::request::{Action, Load, Place, Request, Unload};
 use crate::requester::{self, Requester};
-use crate::settings::{self, Modutils};
+use crate::unloading::unload_all;
+use crate::{cli, database, env, messages, query, report, settings};
 
-/// What the parts of a run share.
-pub(crate) struct Run<'a> {
-    pub session: &'a Session,
-    pub places: Places,
-    pub caller: Caller,
-    pub origin: Demand,
-    pub release: OsString,
-    pub db: ModuleDb,
-    pub commands: CommandEnvironment,
-    pub modutils: Modutils,
-}
-
-/// Runs modprobe with the arguments of a session.
+/// Runs modprobe with the arguments of a session, on this system.
 ///
 /// # Errors
 /// Whatever ends the run early; `modcli` words it.
 pub fn run(session: &Session) -> anyhow::Result<Exit> {
     let places = Places::of_system();
-    let caller = Caller::of_process(&places.proc, &session.argv);
-    let mut environment = Environment::new(std::env::var_os);
+    let system = System {
+        kernel: kernel(&places),
+        clock: &SystemClock,
+        caller: Caller::of_process(&places.proc, &session.argv),
+        environment: Environment::new(std::env::var_os),
+        release: OsString::from_vec(rustix::system::uname().release().to_bytes().to_vec()),
+        current_dir: &|| std::env::current_dir().unwrap_or_default(),
+        places: &places,
+    };
+    run_in(session, system)
+}
+
+/// The running kernel.
+#[cfg(not(feature = "libkmod"))]
+fn kernel(places: &Places) -> modkernel::Native {
+    modkernel::Native::seen_through(modkernel::Sysfs::new(places.sys_module()))
+}
+
+/// The running kernel through libkmod, which knows by itself where sysfs is.
+#[cfg(feature = "libkmod")]
+fn kernel(_: &Places) -> modkernel_libkmod::LibKmod {
+    modkernel_libkmod::LibKmod::of_system()
+}
+
+/// Runs modprobe with the arguments of a session, on a system of values.
+///
+/// # Errors
+/// Whatever ends the run early; `modcli` words it.
+pub fn run_in<K: KernelOps>(session: &Session, system: System<'_, K>) -> anyhow::Result<Exit> {
+    let System { kernel, places, clock, caller, mut environment, release: running, current_dir } = system;
     if caller == Caller::Kernel {
         environment.options = None;
     }
     let parsed = parse(session, &environment)?;
-    let request = match Request::new(&parsed, || std::env::current_dir().unwrap_or_default()) {
+    let request = match Request::new(&parsed, caller, environment.request.as_deref(), current_dir) {
         Ok(request) => request,
         Err(problem) => {
             // compat: the command line is judged before -q counts.
@@ -61,35 +67,40 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
             return Ok(Exit::Failure);
         }
     };
-    let Place { root, release, config } = request.place;
-    let release = release.unwrap_or_else(running_release);
-    let (db, problems) = database::open(ModuleDir::new(&root, &release), &config);
+    let Request { action, place: Place { root, release, config }, demand, handed_on } = request;
+    let release = release.unwrap_or_else(|| running.clone());
+    let (db, problems) =
+        database::open(ModuleDir::new(&root, &release), &config, &places.proc.join("cmdline"));
     for problem in &problems {
         let (severity, text) = messages::config(problem);
         session.reporter.message(severity, text);
     }
-    let origin = origin(caller, &environment, &parsed);
-    let commands = CommandEnvironment::new(&environment, env::handed_on(&parsed), &origin);
-    let run = Run { session, places, caller, origin, release, db, commands, modutils: Modutils::default() };
-    let requester = run.requester();
-    let exit = run.act(&request.action);
-    run.report_tables();
-    if let (Some(requester), Some(name)) = (requester, parsed.operands.first()) {
+    let handed_on = handed_on.iter().map(|(option, value)| (*option, value.as_deref()));
+    let commands = CommandEnvironment::new(&environment, handed_on, &demand);
+    let modutils = Modutils::new(&places.modutils_d);
+    let run = Run {
+        session,
+        places,
+        clock,
+        pause: &|time| clock.pause(time),
+        caller,
+        demand,
+        running,
+        release,
+        current_dir,
+        db,
+        commands,
+        modutils,
+    };
+    let requester = requester(&run);
+    let exit = act(&run, &action, kernel);
+    report::tables(&run);
+    if let Some((name, requester)) = requester {
         session.reporter.insist(Severity::Info, messages::requested(name, &requester));
     }
     // The process ends: giving back memory piece by piece would cost a tenth of a short run.
     std::mem::forget(run);
     exit
-}
-
-/// On whose behalf this process loads modules.
-fn origin(caller: Caller, environment: &Environment, parsed: &Parsed) -> Demand {
-    let request = match caller {
-        Caller::Kernel => parsed.operands.first(),
-        Caller::Anyone if parsed.has(cli::AUTOCLEAN) => parsed.operands.first(),
-        Caller::Anyone => environment.request.as_ref(),
-    };
-    request.map_or(Demand::Person, |request| Demand::Kernel(request.clone()))
 }
 
 /// The kernel's own forms are taken apart without building the definition of all options.
@@ -100,8 +111,10 @@ fn parse(session: &Session, environment: &Environment) -> Result<Parsed, Ended> 
             session.apply(cli::DEFINITION.threshold, &parsed);
             parsed
         }
-        None => session
-            .parse_arguments(&cli::DEFINITION, &env::extend(&session.argv, environment.options.as_deref()))?,
+        None => {
+            let argv = env::extend(&session.argv, environment.options.as_deref());
+            session.parse_arguments(&cli::DEFINITION, &argv)?
+        }
     };
     if parsed.has(cli::AUTOCLEAN) {
         session.reporter.silence();
@@ -109,148 +122,45 @@ fn parse(session: &Session, environment: &Environment) -> Result<Parsed, Ended> 
     Ok(parsed)
 }
 
-/// The release of the running kernel.
-pub(crate) fn running_release() -> OsString {
-    OsString::from_vec(rustix::system::uname().release().to_bytes().to_vec())
+/// What the kernel asked for and who made it ask, where the administrator wants that logged. Found before anything
+/// is loaded: the one who waits may be gone afterwards.
+fn requester<'r>(run: &'r Run<'_>) -> Option<(&'r OsString, Requester)> {
+    let Demand::Kernel(name) = &run.demand else { return None };
+    if run.caller != Caller::Kernel {
+        return None;
+    }
+    let is_wanted = run.modutils.config(&Teller::of_query(run.session, &run.demand)).logs_requests();
+    is_wanted.then(|| (name, requester::find(&run.places.proc)))
 }
 
-impl Run<'_> {
-    fn act(&self, action: &Action) -> anyhow::Result<Exit> {
-        Ok(match action {
-            Action::ShowConfig => self.show_config()?,
-            Action::ShowSymbols { which, module } => self.show_symbols(*which, module)?,
-            Action::ShowNames { names, after_failure } => self.show_names(names, *after_failure)?,
-            Action::List { pattern, below } => self.list(pattern.as_deref(), below.as_deref())?,
-            Action::Explain { name, format } => self.explain(name, *format)?,
-            Action::SaveSettings(names) => settings::save(self, names),
-            Action::ShowSettings(names) => settings::show(self, names)?,
-            Action::Insert(request) => insert::run(self, request)?,
-            Action::Remove(request) => remove::run(self, request)?,
-        })
-    }
+fn act(run: &Run<'_>, action: &Action, kernel: impl KernelOps) -> anyhow::Result<Exit> {
+    Ok(match action {
+        Action::ShowConfig => query::show_config(run)?,
+        Action::ShowSymbols { which, module } => query::show_symbols(run, *which, module)?,
+        Action::ShowNames { names, after_failure } => query::show_names(run, names, *after_failure)?,
+        Action::List { pattern, below } => query::list(run, pattern.as_deref(), below.as_deref())?,
+        Action::Explain { name, format } => query::explain(run, name, *format, &kernel)?,
+        Action::SaveSettings(names) => settings::save(run, names, &kernel),
+        Action::ShowSettings(names) => settings::show(run, names, &kernel)?,
+        Action::Load(request) => load(run, request, kernel)?,
+        Action::Unload(request) => unload(run, request, kernel)?,
+    })
+}
 
-    /// Who made the kernel ask, where the administrator wants that logged. Found before anything is loaded: the
-    /// one who waits may be gone afterwards.
-    fn requester(&self) -> Option<Requester> {
-        if self.caller != Caller::Kernel {
-            return None;
-        }
-        let is_wanted = self.modutils.config(&self.session.reporter).logs_requests();
-        is_wanted.then(|| requester::find(&self.places.proc))
-    }
+fn load(run: &Run<'_>, request: &Load, system: impl KernelOps) -> Result<Exit, Ended> {
+    let teller = Teller::new(run.session, &run.demand, request.how);
+    let settings = run.settings(request.persist, &teller);
+    let mut kernel = Stage::new(request.how.terms.effect, system, &settings);
+    let outcome = load_all(run, request, &teller, &mut kernel);
+    kernel.finish();
+    outcome
+}
 
-    /// Tells what was wrong with tables of the database up to now.
-    pub fn report_tables(&self) {
-        let problems = self.db.take_problems();
-        // The old kernels' form asks for quiet as well, by whomever it is given.
-        if matches!(self.origin, Demand::Kernel(_)) {
-            // Without the first of them all the others are of no use.
-            if let Some(problem) = problems.first() {
-                self.log_once(problem);
-            }
-        }
-        for problem in &problems {
-            let (severity, text) = messages::table(problem);
-            self.session.reporter.message(severity, text);
-        }
-    }
-
-    /// Logs for the kernel, which calls quietly and has nobody to tell, that its modules cannot be found.
-    fn log_once(&self, problem: &TableProblem) {
-        let Some(message) = messages::for_the_kernel(problem, &self.release) else { return };
-        let is_told = match Memory::new(&self.places).tell_once(&message.cause) {
-            Telling::Now => true,
-            Telling::Told => false,
-            // Early in the boot it is right that there are no modules.
-            Telling::NoMemory => self.db.directory().path().is_dir(),
-        };
-        if is_told {
-            self.session.reporter.insist(message.severity, message.text);
-        }
-    }
-
-    /// Tells what ends the run, or with `-a` only this operand.
-    pub fn refuse(&self, after_failure: AfterFailure, text: Vec<u8>) -> Result<(), Ended> {
-        // Why a table could not be asked stands before what follows from it.
-        self.report_tables();
-        match after_failure {
-            AfterFailure::Stop => self.session.reporter.fatal(text),
-            AfterFailure::GoOn => {
-                self.session.reporter.warning(text);
-                Ok(())
-            }
-        }
-    }
-
-    fn show_config(&self) -> Result<Exit, Ended> {
-        self.session.output.print(query::config::text(&self.db))?;
-        Ok(Exit::Success)
-    }
-
-    fn show_names(&self, names: &[OsString], after_failure: AfterFailure) -> Result<Exit, Ended> {
-        let mut exit = Exit::Success;
-        for name in names {
-            let Some(found) = self.find(name, after_failure)? else {
-                exit = Exit::Failure;
-                continue;
-            };
-            for entry in &found {
-                self.session.output.print_line(entry.name.as_bytes())?;
-            }
-        }
-        Ok(exit)
-    }
-
-    fn list(&self, pattern: Option<&OsStr>, below: Option<&OsStr>) -> anyhow::Result<Exit> {
-        use anyhow::Context;
-        let path = self.db.directory().text(paths::Table::Dependencies);
-        let text = std::fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
-        for file in query::list::files(&text, pattern, below) {
-            self.session.output.print_line(file)?;
-        }
-        Ok(Exit::Success)
-    }
-
-    fn explain(&self, name: &OsStr, format: Format) -> Result<Exit, Ended> {
-        let command_line = kernel_command_line(&self.places);
-        let forbidden = command_line
-            .split_ascii_whitespace()
-            .filter_map(|item| item.strip_prefix("module_blacklist="))
-            .next_back()
-            .unwrap_or_default();
-        let explained = query::explain::explain(&self.db, name.as_bytes(), &Native::of_system(), forbidden);
-        if explained.is_empty() && self.find(name, AfterFailure::Stop)?.is_none() {
-            return Ok(Exit::Failure);
-        }
-        self.session.output.print(match format {
-            Format::Text => query::explain::as_text(&explained),
-            Format::Json => query::explain::as_json(&explained),
-        })?;
-        Ok(Exit::Success)
-    }
-
-    fn show_symbols(&self, which: Symbols, module: &OsStr) -> Result<Exit, Ended> {
-        let given = Path::new(module);
-        let found = self.db.resolve(module.as_bytes());
-        let path =
-            if given.exists() { Some(given) } else { found.first().and_then(|entry| entry.path.as_deref()) };
-        let Some(path) = path else {
-            self.refuse(AfterFailure::Stop, messages::not_found(module))?;
-            return Ok(Exit::Failure);
-        };
-        let word = match which {
-            Symbols::Needed => "modversions",
-            Symbols::Exported => "symbols",
-        };
-        let errno = match query::symbols::lines(path, which) {
-            Ok(Some(lines)) => {
-                self.session.output.print(lines)?;
-                return Ok(Exit::Success);
-            }
-            Ok(None) => Errno::NODATA.raw_os_error(),
-            Err(error) => ReadError::errno(&error),
-        };
-        self.session.reporter.fatal(messages::no_symbols(word, module, errno))?;
-        Ok(Exit::Failure)
-    }
+fn unload(run: &Run<'_>, request: &Unload, system: impl KernelOps) -> Result<Exit, Ended> {
+    let teller = Teller::new(run.session, &run.demand, request.how);
+    let settings = run.settings(request.persist, &teller);
+    let mut kernel = Stage::new(request.how.terms.effect, system, &settings);
+    let outcome = unload_all(run, request, &teller, &mut kernel);
+    kernel.finish();
+    outcome
 }

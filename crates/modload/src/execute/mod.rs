@@ -1,7 +1,7 @@
 //! Carries out plans: the only place that changes the kernel in the course of one.
 //!
-//! Which kernel stands behind a plan is the caller's choice: the running one, perhaps with a
-//! [guard](crate) of settings around it, or one that only rehearses. [`Terms`] say what else may differ.
+//! Which kernel stands behind a plan is the caller's choice: a [`Stage`](crate::Stage), or any other. [`Terms`] say
+//! what else may differ.
 
 mod steps;
 mod tree;

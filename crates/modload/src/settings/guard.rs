@@ -1,4 +1,4 @@
-//! A kernel whose modules keep their settings: what comes in is noted, and what goes is saved before.
+//! Stands around a kernel whose modules keep their settings: what comes in is noted, and what goes is saved before.
 
 use std::ffi::{CStr, OsStr};
 use std::io;
@@ -9,8 +9,8 @@ use std::process::ExitStatus;
 use modfile::ModuleName;
 use modkernel::{InsertError, InsertFlags, KernelOps, ModuleState, RemoveFlags};
 
-use super::Settings;
-use crate::request::Persist;
+use super::{Persist, Settings};
+use crate::environment;
 
 /// A module that came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,23 +22,23 @@ pub struct Inserted {
 }
 
 /// A kernel, and who keeps the settings of its modules.
-pub struct Keeping<'a, K> {
+pub struct Guard<'a, K> {
     kernel: K,
     settings: &'a Settings<'a>,
     inserted: Vec<Inserted>,
-    /// What was told when settings were saved: a removal that is tried again has the same to say.
-    told: Vec<String>,
+    /// What was noticed when settings were saved: a removal that is tried again has the same to report.
+    noticed: Vec<String>,
 }
 
-impl<'a, K: KernelOps> Keeping<'a, K> {
+impl<'a, K: KernelOps> Guard<'a, K> {
     /// Changes to this kernel are accompanied.
     pub fn new(kernel: K, settings: &'a Settings<'a>) -> Self {
-        Self { kernel, settings, inserted: Vec::new(), told: Vec::new() }
+        Self { kernel, settings, inserted: Vec::new(), noticed: Vec::new() }
     }
 
     /// Puts back the settings of all that came in; to be called when nothing more will. The kernel may be waiting
     /// for one of the modules until then, so none of this is done in between.
-    pub fn restore(&mut self) {
+    pub fn finish(&mut self) {
         if !self.inserted.is_empty() {
             self.settings.restore(&std::mem::take(&mut self.inserted));
         }
@@ -50,15 +50,15 @@ impl<'a, K: KernelOps> Keeping<'a, K> {
         }
         for notice in self.settings.save(module).map(|saved| saved.notices).unwrap_or_default() {
             let text = format!("{module} {notice}");
-            if !self.told.contains(&text) {
-                self.settings.tell(module, &notice);
-                self.told.push(text);
+            if !self.noticed.contains(&text) {
+                self.settings.notice(module, &notice);
+                self.noticed.push(text);
             }
         }
     }
 }
 
-impl<K: KernelOps> KernelOps for Keeping<'_, K> {
+impl<K: KernelOps> KernelOps for Guard<'_, K> {
     fn state(&self, module: &ModuleName) -> io::Result<ModuleState> {
         self.kernel.state(module)
     }
@@ -84,7 +84,11 @@ impl<K: KernelOps> KernelOps for Keeping<'_, K> {
         self.kernel.remove(module, flags)
     }
 
-    fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
-        self.kernel.run_shell(line, environment)
+    /// A command may unload the module for which it stands.
+    fn run_shell(&mut self, line: &OsStr, variables: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
+        if let Some((_, module)) = variables.iter().find(|(name, _)| *name == environment::MODULE) {
+            self.save(&ModuleName::new(module.as_bytes()));
+        }
+        self.kernel.run_shell(line, variables)
     }
 }

@@ -2,26 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
-#[path = "../../modload/tests/common/mod.rs"]
 mod common;
 
+use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::world;
-use fixtures::Shown;
-use modcli::sink::Sink;
-use modcli::{Output, Reporter, Session};
 use modkernel::{InsertFlags, KernelOps, Recording};
 use modload::plan::{self, UnloadOptions};
 use modload::{
-    CommandEnvironment, Demand, Effect, Environment, Execution, LoadFailure, Loaded, Manner, Outcome,
-    Presence, Terms,
+    CommandEnvironment, Demand, Effect, Environment, Event, Execution, LoadFailure, Loaded, Manner, Modutils,
+    ModutilsProblem, Observer, Outcome, Persist, Presence, Settings, Stage, Terms,
 };
-use modprobe::observer::Teller;
-use modprobe::request::{AfterFailure, Persist};
-use modprobe::settings::{Keeping, Modutils, Settings};
-use modstate::Places;
+use modstate::{Places, SystemClock};
 use rustix::io::Errno;
 
 const FILE: &str = "var/lib/modutils/settings/top";
@@ -49,14 +44,35 @@ fn system(modutils: &str, modprobe: &str) -> System {
     system
 }
 
-/// A run of modprobe.
+/// Writes down what is seen of settings and failures.
+#[derive(Default)]
+struct Seen(RefCell<String>);
+
+impl Observer for Seen {
+    fn event(&self, event: &Event<'_>) {
+        let line = match event {
+            Event::Setting { module, notice } => {
+                notice.sentence(module, |error| format!("{:?}", error.kind()))
+            }
+            Event::Modutils(ModutilsProblem::Line { file, problem }) => {
+                format!("{} {problem}", file.display())
+            }
+            Event::Modutils(ModutilsProblem::File(problem)) => problem.to_string(),
+            Event::NotRemoved { module, error } => format!("not removed {module}: {:?}", error.kind()),
+            _ => return,
+        };
+        self.0.borrow_mut().push_str(&format!("{line}\n"));
+    }
+}
+
+/// A run that loads or unloads.
 struct Run {
     persist: Persist,
-    origin: Demand,
+    demand: Demand,
     params: &'static str,
 }
 
-const BY_HAND: Run = Run { persist: Persist::AsConfigured, origin: Demand::Person, params: "" };
+const BY_HAND: Run = Run { persist: Persist::AsConfigured, demand: Demand::Person, params: "" };
 
 impl System {
     fn path(&self, path: &str) -> PathBuf {
@@ -96,47 +112,39 @@ impl System {
         self.write("proc/sys/net/core/default_qdisc", "fifo\n");
     }
 
-    /// What was said, and what came of it.
+    /// What was seen, and what came of it.
     fn run<T>(
         &mut self,
         run: Run,
         deed: impl FnOnce(&mut Execution<'_>, &common::World) -> T,
     ) -> (String, T) {
-        let (stdout, stderr) = (Shown::default(), Shown::default());
-        let sink = Sink::new("modprobe", modcli::sink::Places::default(), Some(Box::new(stderr.clone())));
-        let session = Session {
-            program: "modprobe",
-            argv: Vec::new(),
-            closed: modcli::startup::closed_descriptors(),
-            reporter: Reporter::new(sink),
-            output: Output::to(Box::new(stdout)),
-        };
-        let commands = CommandEnvironment::new(&Environment::default(), [], &run.origin);
+        let observer = Seen::default();
+        let commands = CommandEnvironment::new(&Environment::default(), [], &run.demand);
         let places = Places::below(self.root.path(), rustix::process::geteuid().as_raw());
-        let modutils = Modutils::of(vec![self.path("etc/modutils.d")]);
-        let sys_module = places.sys_module();
+        let modutils = Modutils::new(&places.modutils_d);
         let settings = Settings {
             places: &places,
-            sys_module: &sys_module,
             modutils: &modutils,
-            origin: &run.origin,
+            demand: &run.demand,
             persist: run.persist,
-            reporter: &session.reporter,
+            release: OsStr::new("6.1"),
+            clock: &SystemClock,
+            observer: &observer,
         };
-        let mut kernel = Keeping::new(&mut self.kernel, &settings);
+        let mut kernel = Stage::new(Effect::Real, &mut self.kernel, &settings);
         let result = deed(
             &mut Execution {
                 kernel: &mut kernel,
-                observer: &Teller { session: &session, shows: false, after_failure: AfterFailure::Stop },
+                observer: &observer,
                 terms: Terms { effect: Effect::Real, presence: Presence::Counts, first_time: false },
                 commands: &commands,
                 pause: &|_| {},
             },
             &self.modules,
         );
-        kernel.restore();
-        let said = stderr.text();
-        (said.replace(self.root.path().to_str().unwrap(), ""), result)
+        kernel.finish();
+        let seen = observer.0.take();
+        (seen.replace(self.root.path().to_str().unwrap(), ""), result)
     }
 
     fn insert(&mut self, run: Run) -> (String, Result<Loaded, LoadFailure>) {
@@ -233,8 +241,7 @@ fn a_value_that_is_refused_is_one_warning_and_the_module_is_loaded() {
     let (said, loaded) = system.insert(BY_HAND);
     assert_eq!(
         said,
-        "modprobe: WARNING: settings of top: /var/lib/modutils/settings/top: the kernel refused parameters/gone = 1: No such file \
-         or directory; correct the line, or remove it\n"
+        "settings of top: /var/lib/modutils/settings/top: the kernel refused parameters/gone = 1: NotFound; correct the line, or remove it\n"
     );
     assert!(loaded.is_ok());
     assert_eq!(system.top("a"), "5");
@@ -244,7 +251,7 @@ fn a_value_that_is_refused_is_one_warning_and_the_module_is_loaded() {
 fn in_a_request_of_the_kernel_what_may_need_another_module_is_one_line_in_the_log() {
     let mut system = system("persist top\npersist top sysctl net/core/default_qdisc\n", "");
     system.write(FILE, "sysctl/net/core/default_qdisc = fq\nparameters/a = 5\n");
-    let (said, loaded) = system.insert(Run { origin: Demand::Kernel("fs-top".into()), ..BY_HAND });
+    let (said, loaded) = system.insert(Run { demand: Demand::Kernel("fs-top".into()), ..BY_HAND });
     assert!(loaded.is_ok());
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(
@@ -297,7 +304,7 @@ fn a_removal_that_fails_loses_nothing() {
     let kernel = std::mem::take(&mut system.kernel);
     system.kernel = kernel.refusing_removal("top", Errno::BUSY);
     let (said, outcome) = system.remove(BY_HAND, Manner::default());
-    assert_eq!(said, "modprobe: ERROR: could not remove 'top': Device or resource busy\n");
+    assert_eq!(said, "not removed top: ResourceBusy\n");
     assert_eq!(outcome, Some(Outcome::Stays));
     assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
     assert_eq!(system.top("a"), "5");
@@ -316,9 +323,9 @@ fn a_removal_that_is_tried_again_says_once_what_it_cannot_save() {
     assert!(tries > 2, "{tries}");
     assert_eq!(
         said,
-        "modprobe: WARNING: settings of top: none is saved, as its values right after the load are not known; they are \
+        "settings of top: none is saved, as its values right after the load are not known; they are \
          noted if modprobe loads it while a persist line names it\n\
-         modprobe: ERROR: could not remove 'top': Resource temporarily unavailable\n"
+         not removed top: WouldBlock\n"
     );
 }
 
@@ -327,11 +334,20 @@ fn a_wrong_line_of_the_configuration_is_named_when_it_counts() {
     let mut system = system("persist top\npersist\n", "");
     let (said, loaded) = system.insert(BY_HAND);
     let line = "/etc/modutils.d/a.conf line 2: 'persist' needs a pattern of module names";
-    assert_eq!(said, format!("modprobe: ERROR: {line}\n"));
+    assert_eq!(said, format!("{line}\n"));
     assert!(loaded.is_ok());
     let present: &dyn KernelOps = &system.kernel;
     assert!(present.state(&"top".into()).is_ok());
     // Nothing comes in, so nobody looks.
     assert_eq!(system.insert(BY_HAND).0, "");
     assert!(Path::new(&system.path("run/modutils/baseline/top")).exists());
+}
+
+#[test]
+fn settings_are_saved_before_a_remove_command_runs() {
+    let mut system = system("persist top\n", "remove top away\n");
+    system.load();
+    system.write("sys/module/top/parameters/a", "5\n");
+    assert_eq!(system.remove(BY_HAND, Manner::default()), (String::new(), Some(Outcome::Gone)));
+    assert_eq!(system.saved(FILE), ["parameters/a = 5"]);
 }

@@ -6,35 +6,34 @@ use std::os::unix::ffi::OsStrExt;
 
 use modcli::{Ended, Exit, Reporter};
 use modfile::ModuleName;
-use modkernel::{KernelOps, ModuleState, Native};
-use modload::Refusal;
-use modstate::settings::{self, Notice, Setting};
+use modkernel::{KernelOps, ModuleState};
+use modload::{Event, Observer, Persist, Refusal, Settings};
+use modstate::settings::{Notice, Setting};
 
-use super::Settings;
+use crate::context::Run;
 use crate::messages;
-use crate::request::Persist;
-use crate::tool::Run;
+use crate::observer::Teller;
 
 /// Saves the settings of the named modules, or of all that are loaded and that modutils.d names.
-pub(crate) fn save(run: &Run<'_>, names: &[OsString]) -> Exit {
-    let native = Native::of_system();
-    let keeper = keeper(run, &native);
+pub(crate) fn save(run: &Run<'_>, names: &[OsString], kernel: &dyn KernelOps) -> Exit {
+    let teller = Teller::of_query(run.session, &run.demand);
+    let settings = run.settings(Persist::AsConfigured, &teller);
     let reporter = &run.session.reporter;
     let mut exit = Exit::Success;
     let mut unknown = Vec::new();
-    let Some(modules) = chosen(names, reporter, || loaded(&keeper, &native)) else { return Exit::Failure };
+    let Some(modules) = chosen(names, reporter, || loaded(&settings, kernel)) else { return Exit::Failure };
     for module in &modules {
-        if let Some(text) = refusal(&keeper, &native, module) {
+        if let Some(text) = refusal(&settings, kernel, module) {
             reporter.error(text);
             exit = Exit::Failure;
             continue;
         }
-        let saved = keeper.save(module).unwrap_or_default();
+        let saved = settings.save(module).unwrap_or_default();
         for notice in &saved.notices {
             match notice {
                 Notice::NoBaseline if names.is_empty() => unknown.push(module),
                 Notice::NotPlain(_) | Notice::ReadOnly(_) | Notice::Unreadable(..) => {
-                    keeper.tell(module, notice);
+                    teller.event(&Event::Setting { module, notice });
                 }
                 _ => {
                     reporter.error(messages::setting(module, notice));
@@ -56,23 +55,23 @@ pub(crate) fn save(run: &Run<'_>, names: &[OsString]) -> Exit {
 ///
 /// # Errors
 /// Standard output cannot take them.
-pub(crate) fn show(run: &Run<'_>, names: &[OsString]) -> Result<Exit, Ended> {
-    let native = Native::of_system();
-    let keeper = keeper(run, &native);
-    let places = &run.places;
+pub(crate) fn show(run: &Run<'_>, names: &[OsString], kernel: &dyn KernelOps) -> Result<Exit, Ended> {
+    let teller = Teller::of_query(run.session, &run.demand);
+    let settings = run.settings(Persist::AsConfigured, &teller);
+    let places = run.places;
     let reporter = &run.session.reporter;
     let mut exit = Exit::Success;
     let mut rows = Vec::new();
-    let Some(modules) = chosen(names, reporter, || all(&keeper, &native)) else { return Ok(Exit::Failure) };
+    let Some(modules) = chosen(names, reporter, || all(&settings, kernel)) else { return Ok(Exit::Failure) };
     for module in &modules {
-        let rules: Vec<_> = keeper.rules(module).collect();
+        let rules: Vec<_> = settings.rules(module).collect();
         if rules.is_empty() {
             reporter.error(messages::not_persistent(module));
             exit = Exit::Failure;
             continue;
         }
-        let load = places.load_of(module).filter(|_| is_loaded(&native, module));
-        let shown = settings::show(places, module, &rules, load.as_ref());
+        let load = places.load_of(module).filter(|_| is_loaded(kernel, module));
+        let shown = modstate::settings::show(places, module, &rules, load.as_ref());
         for notice in &shown.notices {
             reporter.warning(messages::setting(module, notice));
         }
@@ -84,10 +83,6 @@ pub(crate) fn show(run: &Run<'_>, names: &[OsString]) -> Result<Exit, Ended> {
     }
     run.session.output.print(table(&rows))?;
     Ok(exit)
-}
-
-fn keeper<'a>(run: &'a Run<'_>, native: &'a Native) -> Settings<'a> {
-    run.settings(native.sysfs().modules(), Persist::AsConfigured)
 }
 
 /// The named modules, or if none is named `otherwise`; `None`, and told, if those are not known.
@@ -103,29 +98,30 @@ fn chosen(
 }
 
 /// Why the settings of a module cannot be saved.
-fn refusal(keeper: &Settings<'_>, native: &Native, module: &ModuleName) -> Option<Vec<u8>> {
-    if keeper.rules(module).next().is_none() {
+fn refusal(settings: &Settings<'_>, kernel: &dyn KernelOps, module: &ModuleName) -> Option<Vec<u8>> {
+    if settings.rules(module).next().is_none() {
         return Some(messages::not_persistent(module));
     }
-    (!is_loaded(native, module)).then(|| messages::refused(module, Refusal::Absent))
+    (!is_loaded(kernel, module)).then(|| messages::refused(module, Refusal::Absent))
 }
 
 /// Whether a module is there and was loaded; what is built in has no state.
-fn is_loaded(native: &Native, module: &ModuleName) -> bool {
-    matches!(native.state(module), Ok(ModuleState::Live))
+fn is_loaded(kernel: &dyn KernelOps, module: &ModuleName) -> bool {
+    matches!(kernel.state(module), Ok(ModuleState::Live))
 }
 
 /// The loaded modules that a `persist` line names, sorted; or why they are not known.
-fn loaded(keeper: &Settings<'_>, native: &Native) -> Result<Vec<ModuleName>, Vec<u8>> {
-    if !keeper.modutils.config(keeper.reporter).persists_anything() {
+fn loaded(settings: &Settings<'_>, kernel: &dyn KernelOps) -> Result<Vec<ModuleName>, Vec<u8>> {
+    if !settings.modutils.config(settings.observer).persists_anything() {
         return Ok(Vec::new());
     }
-    let entries = std::fs::read_dir(keeper.sys_module)
-        .map_err(|error| messages::cannot_list(keeper.sys_module, &error))?;
+    let sys_module = settings.places.sys_module();
+    let entries =
+        std::fs::read_dir(&sys_module).map_err(|error| messages::cannot_list(&sys_module, &error))?;
     let mut modules = Vec::new();
     for entry in entries.flatten() {
         let name = ModuleName::new(entry.file_name().as_bytes());
-        if keeper.rules(&name).next().is_some() && is_loaded(native, &name) {
+        if settings.rules(&name).next().is_some() && is_loaded(kernel, &name) {
             add(&mut modules, name);
         }
     }
@@ -133,13 +129,13 @@ fn loaded(keeper: &Settings<'_>, native: &Native) -> Result<Vec<ModuleName>, Vec
 }
 
 /// [`loaded`] ones and those that have settings saved, sorted.
-fn all(keeper: &Settings<'_>, native: &Native) -> Result<Vec<ModuleName>, Vec<u8>> {
-    let mut modules = loaded(keeper, native)?;
-    if keeper.modutils.config(keeper.reporter).persists_anything() {
-        let saved =
-            settings::with_saved(keeper.places).map_err(|notice| messages::settings_unknown(&notice))?;
+fn all(settings: &Settings<'_>, kernel: &dyn KernelOps) -> Result<Vec<ModuleName>, Vec<u8>> {
+    let mut modules = loaded(settings, kernel)?;
+    if settings.modutils.config(settings.observer).persists_anything() {
+        let saved = modstate::settings::with_saved(settings.places)
+            .map_err(|notice| messages::settings_unknown(&notice))?;
         for name in saved {
-            if keeper.rules(&name).next().is_some() {
+            if settings.rules(&name).next().is_some() {
                 add(&mut modules, name);
             }
         }

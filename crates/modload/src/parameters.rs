@@ -2,7 +2,8 @@
 
 /// The names of the parameters in a text as it is given to the kernel: separated by white space that does not stand
 /// between double quotes.
-pub(super) fn names(params: &[u8]) -> Vec<Vec<u8>> {
+#[must_use]
+pub fn names(params: &[u8]) -> Vec<Vec<u8>> {
     let mut quoted = false;
     let items = params.split(|&byte| {
         quoted ^= byte == b'"';

@@ -1,0 +1,55 @@
+//! What modutils.d says, read when it is first asked for.
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+
+use moddb::config::files::{self, FileProblem};
+use modstate::config::{Config, Problem};
+
+use crate::observer::{Event, Observer};
+
+/// The configuration of what the suite remembers.
+#[derive(Debug)]
+pub struct Modutils<'a> {
+    directories: &'a [PathBuf],
+    config: OnceCell<Config>,
+}
+
+/// Something in modutils.d that does not count; the rest does.
+#[derive(Debug)]
+pub enum ModutilsProblem {
+    /// A file or directory is not read.
+    File(FileProblem),
+    /// A line is not understood.
+    Line {
+        /// The file.
+        file: PathBuf,
+        /// The line and what is wrong with it.
+        problem: Problem,
+    },
+}
+
+impl<'a> Modutils<'a> {
+    /// What the files of these directories say, first ones first.
+    #[must_use]
+    pub fn new(directories: &'a [PathBuf]) -> Self {
+        Self { directories, config: OnceCell::new() }
+    }
+
+    /// What the files say. The observer sees what is wrong with them the first time.
+    pub fn config(&self, observer: &dyn Observer) -> &Config {
+        self.config.get_or_init(|| self.read(observer))
+    }
+
+    fn read(&self, observer: &dyn Observer) -> Config {
+        let mut config = Config::default();
+        let problems = files::parse_all(self.directories, &[], ModutilsProblem::File, |file, text| {
+            let line = |problem| ModutilsProblem::Line { file: file.to_owned(), problem };
+            config.add(text).into_iter().map(line).collect()
+        });
+        for problem in &problems {
+            observer.event(&Event::Modutils(problem));
+        }
+        config
+    }
+}

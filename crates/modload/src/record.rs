@@ -1,0 +1,135 @@
+//! Remembers how modules came in: on demand, so that autoclean may unload them again, or because somebody wants
+//! them, so that it never does.
+//!
+//! A courtesy: without a place to remember it in nothing is wrong, and nothing is said.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use modfile::ModuleName;
+use modstate::{BootId, Clock, Identity, Memory, Places, Record, Role};
+
+use crate::demand::Demand;
+use crate::execute::Loaded;
+
+/// Where and how it is remembered how modules came in.
+pub struct Recorder<'a> {
+    /// Where.
+    pub places: &'a Places,
+    /// On whose behalf modules came in.
+    pub demand: &'a Demand,
+    /// The time.
+    pub clock: &'a dyn Clock,
+}
+
+impl Recorder<'_> {
+    /// Writes down how the modules of a plan came in. What fails only means that a module stays.
+    pub fn remember(&self, target: &ModuleName, loaded: &Loaded) {
+        let Ok(boot) = BootId::read(&self.places.boot_id()) else { return };
+        let memory = Memory::new(self.places);
+        let sys_module = self.places.sys_module();
+        let identity = |module| Identity::of_loaded(&sys_module, module, &boot).ok().flatten();
+        match self.demand {
+            Demand::Kernel(request) => {
+                // Only who brought a module in may say that it came in on demand.
+                for module in &loaded.inserted {
+                    if let Some(identity) = identity(module) {
+                        let record = self.record(request, module == target, identity);
+                        let _ = memory.write_record(module, &record);
+                    }
+                }
+            }
+            Demand::Person => {
+                for module in loaded.inserted.iter().chain(&loaded.present) {
+                    if let Some(identity) = identity(module) {
+                        let _ = memory.write_pin(module, &identity);
+                    }
+                }
+            }
+        }
+    }
+
+    fn record(&self, request: &OsStr, is_target: bool, identity: Identity) -> Record {
+        let role = if is_target { Role::Target } else { Role::Dependency };
+        Record { request: request.as_bytes().to_vec(), role, loaded: self.clock.since_boot(), identity }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use modstate::BootTime;
+
+    use super::*;
+
+    /// Seven milliseconds after the boot.
+    struct Seven;
+
+    impl Clock for Seven {
+        fn since_boot(&self) -> BootTime {
+            BootTime(7)
+        }
+
+        fn since_1970(&self) -> u64 {
+            7
+        }
+
+        fn pause(&self, _: Duration) {}
+    }
+
+    fn places(root: &tempfile::TempDir) -> Places {
+        Places::below(root.path(), rustix::process::geteuid().as_raw())
+    }
+
+    #[test]
+    fn what_came_in_on_demand_is_recorded_and_what_is_wanted_is_pinned() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        fs::create_dir_all(at("proc/sys/kernel/random")).unwrap();
+        fs::write(at("proc/sys/kernel/random/boot_id"), "5bd21c3c-0a4d-4f0e-9e2b-7c7f6f1f2a3b\n").unwrap();
+        fs::create_dir(at("run")).unwrap();
+        for module in ["a", "dep", "there"] {
+            fs::create_dir_all(at("sys/module").join(module)).unwrap();
+        }
+        let places = places(&root);
+        let loaded = Loaded {
+            inserted: vec!["dep".into(), "a".into(), "vanished".into()],
+            present: vec!["there".into()],
+        };
+        let remember = |demand: &Demand| {
+            Recorder { places: &places, demand, clock: &Seven }.remember(&"a".into(), &loaded);
+        };
+        let memory = Memory::new(&places);
+        remember(&Demand::Kernel("net-pf-29".into()));
+        let records = memory.records().unwrap();
+        let roles: Vec<_> = records
+            .iter()
+            .map(|(name, record)| {
+                let record = record.as_ref().unwrap();
+                assert_eq!(record.loaded, BootTime(7));
+                (name.to_text().into_owned(), record.role, record.request.clone())
+            })
+            .collect();
+        let request = b"net-pf-29".to_vec();
+        assert_eq!(
+            roles,
+            [("a".into(), Role::Target, request.clone()), ("dep".into(), Role::Dependency, request)]
+        );
+        assert_eq!(memory.pins().unwrap().len(), 0);
+        remember(&Demand::Person);
+        let pins: Vec<_> =
+            memory.pins().unwrap().iter().map(|(name, _)| name.to_text().into_owned()).collect();
+        assert_eq!(pins, ["a", "dep", "there"]);
+    }
+
+    #[test]
+    fn without_a_boot_id_nothing_is_written() {
+        let root = tempfile::tempdir().unwrap();
+        let loaded = Loaded { inserted: vec!["a".into()], present: Vec::new() };
+        Recorder { places: &places(&root), demand: &Demand::Person, clock: &Seven }
+            .remember(&"a".into(), &loaded);
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,93 @@
+//! What a run has in hand: data, and where to speak.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use modcli::Session;
+use moddb::ModuleDb;
+use modkernel::{KernelOps, Sysfs};
+use modload::{
+    CommandEnvironment, Demand, Environment, Execution, Modutils, Observer, Persist, Recorder, Settings,
+    Terms,
+};
+use modstate::{Clock, Places};
+
+use crate::caller::Caller;
+
+/// The system in which modprobe runs, as values.
+pub struct System<'a, K> {
+    /// The kernel.
+    pub kernel: K,
+    /// Where the system shows itself and keeps what is remembered.
+    pub places: &'a Places,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Who called this process.
+    pub caller: Caller,
+    /// The variables of the environment.
+    pub environment: Environment,
+    /// The release of the running kernel.
+    pub release: OsString,
+    /// Where relative paths begin.
+    pub current_dir: &'a dyn Fn() -> PathBuf,
+}
+
+/// What the parts of a run share.
+pub(crate) struct Run<'a> {
+    pub session: &'a Session,
+    pub places: &'a Places,
+    pub clock: &'a dyn Clock,
+    pub caller: Caller,
+    pub demand: Demand,
+    /// The release of the running kernel.
+    pub running: OsString,
+    /// The release whose modules count.
+    pub release: OsString,
+    pub current_dir: &'a dyn Fn() -> PathBuf,
+    /// Lets time pass.
+    pub pause: &'a dyn Fn(Duration),
+    pub db: ModuleDb,
+    pub commands: CommandEnvironment,
+    pub modutils: Modutils<'a>,
+}
+
+impl Run<'_> {
+    /// How settings of modules are kept.
+    pub fn settings<'a>(&'a self, persist: Persist, observer: &'a dyn Observer) -> Settings<'a> {
+        Settings {
+            places: self.places,
+            modutils: &self.modutils,
+            demand: &self.demand,
+            persist,
+            release: &self.running,
+            clock: self.clock,
+            observer,
+        }
+    }
+
+    /// Where it is remembered how modules came in.
+    pub fn recorder(&self) -> Recorder<'_> {
+        Recorder { places: self.places, demand: &self.demand, clock: self.clock }
+    }
+
+    /// Carries out plans.
+    pub fn execution<'a>(
+        &'a self,
+        kernel: &'a mut dyn KernelOps,
+        observer: &'a dyn Observer,
+        terms: Terms,
+    ) -> Execution<'a> {
+        Execution { kernel, observer, commands: &self.commands, terms, pause: self.pause }
+    }
+
+    /// What the kernel shows of its modules.
+    pub fn sysfs(&self) -> Sysfs {
+        Sysfs::new(self.places.sys_module())
+    }
+
+    /// Whether the modules are those of the running kernel.
+    pub fn is_running_release(&self) -> bool {
+        self.release == self.running
+    }
+}

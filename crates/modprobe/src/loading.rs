@@ -1,0 +1,126 @@
+//! Loading: finds what operands mean, plans, and has the plans carried out.
+
+use modcli::{Ended, Exit};
+use moddb::{FoundIn, ModuleEntry};
+use modkernel::KernelOps;
+use modload::plan::{self, Target};
+use modload::{Cause, Effect, Execution, LoadFailure, Loaded, Observer};
+
+use crate::context::Run;
+use crate::find::find;
+use crate::request::{Load, Wanted};
+use crate::{hints, messages, report};
+
+/// Loads what is wanted on this kernel.
+///
+/// # Errors
+/// A FATAL message was reported.
+pub(crate) fn load_all(
+    run: &Run<'_>,
+    request: &Load,
+    observer: &dyn Observer,
+    kernel: &mut dyn KernelOps,
+) -> Result<Exit, Ended> {
+    let mut execution = run.execution(kernel, observer, request.how.terms);
+    let mut exit = Exit::Success;
+    for wanted in &request.modules {
+        if load_wanted(run, request, wanted, &mut execution)? == Exit::Failure {
+            exit = Exit::Failure;
+        }
+    }
+    Ok(exit)
+}
+
+/// Loads what one operand means. Of several modules the last one decides.
+fn load_wanted(
+    run: &Run<'_>,
+    request: &Load,
+    wanted: &Wanted,
+    execution: &mut Execution<'_>,
+) -> Result<Exit, Ended> {
+    let Some(found) = find(run, &wanted.operand, request.how.after_failure)? else {
+        return Ok(Exit::Failure);
+    };
+    let mut exit = Exit::Success;
+    for entry in &found {
+        exit = match load(run, request, wanted, entry, execution) {
+            Ok(()) => Exit::Success,
+            Err(failure) => {
+                report_failure(run, entry, &failure);
+                Exit::Failure
+            }
+        };
+    }
+    Ok(exit)
+}
+
+fn load(
+    run: &Run<'_>,
+    request: &Load,
+    wanted: &Wanted,
+    entry: &ModuleEntry,
+    execution: &mut Execution<'_>,
+) -> Result<(), LoadFailure> {
+    let is_real = request.how.terms.effect == Effect::Real;
+    let is_builtin = is_builtin(run, entry);
+    if execution.is_loaded(&entry.name, is_builtin) {
+        hints::about_present(run, entry, &wanted.params, is_builtin);
+        if request.how.terms.first_time {
+            let (module, params) = (entry.name.clone(), wanted.params.clone());
+            return Err(LoadFailure { module, params, cause: Cause::Present, inserted: Box::default() });
+        }
+        if is_real && !is_builtin {
+            let modules = std::iter::once(&entry.name)
+                .chain(entry.dependencies.iter().map(|dependency| &dependency.name));
+            let present = Loaded { inserted: Vec::new(), present: modules.cloned().collect() };
+            run.recorder().remember(&entry.name, &present);
+        }
+        return Ok(());
+    }
+    // compat: dependencies and softdeps are never looked up in the blacklist, and a module named directly only
+    // with -b.
+    if (entry.alias.is_some() || request.use_blacklist)
+        && let Some(line) = run.db.config().blacklisted(entry.name.as_bytes())
+    {
+        hints::about_kept_out(run, &entry.name, line);
+        return Ok(());
+    }
+    let target = Target { entry, params: &wanted.params, ignore_commands: request.ignore_commands };
+    let plan = plan::load(&run.db, &target);
+    report::tables(run);
+    for note in &plan.notes {
+        run.session.reporter.error(messages::note(note));
+    }
+    match execution.load(&plan, request.flags) {
+        Ok(loaded) => {
+            hints::about_blacklisted(run, &loaded, &entry.name);
+            if is_real {
+                run.recorder().remember(&entry.name, &loaded);
+            }
+            Ok(())
+        }
+        Err(failure) => {
+            // What the module that failed needs is there anyway, and for nobody.
+            if is_real {
+                let inserted = Loaded { inserted: failure.inserted.to_vec(), present: Vec::new() };
+                run.recorder().remember(&entry.name, &inserted);
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn report_failure(run: &Run<'_>, entry: &ModuleEntry, failure: &LoadFailure) {
+    let reporter = &run.session.reporter;
+    reporter.error(messages::could_not_insert(&entry.name, failure.errno()));
+    if reporter.wants_hints() {
+        for hint in hints::of_failure(run, failure) {
+            reporter.hint(hint);
+        }
+    }
+}
+
+/// Whether a module is part of the kernel itself. A file given by its path is not.
+fn is_builtin(run: &Run<'_>, entry: &ModuleEntry) -> bool {
+    entry.is_builtin() || entry.found_in != FoundIn::Path && run.db.is_builtin(&entry.name)
+}

@@ -1,0 +1,215 @@
+//! Whole runs on a kernel made of data: which effects there are, and in which order.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+
+use fixtures::Shown;
+use modcli::sink::Sink;
+use modcli::{Exit, Output, Reporter, Session};
+use modkernel::{Event, Recording};
+use modload::Environment;
+use modprobe::System;
+use modprobe::caller::Caller;
+use modstate::{Memory, Places, Role, SystemClock};
+use rustix::io::Errno;
+
+/// A system in a directory, and what a run on it did.
+struct World {
+    root: tempfile::TempDir,
+    kernel: Recording,
+    caller: Caller,
+    environment: Environment,
+}
+
+/// What a run said on standard output and standard error, and its status.
+type Said = (Vec<String>, Vec<String>, Exit);
+
+/// `top` needs `low`; they are installed for the release 6.1, with these lines in modprobe.d.
+fn world(config: &str) -> World {
+    let root = tempfile::tempdir().unwrap();
+    let world = World {
+        root,
+        kernel: Recording::default().with_needs("top", &["low"]),
+        caller: Caller::Anyone,
+        environment: Environment { has_path: true, ..Environment::default() },
+    };
+    for (path, text) in [
+        ("lib/modules/6.1/modules.dep", "top.ko: low.ko\nlow.ko:\n"),
+        ("lib/modules/6.1/modules.alias", "alias fs-top top\n"),
+        ("lib/modules/6.1/modules.symbols", ""),
+        ("lib/modules/6.1/top.ko", ""),
+        ("lib/modules/6.1/low.ko", ""),
+        ("etc/modprobe.d/a.conf", config),
+        ("proc/cmdline", ""),
+        ("proc/sys/kernel/random/boot_id", "5bd21c3c-0a4d-4f0e-9e2b-7c7f6f1f2a3b\n"),
+        ("sys/module/top/parameters/a", "1\n"),
+        ("sys/module/low/parameters/a", "1\n"),
+        ("run/lock", ""),
+        ("var/lib/lock", ""),
+    ] {
+        world.write(path, text);
+    }
+    world
+}
+
+impl World {
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn places(&self) -> Places {
+        Places::below(self.root.path(), rustix::process::geteuid().as_raw())
+    }
+
+    /// Runs modprobe on this system with these arguments; `-d` and `-C` are its own.
+    fn run(&mut self, arguments: &[&str]) -> Said {
+        let (stdout, stderr) = (Shown::default(), Shown::default());
+        let root = self.root.path().to_owned();
+        let mut argv: Vec<OsString> =
+            ["modprobe", "-d", root.to_str().unwrap(), "-C", self.path("etc/modprobe.d").to_str().unwrap()]
+                .map(OsString::from)
+                .to_vec();
+        argv.extend(arguments.iter().map(OsString::from));
+        let sink = Sink::new("modprobe", modcli::sink::Places::default(), Some(Box::new(stderr.clone())));
+        let session = Session {
+            program: "modprobe",
+            argv,
+            closed: modcli::startup::closed_descriptors(),
+            reporter: Reporter::new(sink),
+            output: Output::to(Box::new(stdout.clone())),
+        };
+        let places = self.places();
+        let system = System {
+            kernel: &mut self.kernel,
+            places: &places,
+            clock: &SystemClock,
+            caller: self.caller,
+            environment: self.environment.clone(),
+            release: "6.1".into(),
+            current_dir: &|| root.clone(),
+        };
+        let result = modprobe::run_in(&session, system);
+        let exit = session.finish(result);
+        // The indexes are missing here, which is reported and changes nothing.
+        let lines = |shown: Shown| {
+            let lines = shown.lines().into_iter().filter(|line| !line.contains("run depmod"));
+            lines.map(|line| line.replace(root.to_str().unwrap(), "")).collect()
+        };
+        (lines(stdout), lines(stderr), exit)
+    }
+
+    /// What the kernel was asked for, in order, without directories.
+    fn asked(&self) -> Vec<String> {
+        let asked = self.kernel.events().iter().map(|event| match event {
+            Event::Insert { path, params, .. } => {
+                let name = path.file_name().unwrap().display();
+                format!("insert {name} {}", params.to_str().unwrap()).trim_end().to_owned()
+            }
+            Event::Remove { module, .. } => format!("remove {module}"),
+            Event::Shell { line, .. } => format!("shell {}", line.display()),
+        });
+        asked.collect()
+    }
+}
+
+fn nothing() -> Vec<String> {
+    Vec::new()
+}
+
+#[test]
+fn a_module_comes_in_after_what_it_needs_and_both_are_pinned() {
+    let mut world = world("options low a=2\n");
+    assert_eq!(world.run(&["top", "a=5"]), (nothing(), nothing(), Exit::Success));
+    assert_eq!(world.asked(), ["insert low.ko a=2", "insert top.ko a=5"]);
+    let pins = Memory::new(&world.places()).pins().unwrap();
+    assert_eq!(pins.iter().map(|(name, _)| name.to_text()).collect::<Vec<_>>(), ["low", "top"]);
+}
+
+#[test]
+fn what_the_kernel_asks_for_is_recorded_with_its_request() {
+    let mut world = world("");
+    world.caller = Caller::Kernel;
+    assert_eq!(world.run(&["-q", "--", "fs-top"]), (nothing(), nothing(), Exit::Success));
+    let records = Memory::new(&world.places()).records().unwrap();
+    let records: Vec<_> =
+        records.iter().map(|(name, record)| (name.to_text(), record.as_ref().unwrap())).collect();
+    let [(low, dependency), (top, target)] = &records[..] else { panic!("{records:?}") };
+    assert_eq!((low.as_ref(), dependency.role), ("low", Role::Dependency));
+    assert_eq!((top.as_ref(), target.role), ("top", Role::Target));
+    assert_eq!(target.request, b"fs-top");
+}
+
+#[test]
+fn for_the_kernel_a_path_is_not_a_name() {
+    let mut world = world("");
+    world.caller = Caller::Kernel;
+    let path = world.path("lib/modules/6.1/low.ko");
+    assert_eq!(world.run(&["-q", "--", path.to_str().unwrap()]).2, Exit::Failure);
+    assert_eq!(world.asked(), [""; 0]);
+}
+
+#[test]
+fn saved_settings_are_put_back_when_nothing_more_will_come_in() {
+    let mut world = world("");
+    world.write("etc/modutils.d/a.conf", "persist low\n");
+    world.write("var/lib/modutils/settings/low", "parameters/a = 7\n");
+    world.kernel = std::mem::take(&mut world.kernel)
+        .refusing(world.path("lib/modules/6.1/top.ko").to_str().unwrap(), Errno::INVAL);
+    let (_, stderr, exit) = world.run(&["top"]);
+    assert_eq!(stderr, ["modprobe: ERROR: could not insert 'top': Invalid argument"]);
+    assert_eq!(exit, Exit::Failure);
+    // The dependency is there anyway.
+    assert_eq!(fs::read_to_string(world.path("sys/module/low/parameters/a")).unwrap().trim_end(), "7");
+}
+
+#[test]
+fn a_rehearsal_shows_what_would_be_done_and_leaves_no_trace() {
+    for option in ["-nv", "-D"] {
+        let mut world = world("install low run it\n");
+        let (stdout, stderr, exit) = world.run(&[option, "top", "a=1"]);
+        assert_eq!(stdout, ["install run it ", "insmod /lib/modules/6.1/top.ko a=1"]);
+        assert_eq!((stderr, exit, world.asked()), (nothing(), Exit::Success, nothing()));
+        assert!(!world.path("run/modutils").exists());
+    }
+}
+
+#[test]
+fn a_module_that_is_gone_in_a_rehearsal_holds_nothing() {
+    let mut world = world("");
+    world.kernel = Recording::default().with_loaded("low", &[]).with_loaded("top", &["low"]);
+    let (stdout, stderr, exit) = world.run(&["-r", "-n", "-v", "top", "low"]);
+    assert_eq!(
+        (stdout, stderr, exit),
+        (vec!["rmmod top".into(), "rmmod low".into()], nothing(), Exit::Success)
+    );
+    assert_eq!(world.asked(), [""; 0]);
+}
+
+#[test]
+fn a_fatal_failure_ends_the_run_and_with_all_the_next_one_is_tried() {
+    let mut world = world("");
+    world.kernel = Recording::default().with_loaded("low", &[]).with_users("low", 1).with_loaded("top", &[]);
+    let (_, stderr, exit) = world.run(&["-r", "low", "top"]);
+    assert_eq!((stderr, exit), (vec!["modprobe: FATAL: Module low is in use.".into()], Exit::Failure));
+    assert_eq!(world.asked(), [""; 0]);
+    let (_, stderr, exit) = world.run(&["-r", "-a", "low", "top"]);
+    assert_eq!((stderr, exit), (vec!["modprobe: WARNING: Module low is in use.".into()], Exit::Failure));
+    assert_eq!(world.asked(), ["remove top"]);
+}
+
+#[test]
+fn a_remove_command_that_is_killed_counts_as_one_that_succeeded() {
+    let mut world = world("remove top away\n");
+    world.kernel = Recording::default().with_loaded("top", &[]).with_killed("away", 9);
+    assert_eq!(world.run(&["-r", "top"]), (nothing(), nothing(), Exit::Success));
+    assert_eq!(world.asked(), ["shell away"]);
+}
