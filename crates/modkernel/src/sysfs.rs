@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use modfile::ModuleName;
 use modfile::compression::Compression;
-use rustix::fs::{Mode, OFlags};
+use modfile::regular;
+use rustix::io::Errno;
 
 use crate::ops::ModuleState;
 
@@ -128,30 +129,11 @@ impl Sysfs {
 
 /// The contents of a small file without the newline at its end.
 fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => file,
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
-        Err(errno) => return Err(errno.into()),
+    let mut text = match regular::read(path, LONGEST_FILE) {
+        Ok(text) => text,
+        Err(error) if matches!(error.errno(), Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(error) => return Err(error.into()),
     };
-    let mut text = vec![0; 256];
-    let mut len = 0;
-    loop {
-        let room = text.get_mut(len..).unwrap_or_default();
-        match rustix::io::read(&file, room) {
-            Ok(0) => break,
-            Ok(count) => len += count,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        if len == text.len() {
-            if len >= LONGEST_FILE {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            text.resize(len * 2, 0);
-        }
-    }
-    text.truncate(len);
     if text.last() == Some(&b'\n') {
         text.pop();
     }

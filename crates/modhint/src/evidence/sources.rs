@@ -3,16 +3,17 @@
 use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use modfile::ModuleName;
+use modfile::regular;
 
 use super::Sign;
 
 /// No file that is read here is longer, in bytes; a mount table of a hundred thousand lines fits.
-const LONGEST_FILE: u64 = 32 << 20;
+const LONGEST_FILE: usize = 32 << 20;
 
 /// One look at the system.
 #[derive(Debug)]
@@ -142,15 +143,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Sign> {
 
 /// The contents of a file that need not exist.
 pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Sign> {
-    let unreadable = |_| Sign::Unreadable(path.to_owned());
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if is_missing(&error) => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-    };
-    let mut text = Vec::new();
-    file.take(LONGEST_FILE).read_to_end(&mut text).map_err(unreadable)?;
-    Ok(Some(text))
+    match regular::read(path, LONGEST_FILE) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(_) => Err(Sign::Unreadable(path.to_owned())),
+    }
 }
 
 /// The names in a directory, sorted.

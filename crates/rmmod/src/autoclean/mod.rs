@@ -5,9 +5,11 @@
 //! here only decides whether it is asked. One that is killed in the middle leaves records and marks that hold.
 
 mod classes;
-mod loaded;
+mod look;
 mod pass;
 mod policy;
+mod records;
+mod removal;
 mod report;
 mod wanted;
 
@@ -61,13 +63,13 @@ pub(crate) fn run(
         Ok(boot) => boot,
         Err(error) => return unknown(session, "the boot id", &error),
     };
-    let loaded = match std::fs::read(places.shared.proc.join("modules")) {
-        Ok(text) => loaded::parse(&text),
+    let loaded = match look::List::read(places) {
+        Ok(loaded) => loaded,
         Err(error) => return unknown(session, "the list of modules", &error),
     };
     let config = settings::configuration(places, reporter);
     let db = ModuleDb::new(places.module_directory.clone(), moddb::config::Config::default());
-    let mut pass = Pass {
+    let pass = Pass {
         session,
         places,
         request,
@@ -78,7 +80,7 @@ pub(crate) fn run(
         now: SystemClock.since_boot(),
         db,
     };
-    let (lines, exit) = pass.run(records, loaded, kernel);
+    let (lines, exit) = pass.run(records, &loaded, kernel);
     match request.report {
         Report::Nothing => {}
         Report::Lines => session.output.show(report::lines(&lines)),

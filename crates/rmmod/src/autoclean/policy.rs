@@ -1,28 +1,33 @@
-//! What becomes of a module: facts in, a verdict with its reason out. Nothing here reads anything.
+//! What becomes of a module: facts in, a verdict with its reason out. Nothing here reads anything; facts that cost
+//! something to find out are asked for only when the ones before them say nothing.
 //!
-//! Two passes are needed to unload a module: one that finds it idle and a later one that still does. In between,
-//! any sign of use starts it over. Whatever is not known is a reason to keep.
+//! The order in which reasons are given is the table [`RULES`]. Two passes are needed to unload a module: one that
+//! finds it idle and a later one that still does. In between, any sign of use starts it over. Whatever is not known
+//! is a reason to keep.
 
 use std::fmt;
 
 use modfile::ModuleName;
+use modfile::name::normalize_alias;
 use modhint::evidence::Sign;
 use modkernel::ModuleState;
 use modstate::BootTime;
+use modstate::config::Config;
+use modstate::marks::Mark;
 
-/// What is known of a module without looking for signs of use.
+use super::classes;
+
+/// What the kernel says of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
-    /// Its state in the kernel.
+    /// Its state.
     pub state: ModuleState,
-    /// How many users the kernel counts; `None` if it does not say.
+    /// How many users it counts; `None` if it does not say.
     pub use_count: Option<u32>,
     /// The modules that use it.
     pub holders: Vec<ModuleName>,
-    /// Whether the kernel can never unload it.
+    /// Whether it can never be unloaded.
     pub permanent: bool,
-    /// Who wants it, if somebody does.
-    pub wanted: Option<Wanted>,
 }
 
 /// How somebody said that a module is to stay.
@@ -38,18 +43,34 @@ pub(crate) enum Wanted {
     LoadedAtBoot,
 }
 
+/// What can be found out about a module.
+pub(crate) trait Facts {
+    /// The kernel's word; `None` if it does not list the module.
+    fn standing(&self) -> Option<&Standing>;
+    /// The name by which the kernel asked for it.
+    fn request(&self) -> &[u8];
+    /// What an earlier pass noted of this load.
+    fn mark(&self) -> Option<&Mark>;
+    /// Who wants it, if somebody does.
+    fn wanted(&self) -> Option<Wanted>;
+    /// The aliases in its file and its request; `None` if the file does not say, or is another build's.
+    fn aliases(&self) -> Option<&[Vec<u8>]>;
+    /// The first sign of use that counts.
+    fn sign(&self, counts: &dyn Fn(&Sign) -> bool) -> Option<Sign>;
+}
+
 /// Why a module stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     NotLive,
     Permanent,
-    Wanted(Wanted),
     HeldBy(Vec<ModuleName>),
     Counted(u32),
     NotCounted,
     /// This alias is of no class whose use counts mean something.
     Untrusted(Vec<u8>),
-    /// Its file, which tells its aliases, cannot be read or is another build's.
+    Wanted(Wanted),
+    /// Its file, which says its aliases, cannot be read or is another build's.
     UnknownAliases,
     Sign(Sign),
     /// It was idle, and the kernel said that it was not when it was to go.
@@ -77,60 +98,109 @@ pub(crate) enum Verdict {
     },
 }
 
-/// A reason to keep a module that its standing alone gives.
-type Rule = fn(&Standing) -> Option<Reason>;
+/// A reason to keep a module, if it holds.
+type Rule = fn(&dyn Facts, &Config) -> Option<Reason>;
 
-/// All of them, in the order in which they are told.
-const RULES: [Rule; 5] = [not_live, permanent, wanted, held, counted];
+/// All of them in the order in which they are asked and given: what the kernel's list says, what is known without
+/// reading, what takes a file to read, what takes a look at the system.
+const RULES: [Rule; 10] = [
+    not_live,
+    permanent,
+    held,
+    counted,
+    untrusted_request,
+    untrusted_before,
+    wanted,
+    unknown_aliases,
+    untrusted_alias,
+    used,
+];
 
-fn not_live(standing: &Standing) -> Option<Reason> {
-    (standing.state != ModuleState::Live).then_some(Reason::NotLive)
+fn not_live(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+    let is_live = facts.standing().is_some_and(|standing| standing.state == ModuleState::Live);
+    (!is_live).then_some(Reason::NotLive)
 }
 
-fn permanent(standing: &Standing) -> Option<Reason> {
-    standing.permanent.then_some(Reason::Permanent)
+fn permanent(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+    facts.standing()?.permanent.then_some(Reason::Permanent)
 }
 
-fn wanted(standing: &Standing) -> Option<Reason> {
-    standing.wanted.map(Reason::Wanted)
+fn held(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+    let holders = &facts.standing()?.holders;
+    (!holders.is_empty()).then(|| Reason::HeldBy(holders.clone()))
 }
 
-fn held(standing: &Standing) -> Option<Reason> {
-    (!standing.holders.is_empty()).then(|| Reason::HeldBy(standing.holders.clone()))
-}
-
-fn counted(standing: &Standing) -> Option<Reason> {
-    match standing.use_count {
+fn counted(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+    match facts.standing()?.use_count {
         None => Some(Reason::NotCounted),
         Some(0) => None,
         Some(count) => Some(Reason::Counted(count)),
     }
 }
 
-/// Why a module stays whatever its use, or because of a use that the kernel itself counts; `None` if it is a
-/// candidate.
-pub(crate) fn stays(standing: &Standing) -> Option<Reason> {
-    stays_by(&RULES, standing)
+fn untrusted_request(facts: &dyn Facts, config: &Config) -> Option<Reason> {
+    untrusted(classes::untrusted(facts.request(), &[], config))
 }
 
-fn stays_by(rules: &[Rule], standing: &Standing) -> Option<Reason> {
-    rules.iter().find_map(|rule| rule(standing))
+/// An earlier pass found it in the file, which is not read again unless the configuration changed.
+fn untrusted_before(facts: &dyn Facts, config: &Config) -> Option<Reason> {
+    match facts.mark() {
+        Some(Mark::Alias(alias)) if !is_named(alias, config) => untrusted(Some(alias)),
+        _ => None,
+    }
 }
 
-/// What becomes of a candidate without a sign of use: `since` is when it was first found idle, `interval` in
-/// milliseconds.
-pub(crate) fn idle(since: Option<BootTime>, now: BootTime, interval: u64) -> Verdict {
-    match since {
+fn wanted(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+    facts.wanted().map(Reason::Wanted)
+}
+
+fn unknown_aliases(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+    facts.aliases().is_none().then_some(Reason::UnknownAliases)
+}
+
+fn untrusted_alias(facts: &dyn Facts, config: &Config) -> Option<Reason> {
+    untrusted(classes::untrusted(facts.request(), facts.aliases()?, config))
+}
+
+/// Whoever wrote an `autoclean` line for the request means it, wherever the module was built.
+fn used(facts: &dyn Facts, config: &Config) -> Option<Reason> {
+    let counts = |sign: &Sign| *sign != Sign::OutOfTree || !is_named(facts.request(), config);
+    facts.sign(&counts).map(Reason::Sign)
+}
+
+fn untrusted(alias: Option<&[u8]>) -> Option<Reason> {
+    alias.map(|alias| Reason::Untrusted(alias.to_vec()))
+}
+
+/// Whether an `autoclean` line names an alias.
+fn is_named(alias: &[u8], config: &Config) -> bool {
+    normalize_alias(alias).is_ok_and(|alias| config.trusts(&alias))
+}
+
+/// Why a module stays; `None` if it is idle.
+pub(crate) fn reason_to_stay(facts: &dyn Facts, config: &Config) -> Option<Reason> {
+    first_of(&RULES, facts, config)
+}
+
+fn first_of(rules: &[Rule], facts: &dyn Facts, config: &Config) -> Option<Reason> {
+    rules.iter().find_map(|rule| rule(facts, config))
+}
+
+/// What becomes of a module at this time.
+pub(crate) fn judge(facts: &dyn Facts, config: &Config, now: BootTime) -> Verdict {
+    if let Some(reason) = reason_to_stay(facts, config) {
+        return Verdict::Stays(reason);
+    }
+    match facts.mark() {
         // A time that is yet to come was never written by a pass of this boot.
-        None => Verdict::Mark,
-        Some(since) if since > now => Verdict::Mark,
-        Some(since) => {
-            let idle = now.since(since);
-            match interval.checked_sub(idle) {
+        Some(Mark::Idle { since, .. }) if *since <= now => {
+            let idle = now.since(*since);
+            match config.interval().saturating_mul(1000).checked_sub(idle) {
                 Some(left) if left > 0 => Verdict::Waits { idle, left },
                 _ => Verdict::Goes { idle },
             }
         }
+        _ => Verdict::Mark,
     }
 }
 
@@ -166,71 +236,164 @@ impl fmt::Display for Reason {
 mod tests {
     use super::*;
 
-    fn idle_standing() -> Standing {
-        Standing {
-            state: ModuleState::Live,
-            use_count: Some(0),
-            holders: Vec::new(),
-            permanent: false,
+    /// Everything known of a module beforehand.
+    #[derive(Clone)]
+    struct Known {
+        standing: Option<Standing>,
+        request: &'static str,
+        mark: Option<Mark>,
+        wanted: Option<Wanted>,
+        aliases: Option<Vec<Vec<u8>>>,
+        signs: Vec<Sign>,
+    }
+
+    impl Facts for Known {
+        fn standing(&self) -> Option<&Standing> {
+            self.standing.as_ref()
+        }
+
+        fn request(&self) -> &[u8] {
+            self.request.as_bytes()
+        }
+
+        fn mark(&self) -> Option<&Mark> {
+            self.mark.as_ref()
+        }
+
+        fn wanted(&self) -> Option<Wanted> {
+            self.wanted
+        }
+
+        fn aliases(&self) -> Option<&[Vec<u8>]> {
+            self.aliases.as_deref()
+        }
+
+        fn sign(&self, counts: &dyn Fn(&Sign) -> bool) -> Option<Sign> {
+            self.signs.iter().find(|sign| counts(sign)).cloned()
+        }
+    }
+
+    fn idle() -> Known {
+        Known {
+            standing: Some(Standing {
+                state: ModuleState::Live,
+                use_count: Some(0),
+                holders: Vec::new(),
+                permanent: false,
+            }),
+            request: "fs-m",
+            mark: None,
             wanted: None,
+            aliases: Some(vec![b"fs-m".to_vec()]),
+            signs: Vec::new(),
         }
     }
 
-    #[test]
-    fn an_idle_module_is_a_candidate() {
-        assert_eq!(stays(&idle_standing()), None);
+    /// A change that makes an idle module stay.
+    type Change = fn(&mut Known);
+
+    fn standing(known: &mut Known) -> &mut Standing {
+        known.standing.as_mut().unwrap()
+    }
+
+    /// For each rule, in the order of [`RULES`], what makes it and no other fire.
+    fn reasons() -> [(Change, Reason); RULES.len()] {
+        [
+            (|known| standing(known).state = ModuleState::Coming, Reason::NotLive),
+            (|known| standing(known).permanent = true, Reason::Permanent),
+            (|known| standing(known).holders = vec!["a".into()], Reason::HeldBy(vec!["a".into()])),
+            (|known| standing(known).use_count = Some(2), Reason::Counted(2)),
+            (|known| known.request = "bridge", Reason::Untrusted(b"bridge".to_vec())),
+            (
+                |known| known.mark = Some(Mark::Alias(b"pci:v1".to_vec())),
+                Reason::Untrusted(b"pci:v1".to_vec()),
+            ),
+            (|known| known.wanted = Some(Wanted::Kept), Reason::Wanted(Wanted::Kept)),
+            (|known| known.aliases = None, Reason::UnknownAliases),
+            (
+                |known| known.aliases = Some(vec![b"fs-m".to_vec(), b"usb:v1".to_vec()]),
+                Reason::Untrusted(b"usb:v1".to_vec()),
+            ),
+            (|known| known.signs = vec![Sign::OutOfTree], Reason::Sign(Sign::OutOfTree)),
+        ]
     }
 
     #[test]
-    fn a_module_that_is_not_live_stays() {
-        for state in [ModuleState::Coming, ModuleState::Going, ModuleState::Absent] {
-            assert_eq!(stays(&Standing { state, ..idle_standing() }), Some(Reason::NotLive));
-        }
-    }
-
-    #[test]
-    fn a_permanent_module_stays() {
-        assert_eq!(stays(&Standing { permanent: true, ..idle_standing() }), Some(Reason::Permanent));
-    }
-
-    #[test]
-    fn a_module_that_somebody_wants_stays() {
-        for wanted in [Wanted::Pinned, Wanted::PinUnreadable, Wanted::Kept, Wanted::LoadedAtBoot] {
-            let standing = Standing { wanted: Some(wanted), ..idle_standing() };
-            assert_eq!(stays(&standing), Some(Reason::Wanted(wanted)));
-        }
-    }
-
-    #[test]
-    fn a_module_with_holders_stays() {
-        let holders = vec!["a".into()];
-        let standing = Standing { holders: holders.clone(), ..idle_standing() };
-        assert_eq!(stays(&standing), Some(Reason::HeldBy(holders)));
-    }
-
-    #[test]
-    fn a_module_with_users_or_without_a_count_stays() {
-        assert_eq!(stays(&Standing { use_count: Some(1), ..idle_standing() }), Some(Reason::Counted(1)));
-        assert_eq!(stays(&Standing { use_count: None, ..idle_standing() }), Some(Reason::NotCounted));
+    fn a_module_that_nothing_keeps_is_idle() {
+        assert_eq!(reason_to_stay(&idle(), &Config::default()), None);
     }
 
     #[test]
     fn every_rule_keeps_a_module_that_no_other_rule_would_keep() {
-        let idle = idle_standing();
-        let kept_by_each = [
-            Standing { state: ModuleState::Coming, ..idle.clone() },
-            Standing { permanent: true, ..idle.clone() },
-            Standing { wanted: Some(Wanted::Pinned), ..idle.clone() },
-            Standing { holders: vec!["a".into()], ..idle.clone() },
-            Standing { use_count: Some(1), ..idle },
-        ];
-        assert_eq!(kept_by_each.len(), RULES.len());
-        for (switched_off, standing) in kept_by_each.iter().enumerate() {
-            assert!(stays(standing).is_some(), "{standing:?}");
-            let mut rules = RULES.to_vec();
-            rules.remove(switched_off);
-            assert_eq!(stays_by(&rules, standing), None, "{standing:?}");
+        for (number, (change, reason)) in reasons().into_iter().enumerate() {
+            let mut known = idle();
+            change(&mut known);
+            let config = Config::default();
+            assert_eq!(judge(&known, &config, BootTime(0)), Verdict::Stays(reason.clone()));
+            let mut others = RULES.to_vec();
+            let rule = others.remove(number);
+            // Another rule about the request's alias sees the same one in the file.
+            let kept_by_others = first_of(&others, &known, &config);
+            assert!(kept_by_others.is_none() || known.request == "bridge", "{reason:?}: {kept_by_others:?}");
+            assert_eq!(rule(&known, &config), Some(reason));
         }
+    }
+
+    #[test]
+    fn of_two_reasons_the_one_whose_rule_stands_first_is_given() {
+        let reasons = reasons();
+        for (first, (change, reason)) in reasons.iter().enumerate() {
+            for (later, _) in reasons.iter().skip(first + 1) {
+                let mut known = idle();
+                later(&mut known);
+                change(&mut known);
+                assert_eq!(reason_to_stay(&known, &Config::default()).as_ref(), Some(reason));
+            }
+        }
+    }
+
+    #[test]
+    fn each_way_of_being_wanted_and_of_not_being_live_or_counted_keeps() {
+        for wanted in [Wanted::Pinned, Wanted::PinUnreadable, Wanted::Kept, Wanted::LoadedAtBoot] {
+            let known = Known { wanted: Some(wanted), ..idle() };
+            assert_eq!(reason_to_stay(&known, &Config::default()), Some(Reason::Wanted(wanted)));
+        }
+        for state in [ModuleState::Coming, ModuleState::Going, ModuleState::Absent] {
+            let mut known = idle();
+            standing(&mut known).state = state;
+            assert_eq!(reason_to_stay(&known, &Config::default()), Some(Reason::NotLive));
+        }
+        let known = Known { standing: None, ..idle() };
+        assert_eq!(reason_to_stay(&known, &Config::default()), Some(Reason::NotLive));
+        let mut known = idle();
+        standing(&mut known).use_count = None;
+        assert_eq!(reason_to_stay(&known, &Config::default()), Some(Reason::NotCounted));
+    }
+
+    #[test]
+    fn an_autoclean_line_is_meant_for_modules_from_outside_the_tree_as_well() {
+        let mut config = Config::default();
+        config.add(b"autoclean mine-*\n");
+        let known = Known {
+            request: "mine-1",
+            aliases: Some(vec![b"mine-1".to_vec()]),
+            signs: vec![Sign::OutOfTree, Sign::Device(b"x".to_vec())],
+            ..idle()
+        };
+        assert_eq!(reason_to_stay(&known, &config), Some(Reason::Sign(Sign::Device(b"x".to_vec()))));
+        let known = Known { signs: vec![Sign::OutOfTree], ..known };
+        assert_eq!(reason_to_stay(&known, &config), None);
+        // A class that is trusted anyway is not the administrator's word.
+        let known = Known { request: "fs-m", ..known };
+        assert_eq!(reason_to_stay(&known, &config), Some(Reason::Sign(Sign::OutOfTree)));
+    }
+
+    #[test]
+    fn an_alias_found_by_an_earlier_pass_keeps_until_a_line_names_it() {
+        let mut config = Config::default();
+        config.add(b"autoclean pci:*\n");
+        let known = Known { mark: Some(Mark::Alias(b"pci:v1".to_vec())), ..idle() };
+        assert_eq!(reason_to_stay(&known, &config), None);
     }
 
     #[test]
@@ -244,13 +407,18 @@ mod tests {
             (Some(0), Verdict::Goes { idle: 100_000 }),
             (Some(100_001), Verdict::Mark),
         ] {
-            assert_eq!(idle(since.map(BootTime), now, 60_000), verdict, "{since:?}");
+            let mark = since.map(|since| Mark::Idle { since: BootTime(since), aliases: Vec::new() });
+            assert_eq!(judge(&Known { mark, ..idle() }, &Config::default(), now), verdict, "{since:?}");
         }
     }
 
     #[test]
     fn without_an_interval_the_second_pass_unloads_and_not_the_first() {
-        assert_eq!(idle(None, BootTime(5), 0), Verdict::Mark);
-        assert_eq!(idle(Some(BootTime(5)), BootTime(5), 0), Verdict::Goes { idle: 0 });
+        let mut config = Config::default();
+        config.add(b"interval 0\n");
+        assert_eq!(judge(&idle(), &config, BootTime(5)), Verdict::Mark);
+        let mark = Some(Mark::Idle { since: BootTime(5), aliases: Vec::new() });
+        let known = Known { mark, ..idle() };
+        assert_eq!(judge(&known, &config, BootTime(5)), Verdict::Goes { idle: 0 });
     }
 }

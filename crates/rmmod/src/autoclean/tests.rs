@@ -164,11 +164,11 @@ impl World {
         let session = Voice::default().session();
         let (memory, config) = (self.memory(), settings::configuration(&self.places, &session.reporter));
         let boot = BootId::read(&self.path("proc/sys/kernel/random/boot_id")).unwrap();
-        let loaded = loaded::parse(&fs::read(self.path("proc/modules")).unwrap());
+        let loaded = look::List::read(&self.places).unwrap();
         let records = memory.records().unwrap();
         let now = BootTime(second * 1000);
         let db = ModuleDb::new(self.places.module_directory.clone(), moddb::config::Config::default());
-        let mut pass = Pass {
+        let pass = Pass {
             session: &session,
             places: &self.places,
             request,
@@ -179,7 +179,7 @@ impl World {
             now,
             db,
         };
-        let (lines, exit) = pass.run(records, loaded, kernel);
+        let (lines, exit) = pass.run(records, &loaded, kernel);
         let text = report::lines(&lines);
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         (text.lines().skip(1).map(words).collect(), exit)

@@ -8,11 +8,15 @@ use std::path::Path;
 
 use moddb::ModuleDb;
 use modfile::ModuleName;
+use modfile::regular::{self, RegularError};
 use modstate::config::Config;
 use modstate::{Identity, Memory, load_lists};
 
 use super::policy::Wanted;
 use crate::places::Places;
+
+/// No list of modules to load at boot is longer, in bytes.
+const LONGEST_LIST: usize = 1 << 20;
 
 /// What is known of people's wishes, read when first asked for.
 pub(crate) struct Wishes<'a> {
@@ -81,11 +85,11 @@ fn at_boot(places: &Places) -> Option<BTreeSet<ModuleName>> {
 
 /// The contents of a list, empty if it does not exist, `None` if it cannot be read.
 fn read(path: &Path) -> Option<Vec<u8>> {
-    match fs::metadata(path) {
-        // A link to /dev/null masks a list; reading anything else that is no file might never end.
-        Ok(metadata) if !metadata.is_file() => Some(Vec::new()),
-        Ok(_) => fs::read(path).ok(),
-        Err(error) if is_missing(&error) => Some(Vec::new()),
+    match regular::read(path, LONGEST_LIST) {
+        Ok(text) => Some(text),
+        // A link to /dev/null masks a list.
+        Err(RegularError::NotRegular(_)) => Some(Vec::new()),
+        Err(error) if error.is_missing() => Some(Vec::new()),
         Err(_) => None,
     }
 }
