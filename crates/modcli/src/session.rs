@@ -76,10 +76,24 @@ impl Session {
     /// # Errors
     /// As [`parse`](Self::parse).
     pub fn parse_arguments(&self, definition: &Definition, argv: &[OsString]) -> Result<Parsed, Ended> {
-        let command = (definition.command)();
-        let options = Options::of(&command, definition.added);
         let order =
             if std::env::var_os("POSIXLY_CORRECT").is_some() { Order::Posix } else { Order::Permuted };
+        self.parse_in_order(definition, argv, order)
+    }
+
+    /// Like [`parse_arguments`](Self::parse_arguments), with the order that the caller says: where commands have
+    /// options of their own, the first operand ends those before it.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_in_order(
+        &self,
+        definition: &Definition,
+        argv: &[OsString],
+        order: Order,
+    ) -> Result<Parsed, Ended> {
+        let command = (definition.command)();
+        let options = Options::of(&command, definition.added);
         match getopt::parse(&options, argv, order) {
             Ok(parsed) => {
                 self.apply(definition.threshold, &parsed);

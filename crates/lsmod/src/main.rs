@@ -1,0 +1,5 @@
+//! `lsmod`: see the library of the same name.
+
+#![cfg_attr(not(test), no_main)]
+
+modcli::main!("lsmod", lsmod::run);
