@@ -96,7 +96,7 @@ fn answer(session: &Session, request: &Request, all: &[Module], list: &[u8], pla
         }
         Form::Why => {
             let complain = |reason: String| {
-                session.reporter.warning(messages::cannot_read_records(&places.run, &reason))
+                session.reporter.warning(messages::cannot_read_records(&places.run, &reason));
             };
             let remembered = Remembered::read(places, &complain);
             why::text(&wanted(), &remembered, places, &SystemClock, &|module| users.signs(module))
