@@ -1,5 +1,11 @@
 //! The text of a settings file: lines `KEY = VALUE`, comments that a person wrote and that stay, and one line
 //! beginning with `#%` that says when it was written and is replaced each time.
+//!
+//! A value in double quotes is what stands between them: so one that begins or ends with a blank comes back the
+//! same, and so does one that has quotes of its own, in two pairs.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::key::Key;
 
@@ -43,15 +49,10 @@ impl Document {
 
     /// The settings in order; of a key that stands twice the last counts.
     pub fn settings(&self) -> impl Iterator<Item = (&Key, &[u8])> {
-        self.lines.iter().enumerate().filter_map(|(at, line)| match line {
-            Line::Setting(key, value) => {
-                let later = self.lines.iter().skip(at + 1);
-                let is_last =
-                    !later.clone().any(|line| matches!(line, Line::Setting(other, _) if other == key));
-                is_last.then_some((key, value.as_slice()))
-            }
-            _ => None,
-        })
+        let mut later = BTreeSet::new();
+        let mut settings: Vec<_> = self.lines.iter().rev().filter_map(setting).collect();
+        settings.retain(|(key, _)| later.insert(*key));
+        settings.into_iter().rev()
     }
 
     /// The numbers of the lines that are not understood, from 1.
@@ -62,7 +63,7 @@ impl Document {
     /// The value of a setting.
     #[must_use]
     pub fn value(&self, key: &Key) -> Option<&[u8]> {
-        self.settings().find(|(other, _)| *other == key).map(|(_, value)| value)
+        self.lines.iter().rev().filter_map(setting).find(|(other, _)| *other == key).map(|(_, value)| value)
     }
 
     /// Sets a value in the line where it stands, else in a new one at the end.
@@ -89,7 +90,9 @@ impl Document {
         for line in &self.lines {
             match line {
                 Line::Header => continue,
-                Line::Setting(key, value) => text.extend([key.format().as_slice(), b" = ", value].concat()),
+                Line::Setting(key, value) => {
+                    text.extend([key.format().as_slice(), b" = ", &quoted(value)].concat());
+                }
                 Line::Silent(line) | Line::Bad(line) => text.extend_from_slice(line),
             }
             text.push(b'\n');
@@ -100,8 +103,25 @@ impl Document {
 
 /// Whether a value can stand in a line and come back the same.
 pub(crate) fn is_plain(value: &[u8]) -> bool {
-    let fits = value.len() <= LONGEST_VALUE && value.trim_ascii() == value;
-    fits && std::str::from_utf8(value).is_ok_and(|text| !text.chars().any(|c| c.is_control() && c != '\t'))
+    value.len() <= LONGEST_VALUE
+        && std::str::from_utf8(value).is_ok_and(|text| !text.chars().any(|c| c.is_control() && c != '\t'))
+}
+
+fn setting(line: &Line) -> Option<(&Key, &[u8])> {
+    match line {
+        Line::Setting(key, value) => Some((key, value)),
+        _ => None,
+    }
+}
+
+/// A value as it stands in a line.
+fn quoted(value: &[u8]) -> Cow<'_, [u8]> {
+    let is_same = value.trim_ascii() == value && unquoted(value) == value;
+    if is_same { Cow::Borrowed(value) } else { Cow::Owned([b"\"", value, b"\""].concat()) }
+}
+
+fn unquoted(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(text)
 }
 
 fn parse_line(line: &[u8]) -> Line {
@@ -114,7 +134,7 @@ fn parse_line(line: &[u8]) -> Line {
     }
     let setting = trimmed.iter().position(|&byte| byte == b'=').and_then(|at| {
         let (key, value) = trimmed.split_at(at);
-        let value = value.get(1..)?.trim_ascii();
+        let value = unquoted(value.get(1..)?.trim_ascii());
         is_plain(value).then_some(Line::Setting(Key::parse(key.trim_ascii())?, value.to_vec()))
     });
     setting.unwrap_or_else(|| Line::Bad(line.to_vec()))
@@ -176,12 +196,40 @@ mod tests {
 
     #[test]
     fn only_one_line_of_text_is_a_plain_value() {
-        for good in ["", "1", "a b", "a\tb", "\u{fc}"] {
+        for good in ["", "1", "a b", "a\tb", "\u{fc}", " a", "a "] {
             assert!(is_plain(good.as_bytes()), "{good:?}");
         }
-        for bad in [&b"a\nb"[..], b" a", b"a ", b"\0", b"\xff", b"a\x1b", &b"x".repeat(LONGEST_VALUE + 1)] {
+        for bad in [&b"a\nb"[..], b"\0", b"\xff", b"a\x1b", &b"x".repeat(LONGEST_VALUE + 1)] {
             assert!(!is_plain(bad), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn blanks_at_the_ends_and_quotes_come_back() {
+        for (value, text) in [
+            (" a ", "\" a \""),
+            (" ", "\" \""),
+            ("\"a\"", "\"\"a\"\""),
+            ("\"", "\""),
+            ("a\"", "a\""),
+            ("\"a", "\"a"),
+            ("\"\"", "\"\"\"\""),
+            ("", ""),
+        ] {
+            let mut document = Document::default();
+            document.set(&key("parameters/a"), value.as_bytes());
+            let written = document.format(&Header { release: b"6".to_vec(), time: 0 });
+            let line = String::from_utf8(written.clone()).unwrap().lines().nth(1).unwrap().to_owned();
+            assert_eq!(line, format!("parameters/a = {text}"));
+            assert_eq!(Document::parse(&written).value(&key("parameters/a")), Some(value.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_long_file_is_read_in_a_number_of_steps_that_its_length_bounds() {
+        // Quadratic work over these would be ten thousand million comparisons.
+        let text: String = (0..100_000).map(|number| format!("parameters/p{number}=1\n")).collect();
+        assert_eq!(Document::parse(text.as_bytes()).settings().count(), 100_000);
     }
 
     #[test]

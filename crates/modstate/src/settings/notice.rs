@@ -21,8 +21,6 @@ pub enum Notice {
         path: PathBuf,
         /// Which.
         key: Key,
-        /// The value.
-        value: Vec<u8>,
         /// Why.
         error: io::Error,
     },
@@ -96,11 +94,14 @@ impl Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotPlain(key) => write!(formatter, "{key} is not one line of text and is not saved"),
+            Self::NotPlain(key) => write!(
+                formatter,
+                "{key} is not one line of text: it is not saved, and an older value is forgotten"
+            ),
             Self::Unreadable(key, _) => write!(formatter, "{key} cannot be read and is not saved"),
-            Self::Refused { path, key, value, .. } => {
-                let value = String::from_utf8_lossy(value);
-                write!(formatter, "{}: the kernel refused {key} = {value}", path.display())
+            // Without the value: it may be a secret, and this may go to the kernel's log.
+            Self::Refused { path, key, .. } => {
+                write!(formatter, "{}: the kernel refused {key}", path.display())
             }
             Self::NotAllowed(path, key) => {
                 write!(formatter, "{}: no persist line names {key}, ignored", path.display())

@@ -65,21 +65,47 @@ fn put_back(places: &Places, restoring: &Restoring<'_>, baseline: &mut Baseline,
     notices.extend(document.bad_lines().map(|line| Notice::BadLine(path.clone(), line)));
     let shown = || given.iter().map(|name| read(places, module, name)).collect::<Vec<_>>();
     let before = shown();
+    let mut left = Vec::new();
     for (key, value) in document.settings().filter(|(key, _)| !is_given(given, key)) {
         if !key.is_allowed(rules) {
             notices.push(Notice::NotAllowed(path.clone(), key.clone()));
         } else if restoring.put_back == PutBack::WhatLoadsNothing && key.loads_modules() {
             notices.push(Notice::LoadsModules(key.clone()));
-        } else if let Err(error) = values::write(places, module, key, value) {
-            let (path, key, value) = (path.clone(), key.clone(), value.to_vec());
-            notices.push(Notice::Refused { path, key, value, error });
-        } else if shown() == before {
+        } else {
+            left.push((key, value));
+        }
+    }
+    let refused = write_all(left, |&(key, value)| {
+        values::write(places, module, key, value)?;
+        if shown() == before {
             baseline.in_effect.push(key.clone());
         } else if let Some(at_load) = baseline.value(key) {
             // It is another view of a parameter that was given, as nf_conntrack_buckets is of hashsize. What fails
             // here cannot be put right.
             let _ = values::write(places, module, key, at_load);
         }
+        Ok(())
+    });
+    for ((key, _), error) in refused {
+        notices.push(Notice::Refused { path: path.clone(), key: key.clone(), error });
+    }
+}
+
+/// Writes values; returns those that are refused. They may bound each other, as a minimum and a maximum do: what is
+/// refused now may be taken when another one has been. So they are tried again as long as one more is taken.
+fn write_all<T>(mut left: Vec<T>, mut write: impl FnMut(&T) -> io::Result<()>) -> Vec<(T, io::Error)> {
+    loop {
+        let tried = left.len();
+        let mut refused = Vec::new();
+        for value in left {
+            if let Err(error) = write(&value) {
+                refused.push((value, error));
+            }
+        }
+        if refused.is_empty() || refused.len() == tried {
+            return refused;
+        }
+        left = refused.into_iter().map(|(value, _)| value).collect();
     }
 }
 
@@ -105,6 +131,27 @@ mod tests {
     use super::*;
 
     const FILE: &str = "var/lib/modutils/settings/m";
+
+    #[test]
+    fn values_that_bound_each_other_are_written_in_whatever_order_they_stand() {
+        // As net.sctp's rto_min <= rto_initial <= rto_max.
+        let mut now = [1_000, 3_000, 60_000];
+        let saved = vec![(1, 300), (2, 500), (0, 100), (0, 70_000)];
+        let mut tries = 0;
+        let refused = write_all(saved, |&(which, value)| {
+            tries += 1;
+            let mut next = now;
+            next[which] = value;
+            if !next.is_sorted() {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            now = next;
+            Ok(())
+        });
+        assert_eq!(now, [100, 300, 500]);
+        assert_eq!(refused.iter().map(|(value, _)| *value).collect::<Vec<_>>(), [(0, 70_000)]);
+        assert!(tries <= 16, "{tries}");
+    }
 
     #[test]
     fn a_parameter_given_for_this_load_is_not_overwritten() {
@@ -172,7 +219,7 @@ mod tests {
         );
         assert_eq!(
             system.inserted(1, PutBack::Everything, &[]),
-            [format!("{}: the kernel refused parameters/a = 1", system.path(FILE).display())]
+            [format!("{}: the kernel refused parameters/a", system.path(FILE).display())]
         );
         assert_eq!(system.value("sys/module/m/parameters/b"), "1");
     }
@@ -270,7 +317,7 @@ mod tests {
         assert_eq!(
             sentences,
             [format!(
-                "settings of m: {file}: the kernel refused parameters/a = 1: the reason; correct the line, or remove it"
+                "settings of m: {file}: the kernel refused parameters/a: the reason; correct the line, or remove it"
             )]
         );
     }

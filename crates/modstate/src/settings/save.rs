@@ -102,7 +102,14 @@ fn changed(
                     new.remove(key);
                 }
             }
-            _ if !document::is_plain(value) => notices.push(Notice::NotPlain(key.clone())),
+            Some(_) if !document::is_plain(value) => {
+                notices.push(Notice::NotPlain(key.clone()));
+                // What was saved before is not what somebody wants now.
+                if let Some(at) = baseline.in_effect.iter().position(|other| other == key) {
+                    baseline.in_effect.remove(at);
+                    new.remove(key);
+                }
+            }
             Some(_) => {
                 new.set(key, value);
                 if !baseline.in_effect.contains(key) {
@@ -168,7 +175,10 @@ mod tests {
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
         system.write("sys/module/m/parameters/a", "two\nlines\n");
         system.write("sys/module/m/parameters/b", "2\n");
-        assert_eq!(system.removed(1), ["parameters/a is not one line of text and is not saved"]);
+        assert_eq!(
+            system.removed(1),
+            ["parameters/a is not one line of text: it is not saved, and an older value is forgotten"]
+        );
         assert_eq!(system.read(FILE).lines().skip(1).collect::<Vec<_>>(), ["parameters/b = 2"]);
     }
 

@@ -1,10 +1,12 @@
 //! What there is to know of a module's settings, for people. Changes nothing.
 
+use std::collections::BTreeMap;
+
 use modfile::ModuleName;
 
 use super::baseline::Baseline;
 use super::document::Document;
-use super::key::{self, Key};
+use super::key::Key;
 use super::notice::Notice;
 use super::{file, values};
 use crate::config::What;
@@ -33,6 +35,9 @@ pub struct Shown {
     pub notices: Vec<Notice>,
 }
 
+/// The present value of a setting, and the saved one.
+type Values<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// The settings of a module that the rules name, those of its present load and those that are saved. A module
 /// without a load has saved ones only.
 #[must_use]
@@ -47,16 +52,18 @@ pub fn show(places: &Places, module: &ModuleName, rules: &[&What], load: Option<
         }
     }
     let saved = file::read(places, module, &mut notices).map(|file| file.document);
-    let saved: Vec<_> = saved.iter().flat_map(Document::settings).collect();
-    let mut keys: Vec<Key> = present.iter().map(|(key, _)| key.clone()).collect();
-    for (key, _) in &saved {
-        key::add(&mut keys, (*key).clone());
+    let mut settings: BTreeMap<&Key, Values<'_>> = BTreeMap::new();
+    for (key, value) in &present {
+        settings.entry(key).or_default().0 = Some(value);
     }
-    let settings = keys.into_iter().filter(|key| key.is_allowed(rules)).map(|key| Setting {
-        now: present.iter().find(|(other, _)| *other == key).map(|(_, value)| value.clone()),
-        at_load: baseline.value(&key).map(<[u8]>::to_vec),
-        saved: saved.iter().find(|(other, _)| **other == key).map(|(_, value)| value.to_vec()),
-        key,
+    for (key, value) in saved.iter().flat_map(Document::settings).filter(|(key, _)| key.is_allowed(rules)) {
+        settings.entry(key).or_default().1 = Some(value);
+    }
+    let settings = settings.into_iter().map(|(key, (now, saved))| Setting {
+        now: now.map(<[u8]>::to_vec),
+        at_load: baseline.value(key).map(<[u8]>::to_vec),
+        saved: saved.map(<[u8]>::to_vec),
+        key: key.clone(),
     });
     Shown { settings: settings.collect(), notices }
 }

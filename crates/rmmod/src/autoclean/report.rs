@@ -71,7 +71,10 @@ pub(crate) fn lines(lines: &[Line]) -> String {
     }
     let rows: Vec<[String; 3]> = lines
         .iter()
-        .map(|line| [plain(line.module.as_bytes()), plain(&line.request), line.reason()])
+        .map(|line| {
+            let reason = plain(line.reason().as_bytes());
+            [plain(line.module.as_bytes()), plain(&line.request), reason]
+        })
         .collect();
     let width = |column: usize, heading: &str| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());

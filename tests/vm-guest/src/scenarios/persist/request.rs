@@ -47,7 +47,7 @@ pub(super) fn refused(world: &mut World) -> Result<()> {
     save_as(b"parameters/alpha = many\nparameters/beta = 9\n")?;
     let said = with_warning(&["tcp_vegas"])?;
     let expected = "modprobe: WARNING: settings of tcp_vegas: /var/lib/modutils/settings/tcp_vegas: the kernel refused \
-                    parameters/alpha = many: Invalid argument; correct the line, or remove it\n";
+                    parameters/alpha: Invalid argument; correct the line, or remove it\n";
     ensure!(said == expected, "{said}");
     world.expect_loaded(&["tcp_vegas"])?;
     BETA.expect("9")?;
