@@ -7,20 +7,26 @@
 mod autoclean;
 mod cli;
 mod messages;
+mod observer;
 mod places;
 mod remove;
 mod request;
-mod settings;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 use modcli::{Exit, Session};
-use modkernel::{KernelOps, Rehearsal};
+use modkernel::KernelOps;
+use modload::{CommandEnvironment, Demand, Environment, Modutils, Settings, Stage};
+use modstate::{Clock, SystemClock};
 
+use crate::observer::Teller;
 use crate::places::Places;
-use crate::request::{Mode, Request};
+use crate::request::Request;
 
 pub use crate::cli::DEFINITION;
 
-/// Runs rmmod with the arguments of a session.
+/// Runs rmmod with the arguments of a session, on this system.
 ///
 /// # Errors
 /// Whatever ends the run early; `modcli` words it.
@@ -33,30 +39,71 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
             return Ok(Exit::Failure);
         }
     };
-    let places = Places::of_system();
-    let system = system(&places);
-    let mode = match &request {
-        Request::Remove(remove) => remove.mode,
-        Request::Autoclean(autoclean) => autoclean.mode,
+    let release = OsString::from_vec(rustix::system::uname().release().to_bytes().to_vec());
+    let places = Places::of_system(&release);
+    let system = System {
+        kernel: kernel(&places),
+        places: &places,
+        clock: &SystemClock,
+        environment: Environment::new(std::env::var_os),
+        release: &release,
     };
-    let mut kernel: Box<dyn KernelOps> = match mode {
-        Mode::Real => Box::new(system),
-        Mode::Dry => Box::new(Rehearsal::new(system)),
-    };
-    match request {
-        Request::Remove(remove) => Ok(remove::run(session, &places, &remove, &mut *kernel)),
-        Request::Autoclean(autoclean) => Ok(autoclean::run(session, &places, &autoclean, &mut *kernel)),
-    }
+    Ok(run_in(session, &request, system))
 }
 
 /// The running kernel.
 #[cfg(not(feature = "libkmod"))]
-fn system(places: &Places) -> modkernel::Native {
+fn kernel(places: &Places) -> modkernel::Native {
     modkernel::Native::seen_through(modkernel::Sysfs::new(places.sys_module()))
 }
 
 /// The running kernel through libkmod, which knows by itself where sysfs is.
 #[cfg(feature = "libkmod")]
-fn system(_: &Places) -> modkernel_libkmod::LibKmod {
+fn kernel(_: &Places) -> modkernel_libkmod::LibKmod {
     modkernel_libkmod::LibKmod::of_system()
+}
+
+/// The system in which rmmod runs, as values.
+pub(crate) struct System<'a, K> {
+    pub kernel: K,
+    pub places: &'a Places,
+    pub clock: &'a dyn Clock,
+    pub environment: Environment,
+    /// The release of the running kernel.
+    pub release: &'a std::ffi::OsStr,
+}
+
+/// Does what is requested, on a system of values.
+pub(crate) fn run_in<K: KernelOps>(session: &Session, request: &Request, system: System<'_, K>) -> Exit {
+    let System { kernel, places, clock, environment, release } = system;
+    let teller = Teller { session };
+    let modutils = Modutils::new(&places.shared.modutils_d);
+    let settings = Settings {
+        places: &places.shared,
+        modutils: &modutils,
+        demand: &Demand::Person,
+        persist: request.persist(),
+        release,
+        clock,
+        observer: &teller,
+    };
+    let mut kernel = Stage::new(request.effect(), kernel, &settings);
+    let exit = match request {
+        Request::Remove(remove) => remove::run(session, places, remove, &mut kernel),
+        Request::Autoclean(request) => {
+            let handed_on = request.handed_on.iter().map(|option| (*option, None));
+            let commands = CommandEnvironment::new(&environment, handed_on, &Demand::Person);
+            let hands = autoclean::Hands {
+                session,
+                places,
+                clock,
+                modutils: &modutils,
+                commands: &commands,
+                observer: &teller,
+            };
+            autoclean::run(&hands, request, &mut kernel)
+        }
+    };
+    kernel.finish();
+    exit
 }

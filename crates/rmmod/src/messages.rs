@@ -76,6 +76,10 @@ pub(crate) fn would_remove(module: &ModuleName) -> Vec<u8> {
     join(&[b"rmmod ", module.as_bytes()])
 }
 
+pub(crate) fn modutils(file: &Path, problem: &modstate::config::Problem) -> Vec<u8> {
+    join(&[file.as_os_str().as_bytes(), format!(" {problem}").as_bytes()])
+}
+
 pub(crate) fn setting(module: &ModuleName, notice: &Notice) -> Vec<u8> {
     notice.sentence(module, |error| errno::reason(error).into_owned()).into()
 }
@@ -84,9 +88,8 @@ pub(crate) fn removed(module: &ModuleName, request: &[u8]) -> Vec<u8> {
     join(&[b"unloaded ", module.as_bytes(), b", which ", request, b" had brought in: nobody uses it"])
 }
 
-pub(crate) fn command_failed(module: &ModuleName, code: Option<i32>) -> Vec<u8> {
-    let end = code.map_or_else(|| "was killed".to_owned(), |code| format!("ended with status {code}"));
-    join(&[b"the remove command for ", module.as_bytes(), format!(" {end}").as_bytes()])
+pub(crate) fn command_failed(module: &ModuleName, code: i32) -> Vec<u8> {
+    join(&[b"the remove command for ", module.as_bytes(), format!(" ended with status {code}").as_bytes()])
 }
 
 pub(crate) fn command_not_started(module: &ModuleName, error: &io::Error) -> Vec<u8> {

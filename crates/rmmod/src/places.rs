@@ -1,5 +1,6 @@
 //! Where rmmod looks: the only place of this crate that knows absolute paths, all of them values.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use modhint::system::System;
@@ -22,10 +23,8 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Those of this system.
-    pub fn of_system() -> Self {
-        let release = rustix::system::uname().release().to_bytes().to_vec();
-        let release: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(release);
+    /// Those of this system, with this release of the kernel.
+    pub fn of_system(release: &OsStr) -> Self {
         let shared = modstate::Places::of_system();
         Self {
             modprobe_d: moddb::paths::modprobe_d(),
@@ -35,7 +34,7 @@ impl Places {
                 .collect(),
             etc_modules: "/etc/modules".into(),
             command_line: shared.proc.join("cmdline"),
-            module_directory: moddb::paths::ModuleDir::new("".as_ref(), &release),
+            module_directory: moddb::paths::ModuleDir::new("".as_ref(), release),
             shared,
         }
     }

@@ -12,14 +12,13 @@ use modfile::ModuleName;
 use modhint::users::Users;
 use modkernel::{KernelOps, ModuleState, RemoveFlags};
 
+use crate::messages;
 use crate::places::Places;
-use crate::request::{Mode, Remove, Settings};
-use crate::{messages, settings};
+use crate::request::Remove;
 
 /// Unloads every module that is named; goes on after a failure.
 pub(crate) fn run(session: &Session, places: &Places, request: &Remove, kernel: &mut dyn KernelOps) -> Exit {
     let mut failed = false;
-    let mut config = None;
     for operand in &request.operands {
         let module = name(operand);
         if module.as_bytes().is_empty() {
@@ -31,13 +30,8 @@ pub(crate) fn run(session: &Session, places: &Places, request: &Remove, kernel: 
             failed = true;
             continue;
         }
-        if request.mode == Mode::Dry {
+        if request.show {
             session.output.show_line(messages::would_remove(&module));
-            continue;
-        }
-        if request.settings == Settings::Save {
-            let config = config.get_or_insert_with(|| settings::configuration(places, &session.reporter));
-            settings::save(places, config, &module, &session.reporter);
         }
         if let Err(error) = kernel.remove(&module, RemoveFlags { force: request.force }) {
             session.reporter.error(messages::cannot_remove(&module, &error));
@@ -127,16 +121,19 @@ fn database(places: &Places) -> ModuleDb {
 #[cfg(test)]
 mod tests {
     use modkernel::{Event, Recording};
+    use modload::{Effect, Persist};
 
     use super::*;
     use crate::autoclean::tests::{Voice, world};
+    use crate::request::Request;
 
     fn request(operands: &[&str]) -> Remove {
         Remove {
             operands: operands.iter().map(Into::into).collect(),
             force: false,
-            mode: Mode::Real,
-            settings: Settings::Save,
+            effect: Effect::Real,
+            show: false,
+            persist: Persist::AsConfigured,
         }
     }
 
@@ -144,7 +141,7 @@ mod tests {
     fn outcome(kernel: &mut Recording, request: &Remove) -> (String, Exit, Vec<(String, bool)>) {
         let voice = Voice::default();
         let session = voice.session();
-        let exit = run(&session, &world(&[]).places, request, kernel);
+        let exit = world(&[]).run(&session, &Request::Remove(request.clone()), &mut *kernel);
         session.output.flush();
         let asked = kernel.events().iter().map(|event| match event {
             Event::Remove { module, flags } => (module.to_text().into_owned(), flags.force),
@@ -188,21 +185,33 @@ mod tests {
     #[test]
     fn a_dry_run_shows_what_would_go_and_asks_the_kernel_for_nothing() {
         let mut kernel = Recording::default().with_loaded("a_b", &[]);
-        let dry = Remove { mode: Mode::Dry, ..request(&["a-b"]) };
+        let dry = Remove { effect: Effect::Rehearsed, show: true, ..request(&["a-b"]) };
         assert_eq!(outcome(&mut kernel, &dry), ("rmmod a_b\n".into(), Exit::Success, vec![]));
     }
 
     #[test]
+    fn in_a_dry_run_what_is_gone_holds_nothing() {
+        let mut kernel = Recording::default().with_loaded("below", &[]).with_loaded("top", &["below"]);
+        let dry = |operands| Remove { effect: Effect::Rehearsed, show: true, ..request(operands) };
+        let both = outcome(&mut kernel, &dry(&["top", "below"]));
+        assert_eq!(both, ("rmmod top\nrmmod below\n".into(), Exit::Success, vec![]));
+        let (said, exit, _) = outcome(&mut kernel, &dry(&["below", "top"]));
+        assert_eq!(said, "rmmod: ERROR: Module below is in use by: top\nrmmod top\n");
+        assert_eq!(exit, Exit::Failure);
+    }
+
+    #[test]
     fn settings_are_saved_before_a_module_goes_unless_told_otherwise() {
-        for (settings, saved) in [(Settings::Save, true), (Settings::Leave, false)] {
+        for (persist, saved) in [(Persist::AsConfigured, true), (Persist::NotThisTime, false)] {
             let world = world(&[("etc/modutils.d/a.conf", "persist m\n")]);
             world.load("m", "fs-m", &[]);
             world.write("sys/module/m/parameters/a", "1\n");
             world.take_baseline("m");
             world.write("sys/module/m/parameters/a", "2\n");
-            let request = Remove { settings, ..request(&["m"]) };
+            let request = Remove { persist, ..request(&["m"]) };
             let voice = Voice::default();
-            assert_eq!(run(&voice.session(), &world.places, &request, &mut world.kernel()), Exit::Success);
+            let exit = world.run(&voice.session(), &Request::Remove(request), world.kernel());
+            assert_eq!(exit, Exit::Success);
             assert_eq!(voice.said(), "");
             assert!(!world.path("sys/module/m").exists());
             assert_eq!(world.path("var/lib/modutils/settings/m").exists(), saved);

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use modcli::common::{SYSLOG, VERBOSE};
 use modcli::getopt::Parsed;
 use modfile::ModuleName;
+use modload::{Effect, Persist};
 
 use crate::cli;
 
@@ -18,24 +19,6 @@ pub(crate) enum Request {
     Autoclean(Autoclean),
 }
 
-/// Whether the kernel is changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// It is.
-    Real,
-    /// It is only looked at.
-    Dry,
-}
-
-/// Whether settings are saved before a module goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Settings {
-    /// As configured.
-    Save,
-    /// Not this time.
-    Leave,
-}
-
 /// Modules to unload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Remove {
@@ -43,8 +26,10 @@ pub(crate) struct Remove {
     pub operands: Vec<OsString>,
     /// Also what is in use.
     pub force: bool,
-    pub mode: Mode,
-    pub settings: Settings,
+    pub effect: Effect,
+    /// Whether each removal is shown.
+    pub show: bool,
+    pub persist: Persist,
 }
 
 /// One pass of autoclean.
@@ -52,11 +37,13 @@ pub(crate) struct Remove {
 pub(crate) struct Autoclean {
     /// Only these modules; all if empty.
     pub names: Vec<ModuleName>,
-    pub mode: Mode,
+    pub effect: Effect,
     pub report: Report,
     /// Whether every removal is logged.
     pub logged: bool,
-    pub settings: Settings,
+    pub persist: Persist,
+    /// Options that a modprobe within a remove command is to have as well.
+    pub handed_on: Vec<&'static str>,
 }
 
 /// How the modules are described on standard output.
@@ -84,8 +71,8 @@ impl Request {
     /// # Errors
     /// The first [`Problem`].
     pub fn new(parsed: &Parsed) -> Result<Self, Problem> {
-        let mode = if parsed.has(cli::DRY_RUN) { Mode::Dry } else { Mode::Real };
-        let settings = if parsed.has(cli::NO_PERSIST) { Settings::Leave } else { Settings::Save };
+        let effect = if parsed.has(cli::DRY_RUN) { Effect::Rehearsed } else { Effect::Real };
+        let persist = if parsed.has(cli::NO_PERSIST) { Persist::NotThisTime } else { Persist::AsConfigured };
         let force = parsed.has(cli::FORCE);
         if parsed.has(cli::AUTOCLEAN) {
             if force {
@@ -93,14 +80,15 @@ impl Request {
             }
             let report = if parsed.has(cli::JSON) {
                 Report::Json
-            } else if parsed.has(VERBOSE) || mode == Mode::Dry {
+            } else if parsed.has(VERBOSE) || effect == Effect::Rehearsed {
                 Report::Lines
             } else {
                 Report::Nothing
             };
             let names = parsed.operands.iter().map(|name| ModuleName::new(name.as_bytes())).collect();
             let logged = parsed.has(SYSLOG);
-            return Ok(Self::Autoclean(Autoclean { names, mode, report, logged, settings }));
+            let handed_on = handed_on(parsed);
+            return Ok(Self::Autoclean(Autoclean { names, effect, report, logged, persist, handed_on }));
         }
         if parsed.has(cli::JSON) {
             return Err(Problem::JsonWithoutAutoclean);
@@ -108,8 +96,36 @@ impl Request {
         if parsed.operands.is_empty() {
             return Err(Problem::NoModule);
         }
-        Ok(Self::Remove(Remove { operands: parsed.operands.clone(), force, mode, settings }))
+        let show = effect == Effect::Rehearsed;
+        Ok(Self::Remove(Remove { operands: parsed.operands.clone(), force, effect, show, persist }))
     }
+
+    /// Whether the kernel is changed.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Remove(remove) => remove.effect,
+            Self::Autoclean(autoclean) => autoclean.effect,
+        }
+    }
+
+    /// Whether settings are saved before a module goes.
+    pub fn persist(&self) -> Persist {
+        match self {
+            Self::Remove(remove) => remove.persist,
+            Self::Autoclean(autoclean) => autoclean.persist,
+        }
+    }
+}
+
+/// As modprobe hands them on.
+fn handed_on(parsed: &Parsed) -> Vec<&'static str> {
+    let handed_on = parsed.events.iter().filter_map(|event| match event.id.as_str() {
+        SYSLOG => Some("-s"),
+        VERBOSE => Some("-v"),
+        cli::NO_PERSIST => Some("--no-persist"),
+        _ => None,
+    });
+    handed_on.collect()
 }
 
 #[cfg(test)]

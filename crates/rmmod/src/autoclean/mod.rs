@@ -19,21 +19,30 @@ use modcli::{Exit, Session};
 use moddb::ModuleDb;
 use modhint::evidence;
 use modkernel::KernelOps;
-use modstate::{BootId, Clock, Memory, SystemClock};
+use modload::{CommandEnvironment, Effect, Modutils, Observer};
+use modstate::{BootId, Clock, Memory};
 
+use crate::messages;
 use crate::places::Places;
-use crate::request::{Autoclean, Mode, Report};
-use crate::{messages, settings};
+use crate::request::{Autoclean, Report};
 
 use pass::Pass;
 
+/// What a run has in hand beside the kernel.
+pub(crate) struct Hands<'a> {
+    pub session: &'a Session,
+    pub places: &'a Places,
+    pub clock: &'a dyn Clock,
+    /// What modutils.d says.
+    pub modutils: &'a Modutils<'a>,
+    /// For remove commands.
+    pub commands: &'a CommandEnvironment,
+    pub observer: &'a dyn Observer,
+}
+
 /// Runs a pass and shows what was asked for.
-pub(crate) fn run(
-    session: &Session,
-    places: &Places,
-    request: &Autoclean,
-    kernel: &mut dyn KernelOps,
-) -> Exit {
+pub(crate) fn run(hands: &Hands<'_>, request: &Autoclean, kernel: &mut dyn KernelOps) -> Exit {
+    let &Hands { session, places, clock, modutils, commands, observer } = hands;
     let reporter = &session.reporter;
     let memory = Memory::new(&places.shared);
     let records = match memory.records() {
@@ -50,11 +59,11 @@ pub(crate) fn run(
         return Exit::Success;
     }
     // Held until the end of the pass. A second pass would find nothing else than this one.
-    let _lock = match (request.mode, memory.lock()) {
-        (Mode::Dry, _) => None,
-        (Mode::Real, Ok(Some(lock))) => Some(lock),
-        (Mode::Real, Ok(None)) => return Exit::Success,
-        (Mode::Real, Err(error)) => {
+    let _lock = match (request.effect, memory.lock()) {
+        (Effect::Rehearsed, _) => None,
+        (Effect::Real, Ok(Some(lock))) => Some(lock),
+        (Effect::Real, Ok(None)) => return Exit::Success,
+        (Effect::Real, Err(error)) => {
             reporter.error(messages::cannot_work_in(&places.shared.run, &error));
             return Exit::Failure;
         }
@@ -67,17 +76,18 @@ pub(crate) fn run(
         Ok(loaded) => loaded,
         Err(error) => return unknown(session, "the list of modules", &error),
     };
-    let config = settings::configuration(places, reporter);
     let db = ModuleDb::new(places.module_directory.clone(), moddb::config::Config::default());
     let pass = Pass {
         session,
         places,
         request,
-        config: &config,
+        config: modutils.config(observer),
+        commands,
+        observer,
         memory: &memory,
         evidence: &evidence::KINDS,
         boot,
-        now: SystemClock.since_boot(),
+        now: clock.since_boot(),
         db,
     };
     let (lines, exit) = pass.run(records, &loaded, kernel);

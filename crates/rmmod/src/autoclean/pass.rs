@@ -5,6 +5,7 @@ use moddb::ModuleDb;
 use moddb::config::Config as ModprobeConfig;
 use modhint::evidence::Kind;
 use modkernel::KernelOps;
+use modload::{CommandEnvironment, Effect, Observer};
 use modstate::config::Config;
 use modstate::marks::{Mark, Marks};
 use modstate::memory::Entry;
@@ -17,7 +18,7 @@ use super::removal::{self, Removal};
 use super::report::{Fate, Line};
 use crate::messages;
 use crate::places::Places;
-use crate::request::{Autoclean, Mode};
+use crate::request::Autoclean;
 
 /// What a pass has in hand.
 pub(crate) struct Pass<'a> {
@@ -25,6 +26,9 @@ pub(crate) struct Pass<'a> {
     pub places: &'a Places,
     pub request: &'a Autoclean,
     pub config: &'a Config,
+    /// For remove commands.
+    pub commands: &'a CommandEnvironment,
+    pub observer: &'a dyn Observer,
     pub memory: &'a Memory,
     /// The kinds of evidence that count.
     pub evidence: &'a [Kind],
@@ -62,7 +66,7 @@ impl Pass<'_> {
             Judged { recorded, fate }
         };
         let mut judged: Vec<_> = present.into_iter().map(judge).collect();
-        if self.request.mode == Mode::Dry {
+        if self.request.effect == Effect::Rehearsed {
             return (lines(judged), Exit::Success);
         }
         records::forget(self.memory, &sorted.over);

@@ -1,17 +1,13 @@
 //! Unloading one idle module, by the kernel or by its remove command.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-
 use moddb::config::Config as ModprobeConfig;
-use modfile::ModuleName;
 use modkernel::{KernelOps, ModuleState, RemoveFlags};
+use modload::command::Command;
 use rustix::io::Errno;
 
 use super::pass::Pass;
 use super::records::Recorded;
-use crate::request::Settings;
-use crate::{messages, settings};
+use crate::messages;
 
 /// How a removal ended.
 pub(super) enum Removal {
@@ -22,7 +18,7 @@ pub(super) enum Removal {
     Failed,
 }
 
-/// Saves the settings of a module and unloads it. Never forces, never waits.
+/// Unloads a module; the kernel it is asked of keeps its settings. Never forces, never waits.
 pub(super) fn remove(
     pass: &Pass<'_>,
     recorded: &Recorded,
@@ -31,11 +27,9 @@ pub(super) fn remove(
 ) -> Removal {
     let Recorded { module, record } = recorded;
     let reporter = &pass.session.reporter;
-    if pass.request.settings == Settings::Save {
-        settings::save(pass.places, pass.config, module, reporter);
-    }
     if let Some(command) = commands.remove_command(module.as_bytes()) {
-        if !run_command(pass, module, &command.line, kernel) {
+        // The observer reports the failure.
+        if Command::remove(module, &command.line).run(kernel, pass.commands, pass.observer).is_err() {
             return Removal::Failed;
         }
         // The command decides; one that leaves the module where it is has its reasons.
@@ -55,50 +49,4 @@ pub(super) fn remove(
         reporter.insist(modcli::Severity::Info, messages::removed(module, &record.request));
     }
     Removal::Done
-}
-
-/// Runs a remove command as modprobe does; says whether it succeeded.
-fn run_command(pass: &Pass<'_>, module: &ModuleName, line: &[u8], kernel: &mut dyn KernelOps) -> bool {
-    let reporter = &pass.session.reporter;
-    let line = without_options(line);
-    let environment = [("MODPROBE_MODULE", OsStr::from_bytes(module.as_bytes()))];
-    pass.session.output.flush();
-    match kernel.run_shell(OsStr::from_bytes(&line), &environment) {
-        Ok(status) if status.success() => true,
-        Ok(status) => {
-            reporter.error(messages::command_failed(module, status.code()));
-            false
-        }
-        Err(error) => {
-            reporter.error(messages::command_not_started(module, &error));
-            false
-        }
-    }
-}
-
-/// A command may ask for the options of modprobe's command line; there are none.
-fn without_options(line: &[u8]) -> Vec<u8> {
-    const OPTIONS: &[u8] = b"$CMDLINE_OPTS";
-    let mut left = line;
-    let mut out = Vec::with_capacity(line.len());
-    while let Some((&byte, rest)) = left.split_first() {
-        match left.strip_prefix(OPTIONS) {
-            Some(after) => left = after,
-            None => {
-                out.push(byte);
-                left = rest;
-            }
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_gets_no_options() {
-        assert_eq!(without_options(b"a $CMDLINE_OPTS b$CMDLINE_OPTS $CMDLINE"), b"a  b $CMDLINE");
-    }
 }

@@ -15,12 +15,15 @@ use modcli::sink::{Places as LogPlaces, Sink};
 use modcli::{Output, Reporter};
 use modfile::ModuleName;
 use modkernel::{InsertError, InsertFlags, ModuleState, Native, RemoveFlags, Sysfs};
+use modload::{CommandEnvironment, Demand, Environment, Modutils, Persist, Settings, Stage};
 use modstate::config::Config;
-use modstate::{BootTime, Identity, Record, Role};
+use modstate::{BootTime, Identity, Record, Role, SystemClock};
 use rustix::io::Errno;
 
 use super::*;
-use crate::request::Settings;
+use crate::observer::Teller;
+use crate::request::Request;
+use crate::{System, run_in};
 
 pub(crate) struct World {
     pub root: tempfile::TempDir,
@@ -144,8 +147,20 @@ impl World {
             late_user: None,
             dies: false,
             shell: Vec::new(),
-            shell_code: 0,
+            shell_status: 0,
         }
+    }
+
+    /// A run on this system.
+    pub fn run<K: KernelOps>(&self, session: &Session, request: &Request, kernel: K) -> Exit {
+        let system = System {
+            kernel,
+            places: &self.places,
+            clock: &SystemClock,
+            environment: Environment { has_path: true, ..Environment::default() },
+            release: OsStr::new("6.1"),
+        };
+        run_in(session, request, system)
     }
 
     /// What a pass at this second finds, a line for each module, and its status.
@@ -162,7 +177,21 @@ impl World {
         kernel: &mut Fake,
     ) -> (Vec<String>, Exit) {
         let session = Voice::default().session();
-        let (memory, config) = (self.memory(), settings::configuration(&self.places, &session.reporter));
+        let teller = Teller { session: &session };
+        let modutils = Modutils::new(&self.places.shared.modutils_d);
+        let settings = Settings {
+            places: &self.places.shared,
+            modutils: &modutils,
+            demand: &Demand::Person,
+            persist: request.persist,
+            release: OsStr::new("6.1"),
+            clock: &SystemClock,
+            observer: &teller,
+        };
+        let mut kernel = Stage::new(request.effect, kernel, &settings);
+        let environment = Environment { has_path: true, ..Environment::default() };
+        let commands = CommandEnvironment::new(&environment, [], &Demand::Person);
+        let memory = self.memory();
         let boot = BootId::read(&self.path("proc/sys/kernel/random/boot_id")).unwrap();
         let loaded = look::List::read(&self.places).unwrap();
         let records = memory.records().unwrap();
@@ -172,14 +201,16 @@ impl World {
             session: &session,
             places: &self.places,
             request,
-            config: &config,
+            config: modutils.config(&teller),
+            commands: &commands,
+            observer: &teller,
             memory: &memory,
             evidence,
             boot,
             now,
             db,
         };
-        let (lines, exit) = pass.run(records, &loaded, kernel);
+        let (lines, exit) = pass.run(records, &loaded, &mut kernel);
         let text = report::lines(&lines);
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         (text.lines().skip(1).map(words).collect(), exit)
@@ -220,7 +251,8 @@ pub(crate) struct Fake {
     /// The process ends in the middle of a removal.
     dies: bool,
     shell: Vec<String>,
-    shell_code: i32,
+    /// How commands end, as wait(2) has it.
+    shell_status: i32,
 }
 
 impl KernelOps for Fake {
@@ -263,7 +295,7 @@ impl KernelOps for Fake {
 
     fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
         self.shell.push(format!("{} {environment:?}", line.display()));
-        Ok(std::os::unix::process::ExitStatusExt::from_raw(self.shell_code << 8))
+        Ok(std::os::unix::process::ExitStatusExt::from_raw(self.shell_status))
     }
 }
 
@@ -292,10 +324,11 @@ impl Voice {
 fn request() -> Autoclean {
     Autoclean {
         names: Vec::new(),
-        mode: Mode::Real,
+        effect: Effect::Real,
         report: Report::Lines,
         logged: false,
-        settings: Settings::Save,
+        persist: Persist::AsConfigured,
+        handed_on: Vec::new(),
     }
 }
 
@@ -502,14 +535,21 @@ fn a_remove_command_runs_instead_of_the_removal() {
     world.pass(100);
     let mut kernel = world.kernel();
     let (lines, exit) = world.pass_with(200, &request(), &mut kernel);
-    assert_eq!(kernel.shell, ["/bin/clean  x [(\"MODPROBE_MODULE\", \"m\")]"]);
+    assert_eq!(
+        kernel.shell,
+        ["/bin/clean  x [(\"MODPROBE_MODULE\", \"m\"), (\"MODUTILS_INSTALLING\", \"m\")]"]
+    );
     // The command left it where it was.
     assert_eq!(lines, ["m fs-m in use: somebody came at the last moment"]);
     assert_eq!(exit, Exit::Success);
     world.pass(300);
-    let mut kernel = Fake { shell_code: 3, ..world.kernel() };
+    let mut kernel = Fake { shell_status: 3 << 8, ..world.kernel() };
     assert_eq!(world.pass_with(400, &request(), &mut kernel).1, Exit::Failure);
     assert!(world.path("sys/module/m").exists());
+    world.pass(500);
+    // One that was killed counts as one that succeeded, as by modprobe -r.
+    let mut kernel = Fake { shell_status: 9, ..world.kernel() };
+    assert_eq!(world.pass_with(600, &request(), &mut kernel).1, Exit::Success);
 }
 
 #[test]
@@ -530,7 +570,7 @@ fn a_dry_run_tells_and_changes_nothing() {
     world.pass(100);
     world.write("run/modutils/autoloaded/dead", "damaged");
     let before = snapshot(world.root.path());
-    let dry = Autoclean { mode: Mode::Dry, ..request() };
+    let dry = Autoclean { effect: Effect::Rehearsed, ..request() };
     assert_eq!(world.pass_with(200, &dry, &mut world.kernel()).0, ["m fs-m idle for 100 s, goes now"]);
     assert_eq!(snapshot(world.root.path()), before);
 }
@@ -543,7 +583,7 @@ fn settings_are_saved_before_a_module_goes() {
     world.take_baseline("m");
     world.write("sys/module/m/parameters/a", "2\n");
     world.pass(100);
-    let leave = Autoclean { settings: Settings::Leave, names: vec!["other".into()], ..request() };
+    let leave = Autoclean { persist: Persist::NotThisTime, names: vec!["other".into()], ..request() };
     world.pass_with(150, &leave, &mut world.kernel());
     assert_eq!(world.pass(200), ["m fs-m unloaded"]);
     let saved = fs::read_to_string(world.path("var/lib/modutils/settings/m")).unwrap();
@@ -555,7 +595,7 @@ fn with_nothing_recorded_the_run_is_silent_and_leaves_no_trace() {
     let world = world(&[]);
     let voice = Voice::default();
     let before = snapshot(world.root.path());
-    assert_eq!(run(&voice.session(), &world.places, &request(), &mut world.kernel()), Exit::Success);
+    assert_eq!(world.run(&voice.session(), &Request::Autoclean(request()), world.kernel()), Exit::Success);
     assert_eq!(voice.said(), "");
     assert_eq!(snapshot(world.root.path()), before);
 }
@@ -566,10 +606,10 @@ fn a_second_pass_at_the_same_time_leaves_at_once() {
     world.load("m", "fs-m", &[]);
     let voice = Voice::default();
     let lock = world.memory().lock().unwrap();
-    assert_eq!(run(&voice.session(), &world.places, &request(), &mut world.kernel()), Exit::Success);
+    assert_eq!(world.run(&voice.session(), &Request::Autoclean(request()), world.kernel()), Exit::Success);
     assert!(world.memory().marks().is_empty());
     drop(lock);
-    run(&voice.session(), &world.places, &request(), &mut world.kernel());
+    world.run(&voice.session(), &Request::Autoclean(request()), world.kernel());
     assert!(!world.memory().marks().is_empty());
 }
 
@@ -579,6 +619,6 @@ fn without_the_list_of_modules_nothing_is_touched() {
     world.load("m", "fs-m", &[]);
     fs::remove_file(world.path("proc/modules")).unwrap();
     let voice = Voice::default();
-    assert_eq!(run(&voice.session(), &world.places, &request(), &mut world.kernel()), Exit::Failure);
+    assert_eq!(world.run(&voice.session(), &Request::Autoclean(request()), world.kernel()), Exit::Failure);
     assert!(world.is_recorded("m"));
 }
