@@ -10,12 +10,13 @@ use modcli::{Reporter, Severity, errno};
 use moddb::build::catalog::Catalog;
 use moddb::build::outputs::Note;
 use moddb::build::refuse::Reason;
-use moddb::config::depmod::DepmodProblem;
 use modfile::{ModuleName, ReadError};
 use walkdir::DirEntry;
 
 use crate::cache::{CacheFile, CacheRefused};
 use crate::request::BadRequest;
+
+pub(crate) use modcli::words::depmod_config as config;
 
 /// Where messages go while a database is built.
 pub trait Say {
@@ -55,15 +56,6 @@ pub(crate) fn problem(problem: &BadRequest) -> (Severity, Vec<u8>) {
 
 pub(crate) const CHECK_NEEDS_SYMBOLS: &str = "-e needs -E or -F";
 
-pub(crate) fn config(problem: &DepmodProblem) -> (Severity, Vec<u8>) {
-    let severity = match problem.severity() {
-        moddb::config::Severity::Error => Severity::Error,
-        moddb::config::Severity::Warning => Severity::Warning,
-        moddb::config::Severity::Info => Severity::Info,
-    };
-    (severity, problem.to_string().into())
-}
-
 pub(crate) fn cannot_open_directory(directory: &Path, error: &io::Error) -> Vec<u8> {
     join(&[b"could not open directory ", bytes(directory), b": ", reason(error).as_bytes()])
 }
@@ -93,7 +85,7 @@ pub(crate) fn not_visited(error: &walkdir::Error) -> Vec<u8> {
     if let Some(ancestor) = error.loop_ancestor() {
         return join(&[b"not following link ", path, b": it leads back to ", bytes(ancestor)]);
     }
-    let reason = error.io_error().map_or_else(|| error.to_string(), |error| reason(error).into_owned());
+    let reason = error.io_error().map(reason).unwrap_or_default();
     join(&[b"could not read ", path, b": ", reason.as_bytes()])
 }
 
@@ -126,7 +118,7 @@ pub(crate) fn cannot_load_symbols(file: &Path, error: &ReadError) -> Vec<u8> {
 /// What a decompressor says is said before the line that the module cannot be read.
 pub(crate) fn decompressor(error: &ReadError) -> Option<String> {
     match error {
-        ReadError::Decompress(error) => Some(error.to_string()),
+        ReadError::Decompress(error) => Some(errno::chain(error)),
         _ => None,
     }
 }
@@ -134,15 +126,15 @@ pub(crate) fn decompressor(error: &ReadError) -> Option<String> {
 pub(crate) fn why_not_loaded(error: &ReadError) -> Option<String> {
     match error {
         ReadError::Io(_) | ReadError::Decompress(_) => None,
-        _ => Some(format!("{error}; the module stays in modules.dep with what could be read of it")),
+        _ => {
+            let reason = errno::chain(error);
+            Some(format!("{reason}; the module stays in modules.dep with what could be read of it"))
+        }
     }
 }
 
 pub(crate) fn cache_ignored(place: &CacheFile, refused: &CacheRefused) -> Vec<u8> {
-    let reason = match refused {
-        CacheRefused::Io(error) => reason(error).into_owned(),
-        _ => refused.to_string(),
-    };
+    let reason = errno::chain(refused);
     join(&[b"every module is read, because the cache ", &cache(place), b" is not used: ", reason.as_bytes()])
 }
 

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 
+use rustix::io::Errno;
+
 /// What glibc's `strerror` says in the C locale, from 1 on. An empty text is a number without a meaning.
 #[rustfmt::skip]
 const TEXTS: [&str; 133] = [
@@ -187,17 +189,31 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// The words of one error of a chain. Rust's own ` (os error N)` goes, also from the middle of the words.
 fn words(error: &(dyn Error + 'static)) -> String {
-    if let Some(error) = error.downcast_ref::<io::Error>() {
-        return reason(error).into_owned();
+    if let Some(reason) = of_system(error) {
+        return reason.into_owned();
     }
     let words = error.to_string();
     // An error that words its source itself, in the manner of `{path}: {source}`.
-    match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
-        Some(source) if source.raw_os_error().is_some() => {
-            words.replace(&source.to_string(), &reason(source))
-        }
-        _ => words,
+    match error.source().and_then(|source| Some((source, of_system(source)?))) {
+        Some((source, reason)) => words.replace(&source.to_string(), &reason),
+        None => words,
     }
+}
+
+/// The reason, if this is an error of the standard library or an error number.
+fn of_system(error: &(dyn Error + 'static)) -> Option<Cow<'static, str>> {
+    let number = error.downcast_ref::<Errno>().map(|errno| text(errno.raw_os_error()));
+    number.or_else(|| error.downcast_ref::<io::Error>().map(reason))
+}
+
+/// A sentence with the system's reason behind it, if there is one.
+#[must_use]
+pub fn because(mut sentence: Vec<u8>, errno: Option<Errno>) -> Vec<u8> {
+    if let Some(errno) = errno {
+        sentence.extend_from_slice(b": ");
+        sentence.extend_from_slice(text(errno.raw_os_error()).as_bytes());
+    }
+    sentence
 }
 
 #[cfg(test)]

@@ -41,6 +41,17 @@ impl Severity {
     }
 }
 
+/// How much something matters that was found while the database was read.
+impl From<moddb::config::Severity> for Severity {
+    fn from(severity: moddb::config::Severity) -> Self {
+        match severity {
+            moddb::config::Severity::Error => Self::Error,
+            moddb::config::Severity::Warning => Self::Warning,
+            moddb::config::Severity::Info => Self::Info,
+        }
+    }
+}
+
 /// The highest level that is still told. Raised once per `-v`; `-q` sets it to 0, and a later `-v` counts from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Threshold(u8);

@@ -3,7 +3,6 @@
 //! The line is `FILE: DEPENDENCY DEPENDENCY ...`, the complete closure, each before what it needs itself. So the
 //! last one is loaded first.
 
-use std::io;
 use std::path::PathBuf;
 
 use modfile::ModuleName;
@@ -48,11 +47,12 @@ impl DependencyLine {
 
 /// The file of a dependency is not there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("path={} error={}", path.display(), io::Error::from(*errno))]
+#[error("path={} error={errno}", path.display())]
 pub struct MissingDependency {
     /// The file.
     pub path: PathBuf,
     /// Why it cannot be used.
+    #[source]
     pub errno: Errno,
 }
 

@@ -14,7 +14,7 @@ mod request;
 mod text;
 mod values;
 
-use modcli::{Exit, Reporter, Session};
+use modcli::{Exit, Reporter, Session, words};
 use moddb::ModuleDb;
 use moddb::config::Config;
 use modfile::ReadError;
@@ -56,7 +56,8 @@ fn run_in(session: &Session, request: &Request, places: &Places) -> anyhow::Resu
     for operand in &request.operands {
         let found = find::find(operand, request.operand, &db, places);
         for problem in db.take_problems() {
-            session.reporter.message(severity(problem.severity()), problem.to_string());
+            let (severity, text) = words::table(&problem);
+            session.reporter.message(severity, text);
         }
         let found = found.unwrap_or_else(|what| {
             session.reporter.error(messages::not_found(operand, what));
@@ -89,7 +90,8 @@ fn run_in(session: &Session, request: &Request, places: &Places) -> anyhow::Resu
         }
     }
     for problem in values.iter().flat_map(Values::problems) {
-        session.reporter.message(severity(problem.severity()), problem.to_string());
+        let (severity, text) = words::config(problem);
+        session.reporter.message(severity, text);
     }
     session.output.print(together(&request.show, answers))?;
     Ok(Exit::failed_if(failed))
@@ -137,13 +139,5 @@ fn unreadable(reporter: &Reporter, module: &Found, error: &Unreadable) {
     reporter.error(messages::unreadable(&module.name, error.errno()));
     if let (Some(path), Some(reason)) = (&module.path, error.reason()) {
         reporter.hint(messages::reason(path, &reason));
-    }
-}
-
-fn severity(severity: moddb::config::Severity) -> modcli::Severity {
-    match severity {
-        moddb::config::Severity::Error => modcli::Severity::Error,
-        moddb::config::Severity::Warning => modcli::Severity::Warning,
-        moddb::config::Severity::Info => modcli::Severity::Info,
     }
 }

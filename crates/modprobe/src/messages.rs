@@ -6,11 +6,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use modcli::{Severity, errno};
+use modcli::{Severity, errno, words};
 use moddb::TableProblem;
-use moddb::config::ConfigProblem;
-use moddb::config::files::FileProblem;
-use moddb::index::IndexError;
 use moddb::paths::Table;
 use modfile::ModuleName;
 use modload::Refusal;
@@ -21,6 +18,8 @@ use rustix::io::Errno;
 
 use crate::request::Problem;
 use crate::requester::Requester;
+
+pub(crate) use modcli::words::{config, modutils, setting, table};
 
 pub(crate) fn problem(problem: &Problem) -> Vec<u8> {
     match problem {
@@ -119,59 +118,6 @@ pub(crate) fn no_symbols(which: &str, operand: &OsStr, errno: i32) -> Vec<u8> {
     join(&[format!("could not get {which} of ").as_bytes(), operand.as_bytes(), b": ", reason.as_bytes()])
 }
 
-/// What is quoted of a file stays as it stands there: it need not be UTF-8.
-pub(crate) fn config(problem: &ConfigProblem) -> (Severity, Vec<u8>) {
-    let text = match problem {
-        ConfigProblem::File(problem) => file(problem),
-        ConfigProblem::BadLine { location, word } => join(&[
-            bytes(&location.file),
-            format!(" line {}: ignoring bad line starting with '", location.line).as_bytes(),
-            word,
-            b"'",
-        ]),
-        ConfigProblem::BesideModules { .. } => problem.to_string().into(),
-        ConfigProblem::Deprecated { file, word } => {
-            join(&[bytes(file), b": command ", word, b" is deprecated and not parsed anymore"])
-        }
-        ConfigProblem::BadKernelOption { module } => {
-            join(&[b"Ignoring bad option on kernel command line while parsing module name: '", module, b"'"])
-        }
-    };
-    (severity(problem.severity()), text)
-}
-
-fn file(problem: &FileProblem) -> Vec<u8> {
-    let path = bytes(problem.path());
-    match problem.errno().map(|errno| errno::text(errno.raw_os_error())) {
-        Some(reason) if !matches!(problem, FileProblem::CannotStat { .. }) => {
-            join(&[path, b": cannot be read: ", reason.as_bytes()])
-        }
-        _ => problem.to_string().into(),
-    }
-}
-
-pub(crate) fn table(problem: &TableProblem) -> (Severity, Vec<u8>) {
-    let text = match problem {
-        TableProblem::Unusable { index, error, .. } => join(&[bytes(index), b": ", reason(error).as_bytes()]),
-        TableProblem::TextInstead { index, error, text, .. } => join(&[
-            bytes(index),
-            b": ",
-            reason(error).as_bytes(),
-            b"; using ",
-            bytes(text),
-            b", run depmod to write it anew",
-        ]),
-    };
-    (severity(problem.severity()), text)
-}
-
-fn reason(error: &IndexError) -> String {
-    match error {
-        IndexError::Io(error) => format!("cannot read the index: {}", errno::reason(error)),
-        other => other.to_string(),
-    }
-}
-
 pub(crate) fn requested(name: &OsStr, requester: &Requester) -> Vec<u8> {
     join(&[name.as_bytes(), format!(" requested by {requester}").as_bytes()])
 }
@@ -196,7 +142,7 @@ pub(crate) fn for_the_kernel(problem: &TableProblem, release: &OsStr) -> Option<
     let reason = if error.is_missing() {
         "is missing".to_owned()
     } else {
-        format!("cannot be used ({})", reason(error))
+        format!("cannot be used ({})", words::index(error))
     };
     let severity = match problem {
         TableProblem::Unusable { .. } => Severity::Error,
@@ -219,14 +165,6 @@ pub(crate) fn note(note: &Note) -> Vec<u8> {
             join(&[b"softdeps around ", module.as_bytes(), b" are nested without end; the rest is left out"])
         }
     }
-}
-
-pub(crate) fn modutils(file: &Path, problem: &modstate::config::Problem) -> Vec<u8> {
-    join(&[bytes(file), format!(" {problem}").as_bytes()])
-}
-
-pub(crate) fn setting(module: &ModuleName, notice: &Notice) -> Vec<u8> {
-    notice.sentence(module, |error| errno::reason(error).into_owned()).into()
 }
 
 pub(crate) fn saved(module: &ModuleName, file: &Path) -> Vec<u8> {
@@ -264,14 +202,6 @@ pub(crate) fn cannot_list(directory: &Path, error: &io::Error) -> Vec<u8> {
 pub(crate) fn settings_unknown(notice: &Notice) -> Vec<u8> {
     let reason = notice.error().map(|error| format!(": {}", errno::reason(error))).unwrap_or_default();
     format!("saved settings: {notice}{reason}").into()
-}
-
-fn severity(severity: moddb::config::Severity) -> Severity {
-    match severity {
-        moddb::config::Severity::Error => Severity::Error,
-        moddb::config::Severity::Warning => Severity::Warning,
-        moddb::config::Severity::Info => Severity::Info,
-    }
 }
 
 fn bytes(path: &Path) -> &[u8] {

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use modcli::{Session, Severity};
+use modcli::{Session, Severity, words};
 use modfile::ModuleName;
 use modkernel::InsertError;
 use modload::command::{CommandError, Verb};
@@ -87,7 +87,7 @@ impl Observer for Teller<'_> {
                 }
             }
             Event::Modutils(problem) => reporter.error(match problem {
-                ModutilsProblem::File(problem) => problem.to_string().into(),
+                ModutilsProblem::File(problem) => words::config_file(problem),
                 ModutilsProblem::Line { file, problem } => messages::modutils(file, problem),
             }),
         }

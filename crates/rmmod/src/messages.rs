@@ -7,7 +7,6 @@ use std::path::Path;
 
 use modcli::errno;
 use modfile::ModuleName;
-use modstate::settings::Notice;
 
 use crate::request::Problem;
 
@@ -74,14 +73,6 @@ pub(crate) fn cannot_remove_operand(operand: &OsStr, error: &io::Error) -> Vec<u
 
 pub(crate) fn would_remove(module: &ModuleName) -> Vec<u8> {
     join(&[b"rmmod ", module.as_bytes()])
-}
-
-pub(crate) fn modutils(file: &Path, problem: &modstate::config::Problem) -> Vec<u8> {
-    join(&[file.as_os_str().as_bytes(), format!(" {problem}").as_bytes()])
-}
-
-pub(crate) fn setting(module: &ModuleName, notice: &Notice) -> Vec<u8> {
-    notice.sentence(module, |error| errno::reason(error).into_owned()).into()
 }
 
 pub(crate) fn removed(module: &ModuleName, request: &[u8]) -> Vec<u8> {

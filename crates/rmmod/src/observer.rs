@@ -1,6 +1,6 @@
 //! Turns what happens to commands and settings into rmmod's messages.
 
-use modcli::Session;
+use modcli::{Session, words};
 use modload::command::CommandError;
 use modload::{Event, ModutilsProblem, Observer};
 
@@ -24,10 +24,10 @@ impl Observer for Teller<'_> {
                 reporter.error(messages::command_failed(command.module, code));
             }
             // rmmod reports nothing below an error; that a setting is lost is one.
-            Event::Setting { module, notice } => reporter.error(messages::setting(module, notice)),
-            Event::Modutils(ModutilsProblem::File(problem)) => reporter.error(problem.to_string()),
+            Event::Setting { module, notice } => reporter.error(words::setting(module, notice)),
+            Event::Modutils(ModutilsProblem::File(problem)) => reporter.error(words::config_file(problem)),
             Event::Modutils(ModutilsProblem::Line { file, problem }) => {
-                reporter.error(messages::modutils(file, problem));
+                reporter.error(words::modutils(file, problem));
             }
             // Plans are not carried out here.
             _ => {}

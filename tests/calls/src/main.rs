@@ -1,10 +1,12 @@
 //! The release builds under strace, in roots made for the purpose: that a modprobe which the kernel called asks
-//! the kernel for nothing dangerous, that every tool starts without open descriptors, and that a pass of
-//! `rmmod -a` with nothing to do is cheap. `cargo xtask calls` builds what is checked and starts this.
+//! the kernel for nothing dangerous, that every tool starts without open descriptors and says why it cannot read
+//! its configuration, and that a pass of `rmmod -a` with nothing to do is cheap. `cargo xtask calls` builds what is
+//! checked and starts this.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it reports to the person who runs it")]
 
 mod allowed;
 mod autoclean;
+mod faults;
 mod kernel_form;
 mod startup;
 mod trace;
@@ -53,6 +55,7 @@ fn check(builds: &[String]) -> Result<bool> {
     let mut checks = Vec::new();
     for (name, directory) in &named {
         checks.extend(startup::checks(name, Build(directory)));
+        checks.extend(faults::checks(name, Build(directory)));
     }
     if let Some((_, directory)) = named.first() {
         checks.extend(kernel_form::checks(Build(directory)));

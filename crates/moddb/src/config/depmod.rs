@@ -7,6 +7,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::files::{self, FileProblem};
 use super::lines::{logical_lines, words};
 use super::{Location, Severity, release};
@@ -91,12 +93,13 @@ impl DepmodProblem {
             | Self::ExternalForOtherRelease { .. } => Severity::Info,
         }
     }
-}
 
-impl fmt::Display for DepmodProblem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What is wrong, as kmod words it, without the system's [`reason`](Self::reason). What is quoted of a file stays
+    /// as it stands there: it need not be UTF-8.
+    #[must_use]
+    pub fn sentence(&self) -> Vec<u8> {
         let (location, before, word, after) = match self {
-            Self::File(problem) => return problem.fmt(formatter),
+            Self::File(problem) => return problem.sentence(),
             Self::BadLine { location, word } => (location, "ignoring bad line starting with '", word, "'"),
             Self::NotImplemented { location, word } => (location, "command ", word, " not implemented yet"),
             Self::OverrideForOtherRelease { location, pattern } => {
@@ -106,8 +109,22 @@ impl fmt::Display for DepmodProblem {
                 (location, "external directory did not match ", pattern, "")
             }
         };
-        let word = String::from_utf8_lossy(word);
-        write!(formatter, "{}:{}: {before}{word}{after}", location.file.display(), location.line)
+        location.sentence(":", before, word, after)
+    }
+
+    /// The system's reason, where the sentence is to be followed by one.
+    #[must_use]
+    pub fn reason(&self) -> Option<Errno> {
+        match self {
+            Self::File(problem) => problem.reason(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for DepmodProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&String::from_utf8_lossy(&self.sentence()))
     }
 }
 

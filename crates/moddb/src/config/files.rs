@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
@@ -22,10 +23,9 @@ use super::Severity;
 pub const LONGEST_FILE: usize = 64 << 20;
 
 /// What is wrong with a configuration file or directory; the others count.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileProblem {
     /// An entry of a directory leads nowhere, such as a dangling link.
-    #[error("Cannot stat directory entry: {}", path.display())]
     CannotStat {
         /// The entry.
         path: PathBuf,
@@ -33,14 +33,11 @@ pub enum FileProblem {
         errno: Errno,
     },
     /// An entry of a directory has a configuration file's name but is a directory.
-    #[error("Directories inside directories are not supported: {}", .0.display())]
     DirectoryInside(PathBuf),
     /// An entry of a directory has a configuration file's name but is a fifo, a socket or a device other than
     /// `/dev/null`. kmod reads it, and may wait for ever.
-    #[error("Not a file, ignored: {}", .0.display())]
     NotAFile(PathBuf),
     /// A configuration directory cannot be listed.
-    #[error("opendir({}): {}", path.display(), io::Error::from(*errno))]
     CannotList {
         /// The directory.
         path: PathBuf,
@@ -48,7 +45,6 @@ pub enum FileProblem {
         errno: Errno,
     },
     /// A file that counts cannot be read.
-    #[error("file parse {}: {}", path.display(), io::Error::from(*errno))]
     CannotRead {
         /// The file.
         path: PathBuf,
@@ -56,7 +52,6 @@ pub enum FileProblem {
         errno: Errno,
     },
     /// A file is longer than [`LONGEST_FILE`]; nothing of it counts.
-    #[error("file parse {}: longer than {LONGEST_FILE} bytes", .0.display())]
     TooLong(PathBuf),
 }
 
@@ -72,14 +67,28 @@ impl FileProblem {
         }
     }
 
-    /// The system's reason, if it is the system that refused. Its text differs between C libraries.
+    /// What is wrong, as kmod words it, without the system's [`reason`](Self::reason). The path stays as it is: it
+    /// need not be UTF-8.
     #[must_use]
-    pub fn errno(&self) -> Option<Errno> {
+    pub fn sentence(&self) -> Vec<u8> {
+        let path = self.path().as_os_str().as_bytes();
+        let (before, after) = match self {
+            Self::CannotStat { .. } => ("Cannot stat directory entry: ", String::new()),
+            Self::DirectoryInside(_) => ("Directories inside directories are not supported: ", String::new()),
+            Self::NotAFile(_) => ("Not a file, ignored: ", String::new()),
+            Self::CannotList { .. } => ("opendir(", ")".to_owned()),
+            Self::CannotRead { .. } => ("file parse ", String::new()),
+            Self::TooLong(_) => ("file parse ", format!(": longer than {LONGEST_FILE} bytes")),
+        };
+        [before.as_bytes(), path, after.as_bytes()].concat()
+    }
+
+    /// The system's reason, where the sentence is to be followed by one.
+    #[must_use]
+    pub fn reason(&self) -> Option<Errno> {
         match self {
-            Self::DirectoryInside(_) | Self::NotAFile(_) | Self::TooLong(_) => None,
-            Self::CannotStat { errno, .. }
-            | Self::CannotList { errno, .. }
-            | Self::CannotRead { errno, .. } => Some(*errno),
+            Self::CannotList { errno, .. } | Self::CannotRead { errno, .. } => Some(*errno),
+            _ => None,
         }
     }
 
@@ -87,6 +96,12 @@ impl FileProblem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         Severity::Error
+    }
+}
+
+impl fmt::Display for FileProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&String::from_utf8_lossy(&self.sentence()))
     }
 }
 

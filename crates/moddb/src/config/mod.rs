@@ -14,6 +14,7 @@ mod problem;
 mod release;
 
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +29,14 @@ pub struct Location {
     pub file: Arc<Path>,
     /// The number of the last physical line of the directive, counted from 1.
     pub line: u32,
+}
+
+impl Location {
+    /// `FILE<separator>LINE: <before>WORD<after>`; what is quoted of the file stays as it stands there.
+    fn sentence(&self, separator: &str, before: &str, word: &[u8], after: &str) -> Vec<u8> {
+        let line = format!("{separator}{}: {before}", self.line);
+        [self.file.as_os_str().as_bytes(), line.as_bytes(), word, after.as_bytes()].concat()
+    }
 }
 
 impl fmt::Display for Location {

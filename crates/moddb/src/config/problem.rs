@@ -1,8 +1,11 @@
 //! What is wrong with the configuration of modprobe.
 
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+
+use rustix::io::Errno;
 
 use super::files::FileProblem;
 use super::{Location, Severity};
@@ -54,35 +57,45 @@ impl ConfigProblem {
             | Self::BadKernelOption { .. } => Severity::Error,
         }
     }
+
+    /// What is wrong, as kmod words it, without the system's [`reason`](Self::reason). What is quoted of a file stays
+    /// as it stands there: it need not be UTF-8.
+    #[must_use]
+    pub fn sentence(&self) -> Vec<u8> {
+        match self {
+            Self::File(problem) => problem.sentence(),
+            Self::BadLine { location, word } => {
+                location.sentence(" line ", "ignoring bad line starting with '", word, "'")
+            }
+            Self::BesideModules { location, word } => location.sentence(
+                " line ",
+                "ignoring line starting with '",
+                &word.escape_ascii().collect::<Vec<u8>>(),
+                "': beside the modules only softdep and weakdep lines count; run depmod to write the file anew",
+            ),
+            Self::Deprecated { file, word } => {
+                let file = file.as_os_str().as_bytes();
+                [file, b": command ", word, b" is deprecated and not parsed anymore"].concat()
+            }
+            Self::BadKernelOption { module } => {
+                let before = "Ignoring bad option on kernel command line while parsing module name: '";
+                [before.as_bytes(), module, b"'"].concat()
+            }
+        }
+    }
+
+    /// The system's reason, where the sentence is to be followed by one.
+    #[must_use]
+    pub fn reason(&self) -> Option<Errno> {
+        match self {
+            Self::File(problem) => problem.reason(),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(problem) => problem.fmt(formatter),
-            Self::BadLine { location, word } => {
-                let word = String::from_utf8_lossy(word);
-                write!(formatter, "{location}: ignoring bad line starting with '{word}'")
-            }
-            Self::BesideModules { location, word } => {
-                let word = word.escape_ascii();
-                write!(
-                    formatter,
-                    "{location}: ignoring line starting with '{word}': beside the modules only softdep and weakdep \
-                     lines count; run depmod to write the file anew"
-                )
-            }
-            Self::Deprecated { file, word } => {
-                let word = String::from_utf8_lossy(word);
-                write!(formatter, "{}: command {word} is deprecated and not parsed anymore", file.display())
-            }
-            Self::BadKernelOption { module } => {
-                let module = String::from_utf8_lossy(module);
-                write!(
-                    formatter,
-                    "Ignoring bad option on kernel command line while parsing module name: '{module}'"
-                )
-            }
-        }
+        formatter.write_str(&String::from_utf8_lossy(&self.sentence()))
     }
 }

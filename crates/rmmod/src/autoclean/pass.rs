@@ -158,7 +158,8 @@ impl Pass<'_> {
     fn commands(&self) -> ModprobeConfig {
         let (config, problems) = ModprobeConfig::load(&self.places.modprobe_d, &[], None);
         for problem in problems {
-            self.session.reporter.error(problem.to_string());
+            let (severity, text) = modcli::words::config(&problem);
+            self.session.reporter.message(severity, text);
         }
         config
     }
