@@ -10,6 +10,7 @@
 //! | read what a module database records of a module | [`info::read`] |
 //! | read any string of `.modinfo`: firmware, parameters, licence | [`mod@file`], [`elf`] and [`modinfo`] |
 //! | compare names and aliases as the kernel does | [`name`] |
+//! | read and write module parameters as the kernel reads them | [`parameters`] |
 //! | match names against patterns as the shell does | [`wildcard`] |
 //! | read a small file of any kind without waiting, up to a limit | [`regular`] |
 //! | answer which modules a name means, and what they need | the crate `moddb` |

@@ -1,8 +1,14 @@
 //! The parameters of a module: what it says of them, and what is given for them.
 
+mod text;
+mod value;
+
 use std::collections::HashMap;
 
 use crate::modinfo;
+
+pub use text::{Given, first_word, from_arguments, given, is_same_name, of_kernel};
+pub use value::{Kind, is_same};
 
 /// What a module says of one of its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,42 +57,6 @@ pub fn described(section: &[u8]) -> Parameters<'_> {
     parameters
 }
 
-/// A parameter that is given to a module.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
-    /// Its name, each `-` as `_`.
-    pub name: Vec<u8>,
-    /// What stands behind `=`, without quotes around it; `None` without one.
-    pub value: Option<Vec<u8>>,
-}
-
-/// Takes a parameter string apart as the kernel does (`next_arg` of lib/cmdline.c): white space separates, except
-/// between double quotes; a quote may stand before the name or before the value.
-#[must_use]
-pub fn given(text: &[u8]) -> Vec<Given> {
-    let mut quoted = false;
-    let items = text.split(|&byte| {
-        quoted ^= byte == b'"';
-        !quoted && byte.is_ascii_whitespace()
-    });
-    items.filter_map(one).collect()
-}
-
-fn one(item: &[u8]) -> Option<Given> {
-    // A quote before the name opens the whole item.
-    let (item, whole) = match item.strip_prefix(b"\"") {
-        Some(rest) => (rest.strip_suffix(b"\"").unwrap_or(rest), true),
-        None => (item, false),
-    };
-    let mut halves = item.splitn(2, |&byte| byte == b'=');
-    let name = halves.next().filter(|name| !name.is_empty())?;
-    let value = halves.next().map(|value| match value.strip_prefix(b"\"") {
-        Some(rest) if !whole => rest.strip_suffix(b"\"").unwrap_or(rest).to_vec(),
-        _ => value.to_vec(),
-    });
-    Some(Given { name: name.iter().map(|&byte| if byte == b'-' { b'_' } else { byte }).collect(), value })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,25 +75,5 @@ mod tests {
         ];
         assert_eq!(parameters.all, expected);
         assert_eq!(parameters.nameless, [(&b"parm"[..], &b"nothing"[..])]);
-    }
-
-    #[test]
-    fn a_parameter_string_is_taken_apart_as_the_kernel_does() {
-        for (text, expected) in [
-            ("", &[][..]),
-            ("a=1 b", &[("a", Some("1")), ("b", None)]),
-            ("  a=\"x y=2\"  b-c==3\t", &[("a", Some("x y=2")), ("b_c", Some("=3"))]),
-            ("\"a=x y\" b=", &[("a", Some("x y")), ("b", Some(""))]),
-            ("a=\"open b=1", &[("a", Some("open b=1"))]),
-            ("=1", &[]),
-        ] {
-            let found: Vec<_> =
-                given(text.as_bytes()).into_iter().map(|given| (given.name, given.value)).collect();
-            let expected: Vec<_> = expected
-                .iter()
-                .map(|(name, value)| (name.as_bytes().to_vec(), value.map(|value| value.as_bytes().to_vec())))
-                .collect();
-            assert_eq!(found, expected, "{text}");
-        }
     }
 }

@@ -42,7 +42,7 @@ impl<'a> Values<'a> {
 
     /// What the configuration gives a module, in the order in which the kernel is told: of two values of one
     /// parameter the later counts.
-    pub fn configured(&self, module: &ModuleName) -> Vec<(Given, String)> {
+    pub fn configured(&self, module: &ModuleName) -> Vec<(Given<'_>, String)> {
         let (config, _) = self
             .config
             .get_or_init(|| Config::load(&self.places.modprobe_d, &[], Some(&self.places.command_line)));
@@ -50,16 +50,14 @@ impl<'a> Values<'a> {
         lines
             .flat_map(|line| {
                 let origin = line.origin.to_string();
-                parameters::given(&line.text).into_iter().map(move |given| (given, origin.clone()))
+                parameters::given(&line.text).map(move |given| (given, origin.clone()))
             })
             .collect()
     }
 
     /// What counts of it for one parameter.
-    pub fn of_parameter(configured: &[(Given, String)], parameter: &[u8]) -> Option<Configured> {
-        let underscores: Vec<u8> =
-            parameter.iter().map(|&byte| if byte == b'-' { b'_' } else { byte }).collect();
-        let (given, origin) = configured.iter().rev().find(|(given, _)| given.name == underscores)?;
-        Some(Configured { value: given.value.clone(), origin: origin.clone() })
+    pub fn of_parameter(configured: &[(Given<'_>, String)], parameter: &[u8]) -> Option<Configured> {
+        let (given, origin) = configured.iter().rev().find(|(given, _)| given.is_named(parameter))?;
+        Some(Configured { value: given.value.map(<[u8]>::to_vec), origin: origin.clone() })
     }
 }

@@ -19,7 +19,6 @@ pub mod environment;
 pub mod execute;
 pub mod modutils;
 pub mod observer;
-pub mod parameters;
 pub mod paths;
 pub mod plan;
 pub mod record;

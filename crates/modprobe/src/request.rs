@@ -336,27 +336,8 @@ pub(crate) fn absolute(path: &OsStr, current_dir: impl FnOnce() -> PathBuf) -> P
     absolute.into()
 }
 
-/// Parameters as the kernel reads them: a value with a space is put between quotes unless it begins with one.
 fn params(arguments: &[OsString]) -> Vec<u8> {
-    let mut params = Vec::new();
-    for argument in arguments {
-        // compat: empty arguments count only behind another.
-        if !params.is_empty() {
-            params.push(b' ');
-        }
-        params.extend(quote(argument.as_bytes()));
-    }
-    params
-}
-
-fn quote(argument: &[u8]) -> Vec<u8> {
-    let Some(equals) = argument.iter().position(|&byte| byte == b'=') else { return argument.to_vec() };
-    let (key, value) = argument.split_at(equals.saturating_add(1));
-    match value.first() {
-        Some(b'"' | b'\'') => argument.to_vec(),
-        _ if value.contains(&b' ') => [key, b"\"", value, b"\""].concat(),
-        _ => argument.to_vec(),
-    }
+    modfile::parameters::from_arguments(arguments.iter().map(|argument| argument.as_bytes()))
 }
 
 /// A number as C writes it: decimal, `0x` hexadecimal or `0` octal.

@@ -5,6 +5,7 @@
 //! may stand in the value, where they are kept, or open the whole item; then they move to the value.
 
 use modfile::name::normalize_alias;
+use modfile::parameters;
 
 use super::Config;
 use super::directives::{Blacklist, Options, Origin};
@@ -52,25 +53,14 @@ struct Item<'a> {
 
 fn items(text: &[u8]) -> impl Iterator<Item = Item<'_>> {
     let mut rest = text;
-    std::iter::from_fn(move || {
-        rest = rest.trim_ascii_start();
-        while let Some((b'\x0b', after)) = rest.split_first() {
-            rest = after.trim_ascii_start();
-        }
-        if rest.is_empty() {
-            return None;
-        }
-        let mut quoted = false;
-        let end = rest.iter().position(|&byte| {
-            quoted ^= byte == b'"';
-            !quoted && is_space(byte)
-        });
-        // An item whose quotes are not closed is none.
-        let (item, after) = rest.split_at(end.unwrap_or(if quoted { 0 } else { rest.len() }));
-        rest = if end.is_none() { &[] } else { after };
-        Some(split(item))
-    })
-    .flatten()
+    let words = std::iter::from_fn(move || {
+        let (word, after) = parameters::first_word(rest, is_space)?;
+        rest = after;
+        Some(word)
+    });
+    // An item whose quotes are not closed is none.
+    let is_closed = |word: &&[u8]| word.iter().filter(|&&byte| byte == b'"').count() % 2 == 0;
+    words.filter(is_closed).filter_map(split)
 }
 
 fn split(item: &[u8]) -> Option<Item<'_>> {

@@ -9,7 +9,7 @@ mod guard;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use modfile::ModuleName;
+use modfile::{ModuleName, parameters};
 use modstate::config::What;
 use modstate::settings::{self, Header, Notice, PutBack, Restoring, Saved, Saving};
 use modstate::{Clock, Places};
@@ -17,7 +17,6 @@ use modstate::{Clock, Places};
 use crate::demand::Demand;
 use crate::modutils::Modutils;
 use crate::observer::{Event, Observer};
-use crate::parameters;
 
 pub use guard::{Guard, Inserted};
 
@@ -68,7 +67,7 @@ impl Settings<'_> {
                 rules: &rules,
                 identity: &identity,
                 put_back: self.put_back(),
-                given: &parameters::names(params),
+                given: &parameters::given(params).map(|given| given.shown_name()).collect::<Vec<_>>(),
             };
             for notice in &settings::restore_after_insertion(self.places, &restoring) {
                 self.notice(module, notice);
