@@ -10,8 +10,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use modfile::ModuleName;
-
-use crate::system::System;
+use modstate::Places;
 
 /// Whether a module has an alias.
 pub type HasAlias<'a> = &'a dyn Fn(&str) -> bool;
@@ -33,42 +32,40 @@ impl fmt::Display for OpenNode {
     }
 }
 
-impl System<'_> {
-    /// The device nodes of the module that processes have open, by process. Those of other users' processes only
-    /// root can see.
-    #[must_use]
-    pub fn open_nodes(&self, module: &ModuleName, has_alias: HasAlias<'_>) -> Vec<OpenNode> {
-        let mut found = BTreeMap::new();
-        for process in fs::read_dir(self.proc).into_iter().flatten().flatten() {
-            let name = process.file_name();
-            let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            for descriptor in fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
-                let Ok(node) = fs::read_link(descriptor.path()) else { continue };
-                if node.starts_with(self.dev) && self.is_node_of(module, has_alias, &descriptor.path()) {
-                    let command = fs::read(process.path().join("comm")).unwrap_or_default();
-                    let command = String::from_utf8_lossy(command.trim_ascii()).into_owned();
-                    found.insert((id, node.display().to_string()), command);
-                }
+/// The device nodes of the module that processes have open, by process. Those of other users' processes only
+/// root can see.
+#[must_use]
+pub fn nodes(places: &Places, module: &ModuleName, has_alias: HasAlias<'_>) -> Vec<OpenNode> {
+    let mut found = BTreeMap::new();
+    for process in fs::read_dir(&places.proc).into_iter().flatten().flatten() {
+        let name = process.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        for descriptor in fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
+            let Ok(node) = fs::read_link(descriptor.path()) else { continue };
+            if node.starts_with(&places.dev) && is_node_of(places, module, has_alias, &descriptor.path()) {
+                let command = fs::read(process.path().join("comm")).unwrap_or_default();
+                let command = String::from_utf8_lossy(command.trim_ascii()).into_owned();
+                found.insert((id, node.display().to_string()), command);
             }
         }
-        let found = found.into_iter();
-        found.map(|((process, node), command)| OpenNode { process, command, node }).collect()
     }
+    let found = found.into_iter();
+    found.map(|((process, node), command)| OpenNode { process, command, node }).collect()
+}
 
-    /// Whether an open file is a device node of the module: by the driver of the device, or by an alias that names
-    /// its numbers.
-    fn is_node_of(&self, module: &ModuleName, has_alias: HasAlias<'_>, open: &Path) -> bool {
-        let Ok(metadata) = fs::metadata(open) else { return false };
-        let kind = metadata.file_type();
-        let kind = match (kind.is_char_device(), kind.is_block_device()) {
-            (true, _) => "char",
-            (_, true) => "block",
-            _ => return false,
-        };
-        let (major, minor) = (rustix::fs::major(metadata.rdev()), rustix::fs::minor(metadata.rdev()));
-        let device = self.sys.join("dev").join(kind).join(format!("{major}:{minor}"));
-        is_driver(module, &device.join("device")) || has_alias(&format!("{kind}-major-{major}-{minor}"))
-    }
+/// Whether an open file is a device node of the module: by the driver of the device, or by an alias that names
+/// its numbers.
+fn is_node_of(places: &Places, module: &ModuleName, has_alias: HasAlias<'_>, open: &Path) -> bool {
+    let Ok(metadata) = fs::metadata(open) else { return false };
+    let kind = metadata.file_type();
+    let kind = match (kind.is_char_device(), kind.is_block_device()) {
+        (true, _) => "char",
+        (_, true) => "block",
+        _ => return false,
+    };
+    let (major, minor) = (rustix::fs::major(metadata.rdev()), rustix::fs::minor(metadata.rdev()));
+    let device = places.sys.join("dev").join(kind).join(format!("{major}:{minor}"));
+    is_driver(module, &device.join("device")) || has_alias(&format!("{kind}-major-{major}-{minor}"))
 }
 
 /// Whether a device is bound to a driver of the module.
@@ -84,15 +81,15 @@ mod tests {
 
     use super::*;
 
-    fn system(root: &Path) -> System<'_> {
-        System { sys: root, proc: root, dev: Path::new("/dev") }
+    fn places(root: &Path) -> Places {
+        Places { sys: root.into(), proc: root.into(), ..Places::of_system() }
     }
 
     #[test]
     fn an_open_node_is_known_by_the_alias_that_names_its_numbers() {
-        let system = system(Path::new("/nonexistent"));
+        let places = places(Path::new("/nonexistent"));
         let is_of = |alias: &str, file: &str| {
-            system.is_node_of(&"m".into(), &|wanted: &str| wanted == alias, Path::new(file))
+            is_node_of(&places, &"m".into(), &|wanted: &str| wanted == alias, Path::new(file))
         };
         assert!(is_of("char-major-1-3", "/dev/null"));
         assert!(!is_of("char-major-1-4", "/dev/null"));
@@ -109,8 +106,8 @@ mod tests {
         symlink("/nonexistent", fd.join("8")).unwrap();
         fs::write(root.path().join("42/comm"), "reader\n").unwrap();
         let is_null = |alias: &str| alias == "char-major-1-3";
-        let found = system(root.path()).open_nodes(&"m".into(), &is_null);
+        let found = nodes(&places(root.path()), &"m".into(), &is_null);
         assert_eq!(found.iter().map(OpenNode::to_string).collect::<Vec<_>>(), ["/dev/null by reader (42)"]);
-        assert_eq!(system(root.path()).open_nodes(&"m".into(), &|_| false), []);
+        assert_eq!(nodes(&places(root.path()), &"m".into(), &|_| false), []);
     }
 }

@@ -7,11 +7,11 @@ use moddb::ModuleDb;
 use modfile::ModuleName;
 use modfile::name::normalize_alias;
 use modfile::wildcard::matches;
+use modstate::Places;
 
 use crate::aliases;
 use crate::evidence::{self, Sign, Sources, Subject};
-use crate::open::OpenNode;
-use crate::system::System;
+use crate::open::{self, OpenNode};
 
 /// More processes than this are counted, not named.
 const NAMED: usize = 5;
@@ -30,12 +30,12 @@ pub struct Users {
 impl Users {
     /// Looks for users of a module. What cannot be read names none.
     #[must_use]
-    pub fn gather(module: &ModuleName, holders: &[ModuleName], system: &System<'_>, db: &ModuleDb) -> Self {
-        let aliases = aliases::of_loaded(&system.modules(), db, module).unwrap_or_default();
+    pub fn gather(module: &ModuleName, holders: &[ModuleName], places: &Places, db: &ModuleDb) -> Self {
+        let aliases = aliases::of_loaded(&places.sys_module(), db, module).unwrap_or_default();
         let subject = Subject { name: module.clone(), aliases };
-        let mut signs = evidence::all(&Sources::new(system.sys, system.proc), &subject);
+        let mut signs = evidence::all(&Sources::new(&places.sys, &places.proc), &subject);
         signs.retain(Sign::is_use);
-        let open = system.open_nodes(module, &|name| has_alias(&subject, name));
+        let open = open::nodes(places, module, &|name| has_alias(&subject, name));
         Self { holders: holders.to_vec(), signs, open }
     }
 
@@ -135,17 +135,16 @@ mod tests {
         write("proc/mounts", b"/dev/a / ext3 rw 0 0\n/dev/b /srv ext4 rw 0 0\n/dev/c /x xfs rw 0 0\n");
         write("proc/42/comm", b"reader\n");
         link("proc/42/fd/3", "/dev/null");
-        let (sys, proc) = (at("sys"), at("proc"));
-        let system = System { sys: &sys, proc: &proc, dev: "/dev".as_ref() };
+        let places = Places { sys: at("sys"), proc: at("proc"), ..Places::of_system() };
         let db = ModuleDb::new(ModuleDir::at(at("lib")), Config::default());
         assert_eq!(
-            Users::gather(&"ext4".into(), &["h".into(), "i".into()], &system, &db).hint().as_deref(),
+            Users::gather(&"ext4".into(), &["h".into(), "i".into()], &places, &db).hint().as_deref(),
             Some(
                 "used by the modules h, i; drives 0000:00:03.0; network interfaces eth0; \
                  mounted: / (ext3 on /dev/a), /srv (ext4 on /dev/b); open: /dev/null by reader (42)"
             )
         );
-        assert_eq!(Users::gather(&"other".into(), &[], &system, &db).hint(), None);
+        assert_eq!(Users::gather(&"other".into(), &[], &places, &db).hint(), None);
     }
 
     #[test]

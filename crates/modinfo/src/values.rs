@@ -42,7 +42,7 @@ impl<'a> Values<'a> {
 
     /// What the configuration gives a module, in the order in which the kernel is told: of two values of one
     /// parameter the later counts.
-    pub fn configured(&self, module: &ModuleName) -> Vec<(Given<'_>, String)> {
+    pub fn configured<'v>(&'v self, module: &'v ModuleName) -> Vec<(Given<'v>, String)> {
         let (config, _) = self
             .config
             .get_or_init(|| Config::load(&self.places.modprobe_d, &[], Some(&self.places.command_line)));

@@ -3,8 +3,6 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use modhint::system::System;
-
 /// The directories of one system.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
@@ -37,11 +35,6 @@ impl Places {
             module_directory: moddb::paths::ModuleDir::new("".as_ref(), release),
             shared,
         }
-    }
-
-    /// Where the system shows itself.
-    pub fn shown(&self) -> System<'_> {
-        System { sys: &self.shared.sys, proc: &self.shared.proc, dev: &self.shared.dev }
     }
 
     /// The directory that has an entry for each module.

@@ -87,7 +87,7 @@ fn may_go(reporter: &Reporter, places: &Places, module: &ModuleName, kernel: &dy
         Ok(Some(_)) => {
             reporter.error(messages::in_use(module));
             if reporter.wants_hints() {
-                let users = Users::gather(module, &[], &places.shown(), &database(places));
+                let users = Users::gather(module, &[], &places.shared, &database(places));
                 if let Some(hint) = users.hint() {
                     reporter.hint(hint);
                 }

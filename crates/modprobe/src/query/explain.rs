@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use moddb::{FoundIn, ModuleDb, ModuleEntry};
+use modhint::causes::kernel_blacklist;
 use modkernel::{KernelOps, ModuleState};
 use modload::plan::{self, Action, LoadPlan, Role, Target};
 
@@ -26,9 +27,14 @@ pub(crate) struct Explained {
 }
 
 /// Explains a name. `kernel` is only looked at.
-pub(crate) fn explain(db: &ModuleDb, name: &[u8], kernel: &dyn KernelOps, forbidden: &str) -> Vec<Explained> {
+pub(crate) fn explain(
+    db: &ModuleDb,
+    name: &[u8],
+    kernel: &dyn KernelOps,
+    command_line: &[u8],
+) -> Vec<Explained> {
     let found = db.resolve(name);
-    found.iter().map(|entry| one(db, name, entry, kernel, forbidden)).collect()
+    found.iter().map(|entry| one(db, name, entry, kernel, command_line)).collect()
 }
 
 fn one(
@@ -36,7 +42,7 @@ fn one(
     name: &[u8],
     entry: &ModuleEntry,
     kernel: &dyn KernelOps,
-    forbidden: &str,
+    command_line: &[u8],
 ) -> Explained {
     let plan = plan::load(db, &Target { entry, params: b"", ignore_commands: false });
     let is_builtin = entry.is_builtin() || db.is_builtin(&entry.name);
@@ -52,7 +58,7 @@ fn one(
             .filter_map(|step| Some((text(&show::insertion(step)?), role(step.role))))
             .collect(),
         lines: lines(db, name, entry, &plan),
-        blocked: blocked(db, entry, &plan, forbidden),
+        blocked: blocked(db, entry, &plan, command_line),
     }
 }
 
@@ -122,7 +128,7 @@ fn lines(db: &ModuleDb, name: &[u8], entry: &ModuleEntry, plan: &LoadPlan) -> Ve
     lines
 }
 
-fn blocked(db: &ModuleDb, entry: &ModuleEntry, plan: &LoadPlan, forbidden: &str) -> Vec<String> {
+fn blocked(db: &ModuleDb, entry: &ModuleEntry, plan: &LoadPlan, command_line: &[u8]) -> Vec<String> {
     let mut blocked = Vec::new();
     if let (Some(line), Some(_)) = (db.config().blacklisted(entry.name.as_bytes()), &entry.alias) {
         blocked.push(format!("{} blacklists {}, and it was found through an alias", line.origin, entry.name));
@@ -142,7 +148,7 @@ fn blocked(db: &ModuleDb, entry: &ModuleEntry, plan: &LoadPlan, forbidden: &str)
             }
             _ => {}
         }
-        if forbidden.split(',').any(|name| modfile::ModuleName::from(name) == step.module) {
+        if kernel_blacklist::forbids(command_line, step.module.as_bytes()) {
             blocked.push(format!("module_blacklist= on the kernel command line forbids {}", step.module));
         }
     }
@@ -225,7 +231,7 @@ mod tests {
         config.parse(Path::new("x.conf"), b"alias al-* a\nblacklist a\noptions b x=1\ninstall b \"run\"\n");
         let db = ModuleDb::new(ModuleDir::at(directory.path().into()), config);
         let kernel = Recording::default().with_loaded("a", &[]);
-        let explained = explain(&db, b"al-1", &kernel, "c,a");
+        let explained = explain(&db, b"al-1", &kernel, b"module_blacklist=c,a");
         let shown = as_text(&explained);
         for part in [
             "module:   a\n",
@@ -245,6 +251,6 @@ mod tests {
         let json = as_json(&explained);
         assert!(json.starts_with("[{\"module\":\"a\","), "{json}");
         assert!(json.contains("\"install \\\"run\\\" x=1\",\"role\":\"dependency\""), "{json}");
-        assert!(explain(&db, b"unknown", &kernel, "").is_empty());
+        assert!(explain(&db, b"unknown", &kernel, b"").is_empty());
     }
 }

@@ -14,11 +14,11 @@ use anyhow::Context;
 use modcli::{Ended, Exit};
 use moddb::paths::Table;
 use modfile::ReadError;
+use modhint::facts::kernel_command_line;
 use modkernel::KernelOps;
 use rustix::io::Errno;
 
 use crate::context::Run;
-use crate::diagnose::facts::kernel_command_line;
 use crate::find::find;
 use crate::request::{AfterFailure, Format, Symbols};
 use crate::{messages, report};
@@ -66,12 +66,7 @@ pub(crate) fn explain(
     kernel: &dyn KernelOps,
 ) -> Result<Exit, Ended> {
     let command_line = kernel_command_line(run.places);
-    let forbidden = command_line
-        .split_ascii_whitespace()
-        .filter_map(|item| item.strip_prefix("module_blacklist="))
-        .next_back()
-        .unwrap_or_default();
-    let explained = explain::explain(&run.db, name.as_bytes(), kernel, forbidden);
+    let explained = explain::explain(&run.db, name.as_bytes(), kernel, &command_line);
     if explained.is_empty() && find(run, name, AfterFailure::Stop)?.is_none() {
         return Ok(Exit::Failure);
     }

@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use super::facts::{FileFacts, SystemFacts};
+use crate::facts::{FileFacts, SystemFacts};
 
 /// Names of uname(2), with what `e_machine` says of their modules and what people call them (elf.h).
 const MACHINES: [(&str, u16); 10] = [
@@ -18,7 +18,7 @@ const MACHINES: [(&str, u16); 10] = [
     ("loongarch64", 258),
 ];
 
-pub(crate) fn hint(file: &FileFacts, system: &SystemFacts) -> Option<String> {
+pub(super) fn hint(file: &FileFacts, system: &SystemFacts) -> Option<String> {
     if file.errno != Errno::NOEXEC.raw_os_error() {
         return None;
     }

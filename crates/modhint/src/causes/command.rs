@@ -2,7 +2,9 @@
 
 use moddb::config::Origin;
 
-pub(crate) fn hint(origin: &Origin, line: &[u8]) -> String {
+/// The line that stands for the load.
+#[must_use]
+pub fn hint(origin: &Origin, line: &[u8]) -> String {
     format!("{origin} replaces the load by: {}", String::from_utf8_lossy(line).trim())
 }
 

@@ -2,12 +2,12 @@
 
 use rustix::io::Errno;
 
-use super::facts::{FileFacts, SystemFacts};
+use crate::facts::{FileFacts, SystemFacts};
 
 /// More names than this are counted.
 const NAMED: usize = 3;
 
-pub(crate) fn hint(file: &FileFacts, _: &SystemFacts) -> Option<String> {
+pub(super) fn hint(file: &FileFacts, _: &SystemFacts) -> Option<String> {
     match Errno::from_raw_os_error(file.errno) {
         Errno::NOENT => missing(file),
         Errno::NOEXEC | Errno::INVAL => changed(file),
@@ -42,8 +42,8 @@ fn list(mut names: impl ExactSizeIterator<Item = String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::{ChangedSymbol, MissingSymbol};
     use super::*;
+    use crate::facts::{ChangedSymbol, MissingSymbol};
 
     fn file(errno: Errno) -> FileFacts {
         FileFacts { errno: errno.raw_os_error(), shown: "a.ko".into(), ..FileFacts::default() }

@@ -4,12 +4,8 @@ use std::path::Path;
 
 /// `installed` are the releases that have module directories; `is_running` says whether the missing one is that
 /// of the running kernel.
-pub(crate) fn hint(
-    directory: &Path,
-    is_there: bool,
-    is_running: bool,
-    installed: &[String],
-) -> Option<String> {
+#[must_use]
+pub fn hint(directory: &Path, is_there: bool, is_running: bool, installed: &[String]) -> Option<String> {
     if is_there {
         return None;
     }
@@ -23,7 +19,8 @@ pub(crate) fn hint(
 }
 
 /// The releases that have a directory in `modules`, in byte order.
-pub(crate) fn installed(modules: &Path) -> Vec<String> {
+#[must_use]
+pub fn installed(modules: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(modules).into_iter().flatten().flatten();
     let mut releases: Vec<String> = entries
         .filter(|entry| entry.path().join("modules.dep").exists())

@@ -9,13 +9,12 @@ use modfile::file::{self, Buffers, Image};
 use modfile::signature::Signature;
 use modfile::symbols::{self, Exports, NeedsScratch, SymbolTable};
 use modfile::{ModuleName, ReadError, modinfo};
+use modstate::Places;
 use rustix::io::Errno;
-
-use crate::paths::{self, Places};
 
 /// A module file that the kernel refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FileFacts {
+pub struct FileFacts {
     /// The kernel's error number.
     pub errno: i32,
     /// The module.
@@ -38,7 +37,8 @@ pub(crate) struct FileFacts {
 
 /// A symbol that the running kernel does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MissingSymbol {
+pub struct MissingSymbol {
+    /// Its name.
     pub name: String,
     /// The installed module that provides it.
     pub provider: Option<String>,
@@ -46,7 +46,8 @@ pub(crate) struct MissingSymbol {
 
 /// A symbol with another checksum than the one that was built against.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ChangedSymbol {
+pub struct ChangedSymbol {
+    /// Its name.
     pub name: String,
     /// The installed module that provides it.
     pub provider: String,
@@ -54,13 +55,13 @@ pub(crate) struct ChangedSymbol {
 
 /// What the system says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SystemFacts {
+pub struct SystemFacts {
     /// The kernel's release.
     pub release: String,
     /// The processor, as by `uname -m`.
     pub machine: String,
     /// The kernel's command line.
-    pub kernel_command_line: String,
+    pub kernel_command_line: Vec<u8>,
     /// Whether only signed modules are accepted; `None` if that cannot be read.
     pub enforces_signatures: Option<bool>,
     /// The state of lockdown other than `none`.
@@ -69,6 +70,7 @@ pub(crate) struct SystemFacts {
 
 impl FileFacts {
     /// Reads what a refused file says of itself. What cannot be read stays unknown.
+    #[must_use]
     pub fn gather(errno: i32, module: &ModuleName, path: &Path, db: &ModuleDb, places: &Places) -> Self {
         let shown = path.strip_prefix(db.directory().path()).unwrap_or(path).display().to_string();
         let mut facts = Self { errno, module: module.to_text().into_owned(), shown, ..Self::default() };
@@ -166,10 +168,11 @@ fn kernel_symbols(text: &[u8]) -> std::collections::HashSet<&[u8]> {
 
 impl SystemFacts {
     /// Reads what the system says. What cannot be read stays unknown.
-    pub fn gather(places: &Places, sys_module: &Path) -> Self {
+    #[must_use]
+    pub fn gather(places: &Places) -> Self {
         let uname = rustix::system::uname();
-        let enforced = fs::read(sys_module.join("module/parameters/sig_enforce")).ok();
-        let lockdown = fs::read_to_string(paths::security(places).join("lockdown")).unwrap_or_default();
+        let enforced = fs::read(places.sys_module().join("module/parameters/sig_enforce")).ok();
+        let lockdown = fs::read_to_string(places.sys.join("kernel/security/lockdown")).unwrap_or_default();
         Self {
             release: uname.release().to_string_lossy().into_owned(),
             machine: uname.machine().to_string_lossy().into_owned(),
@@ -181,8 +184,9 @@ impl SystemFacts {
 }
 
 /// The text of the kernel's command line, empty if it cannot be read.
-pub(crate) fn kernel_command_line(places: &Places) -> String {
-    fs::read(places.proc.join("cmdline")).map(|bytes| text(&bytes)).unwrap_or_default()
+#[must_use]
+pub fn kernel_command_line(places: &Places) -> Vec<u8> {
+    fs::read(places.proc.join("cmdline")).unwrap_or_default()
 }
 
 /// The word in brackets: `none [integrity] confidentiality`.

@@ -2,9 +2,9 @@
 
 use rustix::io::Errno;
 
-use super::facts::{FileFacts, SystemFacts};
+use crate::facts::{FileFacts, SystemFacts};
 
-pub(crate) fn hint(file: &FileFacts, system: &SystemFacts) -> Option<String> {
+pub(super) fn hint(file: &FileFacts, system: &SystemFacts) -> Option<String> {
     if file.errno != Errno::NOEXEC.raw_os_error() {
         return None;
     }

@@ -2,9 +2,9 @@
 
 use rustix::io::Errno;
 
-use super::facts::{FileFacts, SystemFacts};
+use crate::facts::{FileFacts, SystemFacts};
 
-pub(crate) fn hint(file: &FileFacts, system: &SystemFacts) -> Option<String> {
+pub(super) fn hint(file: &FileFacts, system: &SystemFacts) -> Option<String> {
     let errno = Errno::from_raw_os_error(file.errno);
     let is_signed = file.is_signed?;
     let reason = match &system.lockdown {

@@ -4,12 +4,14 @@ use moddb::config::Blacklist;
 use modfile::ModuleName;
 
 /// An alias means a blacklisted module, so nothing is loaded.
-pub(crate) fn kept_out(module: &ModuleName, line: &Blacklist) -> String {
+#[must_use]
+pub fn kept_out(module: &ModuleName, line: &Blacklist) -> String {
     format!("{} blacklists {module}, so an alias does not load it; its name does", line.origin)
 }
 
 /// A blacklisted module is loaded all the same: it was named, or another one depends on it.
-pub(crate) fn loaded_anyway(module: &ModuleName, line: &Blacklist, is_target: bool) -> String {
+#[must_use]
+pub fn loaded_anyway(module: &ModuleName, line: &Blacklist, is_target: bool) -> String {
     let why = if is_target { "it was named" } else { "another module depends on it" };
     format!("{module} is loaded although {} blacklists it: {why}", line.origin)
 }
