@@ -53,7 +53,7 @@ impl<'a> Command<'a> {
     }
 
     /// The remove command of a module, from its line as configured.
-    // compat: the marker stands for nothing when a module goes (case modprobe/remove-command).
+    // compat: the marker stands for nothing when a module goes (case modprobe/remove-command-marker).
     #[must_use]
     pub fn remove(module: &'a ModuleName, line: &[u8]) -> Self {
         Self { verb: Verb::Remove, module, line: substitute(line, b"") }
@@ -63,7 +63,8 @@ impl<'a> Command<'a> {
     ///
     /// # Errors
     /// It was not started, or ended with another status than 0. The observer has seen it.
-    // compat: a command that was killed by a signal counts as one that succeeded.
+    // compat: a command that was killed by a signal counts as one that succeeded (cases modprobe/install-run-killed,
+    // modprobe/remove-command-killed).
     pub fn run(
         &self,
         kernel: &mut dyn KernelOps,

@@ -64,7 +64,7 @@ pub struct CommandEnvironment {
 impl CommandEnvironment {
     /// The environment for commands of a run in this environment. `options` are those of the run that a modprobe
     /// within a command is to have as well, each with its value; they are put behind those of the variable.
-    // compat: those that came from the variable are handed on twice.
+    // compat: those that came from the variable are handed on twice (case modprobe/variable-handed-on-twice).
     #[must_use]
     pub fn new<'a>(
         environment: &Environment,

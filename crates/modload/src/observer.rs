@@ -1,4 +1,4 @@
-//! What happens while plans are carried out, told to whoever had them carried out.
+//! What happens while plans are carried out, reported as data to whoever had them carried out.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ use crate::plan::Step;
 /// Something that is about to happen, or has happened.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// This step of a load comes now. It comes before the deed, and in a rehearsal, too.
+    /// This step of a load begins. Reported before anything is done, and in a rehearsal, too.
     Step(&'a Step),
     /// A module was to be loaded that is only a name.
     NoFile(&'a ModuleName),
@@ -28,7 +28,7 @@ pub enum Event<'a> {
         /// Why.
         error: &'a InsertError,
     },
-    /// This module is unloaded now. It comes once, before the deed, also if several attempts are made.
+    /// The unloading of this module begins. Reported once, however many attempts follow.
     Removing(&'a ModuleName),
     /// The kernel did not unload a module.
     NotRemoved {
@@ -37,7 +37,7 @@ pub enum Event<'a> {
         /// Why.
         error: &'a io::Error,
     },
-    /// This command is run now. What was printed so far should be written first: the command may print, too.
+    /// This command is about to run. What was printed so far should be written first: the command may print, too.
     Command(&'a Command<'a>),
     /// A command failed.
     CommandFailed {
@@ -57,7 +57,7 @@ pub enum Event<'a> {
     Setting {
         /// The module.
         module: &'a ModuleName,
-        /// What is worth telling.
+        /// What is worth reporting.
         notice: &'a Notice,
     },
     /// Something in modutils.d does not count.

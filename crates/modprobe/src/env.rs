@@ -1,4 +1,4 @@
-//! What the environment says to modprobe, and what a modprobe within a command is to be told.
+//! What the environment says to modprobe, and which options a modprobe within a command gets.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -45,7 +45,7 @@ fn split(text: &OsStr) -> Vec<OsString> {
 }
 
 /// The options that are handed on to a modprobe within a command.
-// compat: of kmod's options only these four are.
+// compat: of kmod's options only these four are (case modprobe/variable-handed-on-all).
 pub(crate) fn handed_on(parsed: &Parsed) -> Vec<(&'static str, Option<OsString>)> {
     let handed_on = parsed.events.iter().filter_map(|event| {
         let letter = match event.id.as_str() {

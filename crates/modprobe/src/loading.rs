@@ -78,7 +78,7 @@ fn load(
         return Ok(());
     }
     // compat: dependencies and softdeps are never looked up in the blacklist, and a module named directly only
-    // with -b.
+    // with -b (cases modprobe/blacklist-dependency, modprobe/blacklist-softdep, modprobe/blacklist-name).
     if (entry.alias.is_some() || request.use_blacklist)
         && let Some(line) = run.db.config().blacklisted(entry.name.as_bytes())
     {

@@ -51,7 +51,8 @@ impl Observer for Teller<'_> {
             }
             Event::Removing(module) => self.show(&show::removal(module)),
             Event::Command(command) => {
-                // compat: unlike an install command it is shown with the marker gone.
+                // compat: unlike an install command it is shown with the marker gone (case
+                // modprobe/remove-command-marker).
                 if command.verb == Verb::Remove {
                     self.show(&show::remove_command(&command.line));
                 }

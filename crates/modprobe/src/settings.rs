@@ -85,7 +85,7 @@ pub(crate) fn show(run: &Run<'_>, names: &[OsString], kernel: &dyn KernelOps) ->
     Ok(exit)
 }
 
-/// The named modules, or if none is named `otherwise`; `None`, and told, if those are not known.
+/// The named modules, or if none is named `otherwise`; `None`, and reported, if those are not known.
 fn chosen(
     names: &[OsString],
     reporter: &Reporter,

@@ -62,7 +62,7 @@ pub fn run_in<K: KernelOps>(session: &Session, system: System<'_, K>) -> anyhow:
     let request = match Request::new(&parsed, caller, environment.request.as_deref(), current_dir) {
         Ok(request) => request,
         Err(problem) => {
-            // compat: the command line is judged before -q counts.
+            // compat: the command line is judged before -q counts (case modprobe/option-operand-missing-quiet).
             session.reporter.insist(Severity::Error, messages::problem(&problem));
             return Ok(Exit::Failure);
         }

@@ -100,7 +100,7 @@ impl Execution<'_> {
         matches!(self.kernel.state(module), Ok(ModuleState::Absent))
     }
 
-    /// Lets the observer see why a module stays, and decide whether that ends it.
+    /// Reports to the observer why a module stays; it decides whether the rest of the plan is tried.
     fn refuse(&self, module: &ModuleName, refusal: Refusal) -> Result<Outcome, Stopped> {
         match self.observer.refused(module, refusal) {
             ControlFlow::Continue(()) => Ok(Outcome::Stays),
@@ -160,7 +160,8 @@ impl Execution<'_> {
     /// Unloads the dependencies that nothing uses any more, as long as one goes: each one gone may be the last
     /// user of another. In the order of loading first, because that is the order in which kmod, with its single
     /// pass, unloads those that it does.
-    // compat: neither softdeps nor remove commands count here, and a failure is seen and otherwise ignored.
+    // compat: neither softdeps nor remove commands count here, and a failure is reported and otherwise ignored (case
+    // modprobe/remove-command-of-dependency).
     fn remove_unused(&mut self, dependencies: &[ModuleName], manner: Manner) {
         let mut left: Vec<&ModuleName> = dependencies.iter().collect();
         loop {

@@ -2,7 +2,8 @@
 //!
 //! Dependencies come in the order of `modules.dep`, each with its softdeps around it, then the wanted module
 //! with its own. A mark on each visited module ends loops of softdeps.
-// compat: a dependency is not marked, so one that is also somebody's softdep stands in the plan twice.
+// compat: a dependency is not marked, so one that is also somebody's softdep stands in the plan twice (case
+// modprobe/softdep-on-dependency).
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -137,7 +138,7 @@ impl Planner<'_> {
         for entry in &pre {
             self.visit(entry, depth + 1);
         }
-        // compat: softdeps and an install command exclude each other.
+        // compat: softdeps and an install command exclude each other (case modprobe/install-softdep).
         let commands = if pre.is_empty() && post.is_empty() { Commands::Honoured } else { Commands::Ignored };
         self.append(module, commands);
         for entry in &post {
@@ -145,7 +146,8 @@ impl Planner<'_> {
         }
     }
 
-    // compat: if one file is missing, all dependencies are left out and the module is tried without.
+    // compat: if one file is missing, all dependencies are left out and the module is tried without (case
+    // modprobe/dependency-file-missing).
     fn usable_dependencies<'e>(&mut self, entry: &'e ModuleEntry) -> &'e [Dependency] {
         match depend::check(&entry.dependencies) {
             Ok(()) => &entry.dependencies,
@@ -190,7 +192,7 @@ impl Planner<'_> {
         }
     }
 
-    // compat: a space stays behind the configuration's parameters when none follow.
+    // compat: a space stays behind the configuration's parameters when none follow (case modprobe/options-one).
     fn params(&self, module: &Module<'_>, is_target: bool) -> Vec<u8> {
         let mut params = self.db.config().options_for(module.name.as_bytes(), module.alias);
         if !params.is_empty() {

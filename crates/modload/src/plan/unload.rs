@@ -38,7 +38,7 @@ pub enum Came {
     Along,
 }
 
-/// Gives the modules that use a module.
+/// Returns the modules that use a module.
 pub type HoldersOf<'a> = &'a dyn Fn(&ModuleName) -> Vec<ModuleName>;
 
 /// What is asked of an unloading.
@@ -125,7 +125,7 @@ impl Planner<'_> {
         entries.iter().rev().filter_map(|entry| self.along(entry, false)).collect()
     }
 
-    // compat: the last one listed goes first.
+    // compat: the last one listed goes first (case modprobe/remove-holders).
     fn holders(&mut self, names: Vec<ModuleName>) -> Vec<UnloadPlan> {
         let found = names.into_iter().rev().map(|name| named(self.db, name));
         found.collect::<Vec<_>>().iter().filter_map(|entry| self.along(entry, true)).collect()
