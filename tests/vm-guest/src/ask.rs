@@ -19,7 +19,7 @@ use crate::world::WORK;
 pub mod family {
     /// CAN, a module here.
     pub const CAN: u16 = 29;
-    /// IEEE 802.15.4, a module that the images leave out.
+    /// MPLS, a module that most images leave out.
     pub const ABSENT: u16 = 28;
 }
 

@@ -10,6 +10,15 @@ use rustix::net::{
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
+const NEW_ROUTE: u16 = 24;
+const MAIN_TABLE: u8 = 254;
+const BOOT_PROTOCOL: u8 = 3;
+const LINK_SCOPE: u8 = 253;
+const UNICAST: u8 = 1;
+const ROUTE_DESTINATION: u16 = 1;
+const ROUTE_INTERFACE: u16 = 4;
+const ROUTE_METRICS: u16 = 8;
+const METRIC_CONGESTION_CONTROL: u16 = 16;
 const ERROR: u16 = 2;
 const GENERIC_CONTROL: u16 = 16;
 const GET_FAMILY: u8 = 3;
@@ -64,6 +73,20 @@ pub fn delete(name: &str) -> io::Result<()> {
 /// What the kernel answers.
 pub fn up(index: u32) -> io::Result<()> {
     tell(NEW_LINK, 0, &link(index, UP, UP, &[]))
+}
+
+/// Adds a route to 10.9.0.0/16 through an interface, whose connections use a congestion control: `tcp_NAME`.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn add_route_with_congestion_control(index: u32, name: &str) -> io::Result<()> {
+    // Family, length of the destination, no source, no type of service; table, protocol, scope and type of the route.
+    let mut body = vec![2, 16, 0, 0, MAIN_TABLE, BOOT_PROTOCOL, LINK_SCOPE, UNICAST];
+    body.extend(0_u32.to_ne_bytes());
+    body.extend(attribute(ROUTE_DESTINATION, &[10, 9, 0, 0]));
+    body.extend(attribute(ROUTE_INTERFACE, &index.to_ne_bytes()));
+    body.extend(nested(ROUTE_METRICS, &attribute(METRIC_CONGESTION_CONTROL, &terminated(name))));
+    tell(NEW_ROUTE, CREATE, &body)
 }
 
 /// Makes an interface a port of another one, such as a bridge.

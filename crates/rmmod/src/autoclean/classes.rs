@@ -1,60 +1,131 @@
 //! Which modules have use counts that say whether they serve anyone.
 //!
 //! A use count of 0 proves nothing for most modules: a bridge with ports, a bond, a compressed swap disk in use
-//! all show 0. It proves something for file systems, socket families, algorithms and the like, where every user
-//! takes a reference. Which kind a module is of is told by the aliases through which the kernel asks for it: all
-//! that it has, since one module may be of several kinds.
+//! all show 0. It proves something where everything that would be lost holds a reference: not only users, but
+//! whatever an administrator configured. Which kind a module is of is told by the aliases through which the kernel
+//! asks for it: all that it has, since one module may be of several kinds.
 //!
-//! The list is short on purpose: a class that is missing in it only means that its modules stay. Protocols of a
-//! family that are asked for on their own, such as `can-proto-1`, are left to the administrator, who may add them.
+//! [`CLASSES`] is the answer, class by class, to the question "what configuration of it holds no count?"; rmmod(8)
+//! has the same table. A class that is missing only means that its modules stay until an `autoclean` line names
+//! them. Values of parameters and sysctls hold a count nowhere: for these there are `persist` lines.
 //!
 //! This module is a table and a pure question; it reads nothing.
 
 use modfile::name::normalize_alias;
 use modstate::config::Config;
 
-/// Beginnings of aliases whose modules count their users, in normalised form (`-` is `_`).
-const TRUSTED: [&str; 21] = [
-    "fs_",
-    "net_pf_",
-    "crypto_",
-    "algif_",
-    "tcp_",
-    "binfmt_",
-    "nls_",
-    "xt_",
-    "ipt_",
-    "ip6t_",
-    "sch_",
-    "cls_",
-    "act_",
-    // The same three as kernels ask since 6.8.
-    "net_sch_",
-    "net_cls_",
-    "net_act_",
-    "ip_set_",
-    "dm_",
-    "md_level_",
-    "md_personality_",
-    "md_raid",
+/// Aliases, in normalised form (`-` is `_`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aliases {
+    /// All that begin so and go on.
+    Beginning(&'static str),
+    /// These.
+    Whole(&'static [&'static str]),
+    /// The protocol families with these numbers, and their protocols.
+    Families(&'static [u32]),
+    /// The protocols of the families with these numbers, not the families.
+    Protocols(&'static [u32]),
+}
+
+/// A kind of modules whose use counts mean something.
+struct Class {
+    aliases: Aliases,
+    /// What holds a count: all that there is to lose.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever reads the table, and its test"))]
+    counted: &'static str,
+}
+
+const fn class(aliases: Aliases, counted: &'static str) -> Class {
+    Class { aliases, counted }
+}
+
+/// Classes whose use counts cover users and configuration alike.
+const CLASSES: [Class; 26] = {
+    use Aliases::{Beginning, Families, Protocols, Whole};
+    [
+        class(Beginning("fs_"), "mounts"),
+        // af_key, af_packet, pppox, llc2, can, ieee802154_socket, af_alg, vsock, kcm. Of af_key's associations the
+        // kernel keeps track elsewhere; of l2tp's tunnels l2tp_core, which l2tp_netlink holds.
+        class(Families(&[15, 17, 24, 26, 29, 36, 38, 40, 41]), "sockets"),
+        // sctp, dccp, udplite, l2tp_ip, mptcp_diag. The families themselves have addresses and routes.
+        class(Protocols(&[2, 10]), "sockets"),
+        class(Beginning("can_proto_"), "sockets"),
+        // An association of IPsec, a TLS socket, a key of a wireless network, an encrypted disk: each has a transform, which holds
+        // the algorithm. Priorities set by crypto_user are another matter: see CONFIGURED_BY.
+        class(Beginning("crypto_"), "transforms"),
+        class(Beginning("algif_"), "sockets"),
+        class(Beginning("binfmt_"), "processes"),
+        // One that a mount takes by default is held by the mount.
+        class(Beginning("nls_"), "mounts"),
+        class(Beginning("xt_"), "rules"),
+        class(Beginning("ipt_"), "rules"),
+        class(Beginning("ip6t_"), "rules"),
+        // Shared actions without a filter hold their count as well. A default for new interfaces is evidence.
+        class(Beginning("sch_"), "queueing disciplines"),
+        class(Beginning("cls_"), "filters"),
+        class(Beginning("act_"), "actions"),
+        // The same three as kernels ask since 6.8.
+        class(Beginning("net_sch_"), "queueing disciplines"),
+        class(Beginning("net_cls_"), "filters"),
+        class(Beginning("net_act_"), "actions"),
+        class(Beginning("ip_set_"), "sets"),
+        // Tables of suspended devices and tables not yet active hold their targets as well.
+        class(Beginning("dm_"), "tables"),
+        class(Beginning("md_level_"), "arrays"),
+        class(Beginning("md_personality_"), "arrays"),
+        class(Beginning("md_raid"), "arrays"),
+        // Personalities without a number.
+        class(Whole(&["md_linear", "md_multipath", "md_faulty"]), "arrays"),
+        class(Whole(&["char_major_10_229", "devname:fuse"]), "open files"),
+        class(Whole(&["char_major_10_203", "devname:cuse"]), "open files"),
+        class(Whole(&["char_major_10_235", "devname:autofs"]), "open files"),
+    ]
+};
+
+/// Aliases that look like those of a trusted class, and what of theirs holds no count. They are written down because
+/// it is tempting to trust them.
+const NOT_TRUSTED: [(Aliases, &str); 2] = [
+    (Aliases::Whole(&["fs_afs"]), "cells"),
+    // ax25, appletalk, netrom, ipv6, x25, rose, netlink, rds, mpls, tipc, bluetooth, rxrpc, phonet, smc.
+    (
+        Aliases::Families(&[3, 5, 6, 9, 11, 16, 21, 28, 30, 31, 33, 35, 43]),
+        "addresses, routes, keys, bearers, adapters",
+    ),
 ];
 
-/// Whole aliases of the same classes: md personalities without a number.
-const TRUSTED_WHOLE: [&str; 3] = ["md_linear", "md_multipath", "md_faulty"];
+/// Modules through which the modules of a class are configured without a count: while one is loaded, none of the
+/// class goes.
+const CONFIGURED_BY: [(&str, &str); 1] = [("crypto_", "crypto_user")];
 
-/// Character devices whose owner is counted while a node is open, and which keep nothing when it is closed.
-const TRUSTED_DEVICES: [&str; 6] = [
-    "char_major_10_229",
-    "devname:fuse",
-    "char_major_10_203",
-    "devname:cuse",
-    "char_major_10_235",
-    "devname:autofs",
-];
+impl Aliases {
+    fn has(self, alias: &[u8]) -> bool {
+        match self {
+            Self::Beginning(beginning) => {
+                alias.len() > beginning.len() && alias.starts_with(beginning.as_bytes())
+            }
+            Self::Whole(whole) => whole.iter().any(|name| alias == name.as_bytes()),
+            Self::Families(numbers) => family(alias).is_some_and(|(number, _)| numbers.contains(&number)),
+            Self::Protocols(numbers) => family(alias)
+                .is_some_and(|(number, rest)| numbers.contains(&number) && rest.starts_with(b"_proto_")),
+        }
+    }
+}
 
-/// Aliases that are also beginnings of trusted ones but mean something else: netlink families serve whoever
-/// once configured something through them, and nobody counts that.
-const NOT_TRUSTED: [&str; 1] = ["net_pf_16"];
+/// The number in `net_pf_29` or `net_pf_29_...`, and what follows.
+fn family(alias: &[u8]) -> Option<(u32, &[u8])> {
+    let text = alias.strip_prefix(b"net_pf_")?;
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = text.split_at(digits);
+    let number = std::str::from_utf8(number).ok()?.parse().ok()?;
+    (rest.is_empty() || rest.starts_with(b"_")).then_some((number, rest))
+}
+
+/// A module that has to go first, because it may have configured modules of this alias's class.
+pub(crate) fn configured_by(alias: &[u8]) -> Option<&'static str> {
+    let alias = normalize_alias(alias).ok()?;
+    let of_class = |(class, _): &&(&str, &str)| alias.starts_with(class.as_bytes());
+    CONFIGURED_BY.iter().find(of_class).map(|(_, by)| *by)
+}
 
 /// Classes of which modules carry each name a second time without the beginning.
 const ALSO_PLAIN: [&str; 2] = ["crypto_", "fs_"];
@@ -80,17 +151,10 @@ pub(crate) fn is_trusted(alias: &[u8], config: &Config) -> bool {
     if config.trusts(&alias) {
         return true;
     }
-    if NOT_TRUSTED.iter().any(|class| is_of_family(&alias, class)) {
+    if NOT_TRUSTED.iter().any(|(aliases, _)| aliases.has(&alias)) {
         return false;
     }
-    let begins = |class: &&str| alias.len() > class.len() && alias.starts_with(class.as_bytes());
-    TRUSTED.iter().any(begins)
-        || TRUSTED_WHOLE.iter().chain(&TRUSTED_DEVICES).any(|whole| alias == whole.as_bytes())
-}
-
-/// `net_pf_16` and `net_pf_16_...`, but not `net_pf_160`.
-fn is_of_family(alias: &[u8], class: &str) -> bool {
-    alias.strip_prefix(class.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"_"))
+    CLASSES.iter().any(|class| class.aliases.has(&alias))
 }
 
 #[cfg(test)]
@@ -115,7 +179,7 @@ mod tests {
                 &["xxhash64", "crypto-xxhash64", "xxhash64-generic", "crypto-xxhash64-generic"],
             ),
             ("fs-ext3", &["fs-ext3", "ext3", "fs-ext2", "fs-ext4"]),
-            ("tcp_bbr", &["tcp_bbr"]),
+            ("can-proto-1", &["can-proto-1"]),
             ("md-level-5", &["md-personality-4", "md-raid5", "md-level-5", "md-linear"]),
             ("fs-fuse", &["fs-fuse", "fs-fuseblk", "fs-fusectl", "char-major-10-229", "devname:fuse"]),
             ("net-sch-fq", &["net-sch-fq"]),
@@ -134,6 +198,12 @@ mod tests {
             ),
             ("net-pf-16-proto-16-family-wireguard", &[], "net-pf-16-proto-16-family-wireguard"),
             ("net-pf-16", &[], "net-pf-16"),
+            // A route may have chosen it, and nobody counts that.
+            ("tcp_htcp", &["tcp_htcp"], "tcp_htcp"),
+            ("net-pf-28", &["net-pf-28"], "net-pf-28"),
+            ("net-pf-33", &["net-pf-33"], "net-pf-33"),
+            ("fs-afs", &["fs-afs"], "fs-afs"),
+            ("net-pf-10", &["net-pf-10"], "net-pf-10"),
             ("net-pf-29", &["net-pf-29", "rtnl-link-can"], "rtnl-link-can"),
             (
                 "crypto-aes",
@@ -156,8 +226,70 @@ mod tests {
     }
 
     #[test]
-    fn a_family_whose_number_only_begins_like_netlinks_is_trusted() {
-        assert_eq!(first_untrusted("net-pf-160", &[]), None);
+    fn no_other_family_is_trusted_than_those_whose_sockets_are_all_they_have() {
+        let trusted: Vec<u32> =
+            (0..100).filter(|number| first_untrusted(&format!("net-pf-{number}"), &[]).is_none()).collect();
+        assert_eq!(trusted, [15, 17, 24, 26, 29, 36, 38, 40, 41]);
+        let protocols: Vec<u32> = (0..100)
+            .filter(|number| first_untrusted(&format!("net-pf-{number}-proto-7"), &[]).is_none())
+            .collect();
+        assert_eq!(protocols, [2, 10, 15, 17, 24, 26, 29, 36, 38, 40, 41]);
+        for alias in ["net-pf-290", "net-pf-", "net-pf-29x", "net-pf-29999999999999999999"] {
+            assert_eq!(first_untrusted(alias, &[]).as_deref(), Some(alias));
+        }
+    }
+
+    #[test]
+    fn what_looks_trusted_and_is_not_would_be_without_its_line() {
+        let (afs, families) = (NOT_TRUSTED[0].0, NOT_TRUSTED[1].0);
+        assert!(CLASSES.iter().any(|class| class.aliases.has(b"fs_afs")) && afs.has(b"fs_afs"));
+        let Aliases::Families(numbers) = families else { panic!("{families:?}") };
+        assert!(CLASSES.iter().all(|class| match class.aliases {
+            Aliases::Families(trusted) => trusted.iter().all(|number| !numbers.contains(number)),
+            _ => true,
+        }));
+    }
+
+    #[test]
+    fn the_manual_page_has_the_same_table() {
+        let page = include_str!("../../../../man/rmmod.8").replace("\\-", "-");
+        let (_, table) = page.split_once("what holds a count, and the aliases:\n").unwrap();
+        let (table, _) = table.split_once(".P\n").unwrap();
+        let mut rows: Vec<(String, String)> = Vec::new();
+        for row in table.split(".TP 22n\n").skip(1) {
+            let (counted, aliases) = row.split_once('\n').unwrap();
+            let aliases = aliases.split([',', '\n']).map(str::trim).filter(|alias| !alias.is_empty());
+            rows.extend(aliases.map(|alias| (counted.to_owned(), alias.to_owned())));
+        }
+        rows.sort();
+        let mut expected = Vec::new();
+        for Class { aliases, counted } in &CLASSES {
+            let names: Vec<String> = match aliases {
+                Aliases::Beginning(beginning) => vec![format!("{}*", page_name(beginning))],
+                Aliases::Whole(names) => names.iter().map(|name| page_name(name)).collect(),
+                Aliases::Families(numbers) => {
+                    numbers.iter().map(|number| format!("net-pf-{number}")).collect()
+                }
+                Aliases::Protocols(numbers) => {
+                    numbers.iter().map(|number| format!("net-pf-{number}-proto-*")).collect()
+                }
+            };
+            expected.extend(names.into_iter().map(|name| ((*counted).to_owned(), name)));
+        }
+        expected.sort();
+        assert_eq!(rows, expected);
+    }
+
+    /// As the kernel or the modules spell it; only these have underscores of their own.
+    fn page_name(alias: &str) -> String {
+        let own = ["nls_", "xt_", "ipt_", "ip6t_", "ip_set_", "sch_", "cls_", "act_"];
+        if own.iter().any(|own| alias.starts_with(own)) { alias.to_owned() } else { alias.replace('_', "-") }
+    }
+
+    #[test]
+    fn algorithms_are_configured_by_one_module() {
+        assert_eq!(configured_by(b"crypto-aes"), Some("crypto_user"));
+        assert_eq!(configured_by(b"fs-xfs"), None);
     }
 
     #[test]

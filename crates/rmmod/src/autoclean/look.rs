@@ -26,6 +26,7 @@ pub(crate) struct Moment<'a> {
     places: &'a Places,
     db: &'a ModuleDb,
     kinds: &'a [Kind],
+    loaded: &'a List,
     wishes: Wishes<'a>,
     sources: Sources,
 }
@@ -38,11 +39,13 @@ impl<'a> Moment<'a> {
         memory: &'a Memory,
         db: &'a ModuleDb,
         kinds: &'a [Kind],
+        loaded: &'a List,
     ) -> Self {
         Self {
             places,
             db,
             kinds,
+            loaded,
             wishes: Wishes::new(places, config, memory),
             sources: Sources::new(&places.shared.sys, &places.shared.proc),
         }
@@ -81,6 +84,10 @@ impl Facts for Look<'_> {
 
     fn mark(&self) -> Option<&Mark> {
         self.mark.as_ref()
+    }
+
+    fn is_loaded(&self, module: &ModuleName) -> bool {
+        self.moment.loaded.standing(module).is_some()
     }
 
     fn wanted(&self) -> Option<Wanted> {

@@ -60,7 +60,7 @@ impl Pass<'_> {
         let names = &self.request.names;
         let mut present = sorted.present;
         present.retain(|recorded| names.is_empty() || names.contains(&recorded.module));
-        let moment = self.moment();
+        let moment = self.moment(loaded);
         let judge = |recorded: Recorded| {
             let fate = Fate::Found(self.judge(&recorded, loaded, &moment, &mut marks));
             Judged { recorded, fate }
@@ -74,14 +74,14 @@ impl Pass<'_> {
         // Before anything is removed, so that signs of use hold even if this process is killed.
         self.note(&before, &marks);
         let noted = marks.clone();
-        let exit = self.remove_all(&mut judged, &mut marks, kernel);
+        let exit = self.remove_all(&mut judged, loaded, &mut marks, kernel);
         self.note(&noted, &marks);
         (lines(judged), exit)
     }
 
     /// A new look at the system.
-    fn moment(&self) -> Moment<'_> {
-        Moment::new(self.places, self.config, self.memory, &self.db, self.evidence)
+    fn moment<'b>(&'b self, loaded: &'b List) -> Moment<'b> {
+        Moment::new(self.places, self.config, self.memory, &self.db, self.evidence, loaded)
     }
 
     /// What becomes of a module, which is noted for the next pass.
@@ -115,14 +115,20 @@ impl Pass<'_> {
     }
 
     /// Unloads what is to go, each after another look at it, and marks what becomes idle thereby.
-    fn remove_all(&self, judged: &mut [Judged], marks: &mut Marks, kernel: &mut dyn KernelOps) -> Exit {
+    fn remove_all(
+        &self,
+        judged: &mut [Judged],
+        loaded: &List,
+        marks: &mut Marks,
+        kernel: &mut dyn KernelOps,
+    ) -> Exit {
         let mut commands = None;
         let mut exit = Exit::Success;
         let mut removed = false;
         for Judged { recorded, fate } in judged.iter_mut() {
             let Fate::Found(Verdict::Goes { .. }) = fate else { continue };
             let commands = commands.get_or_insert_with(|| self.commands());
-            *fate = match self.changed_its_mind(recorded, kernel) {
+            *fate = match self.changed_its_mind(recorded, loaded, kernel) {
                 Some(reason) => Fate::Found(Verdict::Stays(reason)),
                 None => match removal::remove(self, recorded, commands, kernel) {
                     Removal::Done => Fate::Removed,
@@ -147,11 +153,11 @@ impl Pass<'_> {
     }
 
     /// Looks at everything again, asking the kernel about this module alone; the reason why it stays after all.
-    fn changed_its_mind(&self, recorded: &Recorded, kernel: &dyn KernelOps) -> Option<Reason> {
+    fn changed_its_mind(&self, recorded: &Recorded, loaded: &List, kernel: &dyn KernelOps) -> Option<Reason> {
         let Recorded { module, record } = recorded;
         let standing = standing_now(self.places, module, &record.identity, kernel);
         // Without the mark: its file is read again.
-        policy::reason_to_stay(&self.moment().look(module, record, standing, None), self.config)
+        policy::reason_to_stay(&self.moment(loaded).look(module, record, standing, None), self.config)
     }
 
     /// The remove commands of modprobe.d.
@@ -167,7 +173,7 @@ impl Pass<'_> {
     /// Marks what has become idle because something that used it went. It does not go in this pass.
     fn look_again(&self, judged: &mut [Judged], marks: &mut Marks) {
         let Ok(loaded) = List::read(self.places) else { return };
-        let moment = self.moment();
+        let moment = self.moment(&loaded);
         for Judged { recorded, fate } in judged {
             if matches!(fate, Fate::Found(Verdict::Stays(Reason::HeldBy(_) | Reason::Counted(_)))) {
                 *fate = Fate::Found(self.judge(recorded, &loaded, &moment, marks));

@@ -51,6 +51,8 @@ pub(crate) trait Facts {
     fn request(&self) -> &[u8];
     /// What an earlier pass noted of this load.
     fn mark(&self) -> Option<&Mark>;
+    /// Whether another module is loaded.
+    fn is_loaded(&self, module: &ModuleName) -> bool;
     /// Who wants it, if somebody does.
     fn wanted(&self) -> Option<Wanted>;
     /// The aliases in its file and its request; `None` if the file does not say, or is another build's.
@@ -69,6 +71,8 @@ pub(crate) enum Reason {
     NotCounted,
     /// This alias is of no class whose use counts mean something.
     Untrusted(Vec<u8>),
+    /// This module is loaded, which may have configured it.
+    MayBeConfigured(&'static str),
     Wanted(Wanted),
     /// Its file, which says its aliases, cannot be read or is another build's.
     UnknownAliases,
@@ -103,13 +107,14 @@ type Rule = fn(&dyn Facts, &Config) -> Option<Reason>;
 
 /// All of them in the order in which they are asked and given: what the kernel's list says, what is known without
 /// reading, what takes a file to read, what takes a look at the system.
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     not_live,
     permanent,
     held,
     counted,
     untrusted_request,
     untrusted_before,
+    configured,
     wanted,
     unknown_aliases,
     untrusted_alias,
@@ -148,6 +153,11 @@ fn untrusted_before(facts: &dyn Facts, config: &Config) -> Option<Reason> {
         Some(Mark::Alias(alias)) if !is_named(alias, config) => untrusted(Some(alias)),
         _ => None,
     }
+}
+
+fn configured(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+    let by = classes::configured_by(facts.request())?;
+    facts.is_loaded(&by.into()).then_some(Reason::MayBeConfigured(by))
 }
 
 fn wanted(facts: &dyn Facts, _: &Config) -> Option<Reason> {
@@ -225,6 +235,7 @@ impl fmt::Display for Reason {
                 let alias = String::from_utf8_lossy(alias);
                 write!(formatter, "kept: use counts of {alias} prove nothing")
             }
+            Self::MayBeConfigured(by) => write!(formatter, "kept: {by} may have configured it"),
             Self::UnknownAliases => write!(formatter, "kept: its file does not tell what it is"),
             Self::Sign(sign) => sign.fmt(formatter),
             Self::CameIntoUse => write!(formatter, "in use: somebody came at the last moment"),
@@ -242,6 +253,7 @@ mod tests {
         standing: Option<Standing>,
         request: &'static str,
         mark: Option<Mark>,
+        loaded: &'static str,
         wanted: Option<Wanted>,
         aliases: Option<Vec<Vec<u8>>>,
         signs: Vec<Sign>,
@@ -258,6 +270,10 @@ mod tests {
 
         fn mark(&self) -> Option<&Mark> {
             self.mark.as_ref()
+        }
+
+        fn is_loaded(&self, module: &ModuleName) -> bool {
+            module == &self.loaded.into()
         }
 
         fn wanted(&self) -> Option<Wanted> {
@@ -283,6 +299,7 @@ mod tests {
             }),
             request: "fs-m",
             mark: None,
+            loaded: "",
             wanted: None,
             aliases: Some(vec![b"fs-m".to_vec()]),
             signs: Vec::new(),
@@ -307,6 +324,12 @@ mod tests {
             (
                 |known| known.mark = Some(Mark::Alias(b"pci:v1".to_vec())),
                 Reason::Untrusted(b"pci:v1".to_vec()),
+            ),
+            (
+                |known| {
+                    (known.request, known.loaded) = ("crypto-m", "crypto_user");
+                },
+                Reason::MayBeConfigured("crypto_user"),
             ),
             (|known| known.wanted = Some(Wanted::Kept), Reason::Wanted(Wanted::Kept)),
             (|known| known.aliases = None, Reason::UnknownAliases),

@@ -44,6 +44,8 @@ pub(super) fn algorithm(world: &mut World) -> Result<()> {
 
 pub(super) fn congestion_control(world: &mut World) -> Result<()> {
     drop(on_demand(|| ask::congestion_control("vegas"))?.context("the socket")?);
+    stays(world, &["tcp_vegas"])?;
+    configure("autoclean tcp_*\n")?;
     goes(world, &["tcp_vegas"])
 }
 
@@ -96,10 +98,7 @@ pub(super) fn classes(world: &mut World) -> Result<()> {
 }
 
 pub(super) fn protocol(world: &mut World) -> Result<()> {
-    drop(on_demand(|| ask::socket(ask::family::CAN, SocketType::RAW, 1))?.context("the socket")?);
-    stays(world, &["can", "can_raw"])?;
-    configure("autoclean can-proto-*\n")?;
-    let socket = ask::socket(ask::family::CAN, SocketType::RAW, 1)?;
+    let socket = on_demand(|| ask::socket(ask::family::CAN, SocketType::RAW, 1))?.context("the socket")?;
     stays(world, &["can", "can_raw"]).context("with an open socket")?;
     drop(socket);
     without_interval()?;

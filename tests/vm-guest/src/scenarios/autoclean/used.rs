@@ -5,9 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::mount::{UnmountFlags, unmount};
+use rustix::net::SocketType;
 
-use super::{goes, is_recorded, on_demand, on_demand_by_name, record_of, stays, stays_by_evidence};
+use super::{
+    configure, goes, is_recorded, on_demand, on_demand_by_name, record_of, stays, stays_by_evidence,
+};
 use crate::ask;
+use crate::netlink;
 use crate::program::{modprobe, rmmod};
 use crate::world::{PROC, WORK, World};
 
@@ -40,7 +44,28 @@ pub(super) fn open_socket(world: &mut World) -> Result<()> {
     goes(world, &["algif_hash", "rmd160"])
 }
 
+pub(super) fn route(world: &mut World) -> Result<()> {
+    // 1 is the number of the loopback interface.
+    netlink::up(1)?;
+    on_demand(|| netlink::add_route_with_congestion_control(1, "htcp"))?.context("the route")?;
+    stays(world, &["tcp_htcp"])
+}
+
+pub(super) fn families(world: &mut World) -> Result<()> {
+    for (family, module) in [(28, "mpls_router"), (35, "phonet")] {
+        // The first has no sockets at all: asking loads it.
+        let _ = on_demand(|| ask::socket(family, SocketType::DGRAM, 0))?;
+        stays(world, &[module])?;
+    }
+    let labels = Path::new(PROC).join("sys/net/mpls/platform_labels");
+    fs::write(&labels, "1000")?;
+    stays(world, &["mpls_router"])?;
+    ensure!(fs::read_to_string(labels)?.trim() == "1000");
+    Ok(())
+}
+
 pub(super) fn selected(world: &mut World) -> Result<()> {
+    configure("autoclean tcp_*\n")?;
     let socket = on_demand(|| ask::congestion_control("vegas"))?.context("the socket")?;
     stays(world, &["tcp_vegas"])?;
     drop(socket);
