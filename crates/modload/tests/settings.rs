@@ -241,7 +241,7 @@ fn a_value_that_is_refused_is_one_warning_and_the_module_is_loaded() {
     let (said, loaded) = system.insert(BY_HAND);
     assert_eq!(
         said,
-        "settings of top: /var/lib/modutils/settings/top: the kernel refused parameters/gone = 1: NotFound; correct the line, or remove it\n"
+        "settings of top: /var/lib/modutils/settings/top: the kernel refused parameters/gone: NotFound; correct the line, or remove it\n"
     );
     assert!(loaded.is_ok());
     assert_eq!(system.top("a"), "5");
