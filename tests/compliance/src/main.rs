@@ -12,6 +12,7 @@ mod lookups;
 mod neutral;
 mod observe;
 mod parallel;
+mod prefixes;
 mod random;
 mod render;
 mod snapshot;
@@ -101,6 +102,11 @@ fn compare_all(options: &Options) -> Result<bool> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(&options.tool);
     for (release, tally) in cases::run(&subjects, &directory, only, options.records)? {
         println!("cases against {release}: {tally}");
+        total.join(&tally);
+    }
+    if "prefixes".contains(only.as_str()) {
+        let tally = prefixes::compare(&subjects)?;
+        println!("prefixes: {tally}");
         total.join(&tally);
     }
     if options.tool == "depmod" {

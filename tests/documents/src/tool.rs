@@ -102,10 +102,44 @@ fn value(arg: &Arg) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use modcli::getopt::{Failure, Options, Order, parse};
+
     #[test]
     fn each_tool_has_its_own_definition() {
         for (name, definition) in suite::TOOLS.into_iter().zip(super::DEFINITIONS) {
             assert_eq!((definition.command)().get_name(), name);
+        }
+    }
+
+    #[test]
+    fn what_only_our_tools_have_is_an_option_and_counts_only_when_written_out() {
+        for definition in super::DEFINITIONS {
+            let command = (definition.command)();
+            let options = Options::of(&command, definition.added);
+            let names: Vec<String> = super::Tool::of("t", &command)
+                .options
+                .into_iter()
+                .flat_map(|option| option.spellings)
+                .collect();
+            let of_kmod = |beginning: &str| {
+                names
+                    .iter()
+                    .filter_map(|name| name.strip_prefix("--"))
+                    .any(|name| name.starts_with(beginning) && !definition.added.contains(&name))
+            };
+            for name in definition.added {
+                let spelling = format!("--{name}");
+                assert!(names.contains(&spelling), "{}: no option {spelling}", command.get_name());
+                for len in 1..name.len() {
+                    let beginning = &name[..len];
+                    let argv = ["t".into(), format!("--{beginning}").into(), "value".into()];
+                    let outcome = parse(&options, &argv, Order::Permuted);
+                    if !of_kmod(beginning) {
+                        let refusal = format!("t: unrecognized option '--{beginning}'");
+                        assert_eq!(outcome, Err(Failure::Sentence(refusal.into_bytes())));
+                    }
+                }
+            }
         }
     }
 }

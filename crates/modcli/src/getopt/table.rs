@@ -22,8 +22,8 @@ pub(super) enum Named<'command> {
 impl<'command> Options<'command> {
     /// The options that `command` defines.
     ///
-    /// `added` are long names that kmod does not have: a shortened name is looked for among kmod's first, so
-    /// that no abbreviation that works there becomes ambiguous here.
+    /// `added` are long names that kmod does not have. They count only when written out: every abbreviation keeps the
+    /// meaning that it has there, also where that is none, and another option of ours breaks no script.
     ///
     /// Several names of one `Arg` are one option (getopt: the same value), so a beginning of several of its
     /// names is not ambiguous. Options whose spelling matters to the tool are several `Arg`s.
@@ -40,16 +40,12 @@ impl<'command> Options<'command> {
         })
     }
 
-    /// The option of a long name or of the beginning of one. A full name beats all beginnings.
+    /// The option of a long name or of the beginning of one of kmod's. A full name beats all beginnings.
     pub(super) fn long(&self, name: &[u8]) -> Named<'command> {
         if let Some((arg, full)) = self.names().find(|(_, full)| full.as_bytes() == name) {
             return Named::One(arg, full);
         }
-        let begins = |full: &str| full.as_bytes().starts_with(name);
-        match self.among(|full| begins(full) && !self.added.contains(&full)) {
-            Named::Unknown => self.among(begins),
-            found => found,
-        }
+        self.among(|full| full.as_bytes().starts_with(name) && !self.added.contains(&full))
     }
 
     fn among(&self, fits: impl Fn(&str) -> bool) -> Named<'command> {
