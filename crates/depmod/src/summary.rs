@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use modcli::json;
 use moddb::build::catalog::Catalog;
 use moddb::build::symbols::SymbolTable;
 
@@ -76,22 +77,19 @@ impl Summary {
                 )
             }
             SummaryForm::Json => {
-                let seconds: serde_json::Map<_, _> = self
-                    .phases
-                    .iter()
-                    .map(|(name, time)| ((*name).to_owned(), time.as_secs_f64().into()))
-                    .collect();
-                let summary = serde_json::json!({
-                    "release": release,
-                    "modules": modules,
-                    "reused": reused,
-                    "read": read,
-                    "aliases": aliases,
-                    "symbols": symbols,
-                    "warnings": warnings,
-                    "errors": errors,
-                    "seconds": seconds,
-                });
+                let seconds: Vec<_> =
+                    self.phases.iter().map(|(name, time)| (*name, time.as_secs_f64().to_string())).collect();
+                let summary = json::object(&[
+                    ("release", json::string(release)),
+                    ("modules", modules.to_string()),
+                    ("reused", reused.to_string()),
+                    ("read", read.to_string()),
+                    ("aliases", aliases.to_string()),
+                    ("symbols", symbols.to_string()),
+                    ("warnings", warnings.to_string()),
+                    ("errors", errors.to_string()),
+                    ("seconds", json::object(&seconds)),
+                ]);
                 format!("{summary}\n")
             }
         }

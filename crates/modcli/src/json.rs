@@ -1,25 +1,26 @@
-//! JSON text (RFC 8259), as much of it as the answers of the tools need. One object per line of an array reads well
-//! and is easily taken apart.
+//! JSON (RFC 8259) as the tools print it: the one place that knows how names, and bytes that are no text, become JSON.
+//! One object per line of an array reads well and is easily taken apart.
+//!
+//! Strings are serde_json's. Control characters that JSON allows, from U+007F to U+009F, are escaped too: a terminal
+//! that shows the answer must not obey them.
 
 use std::fmt::Write;
 
-/// A string; what JSON does not allow in one is escaped.
+/// A string.
 #[must_use]
 pub fn string(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            control if (control as u32) < 0x20 => {
-                let _ = write!(quoted, "\\u{:04x}", control as u32);
-            }
-            other => quoted.push(other),
-        }
+    let quoted = serde_json::Value::from(text).to_string();
+    if !quoted.contains(char::is_control) {
+        return quoted;
     }
-    quoted.push('"');
-    quoted
+    quoted.chars().fold(String::new(), |mut text, character| {
+        if character.is_control() {
+            let _ = write!(text, "\\u{:04x}", u32::from(character));
+        } else {
+            text.push(character);
+        }
+        text
+    })
 }
 
 /// Bytes that are mostly text: a string, or if they are not UTF-8, which JSON cannot hold, an object whose only
@@ -74,6 +75,7 @@ mod tests {
     #[test]
     fn text_is_escaped_and_structure_kept() {
         assert_eq!(string("a\"\\\n\t\u{1}é"), "\"a\\\"\\\\\\n\\t\\u0001é\"");
+        assert_eq!(string("\u{7f}\u{9b}m"), "\"\\u007f\\u009bm\"");
         let object = object(&[("a", optional(None)), ("b", array([string("c")]))]);
         assert_eq!(object, "{\"a\":null,\"b\":[\"c\"]}");
         assert_eq!(lines(&[]), "[]\n");

@@ -1,5 +1,8 @@
 //! Tables for people: columns as wide as their widest cell, and nothing that moves a terminal's cursor.
 
+/// Columns are no wider than this, in characters; what does not fit pushes the rest of its line to the right.
+const WIDEST: usize = 60;
+
 /// Two spaces between columns.
 const GAP: &str = "  ";
 
@@ -9,7 +12,7 @@ pub fn lines<Row: AsRef<[String]>>(rows: &[Row]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for cells in rows.iter().map(AsRef::as_ref) {
         for (column, cell) in cells.iter().enumerate().take(cells.len().saturating_sub(1)) {
-            let width = cell.chars().count();
+            let width = cell.chars().count().min(WIDEST);
             match widths.get_mut(column) {
                 Some(widest) => *widest = width.max(*widest),
                 None => widths.push(width),
@@ -52,6 +55,9 @@ mod tests {
         let rows = rows.map(|row| row.into_iter().map(str::to_owned).collect::<Vec<_>>());
         assert_eq!(lines(&rows), "A     B  LAST\nlong     é is one character\nx     wide\n\n");
         assert_eq!(lines::<Vec<String>>(&[]), "");
+        let long = "x".repeat(WIDEST + 1);
+        let rows = [[long.clone(), "1".into()], ["y".into(), "2".into()]];
+        assert_eq!(lines(&rows), format!("{long}  1\n{:WIDEST$}  2\n", "y"));
     }
 
     #[test]

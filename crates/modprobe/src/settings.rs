@@ -1,9 +1,9 @@
 //! `--save-settings` and `--show-settings`: nothing is loaded or unloaded.
 
 use std::ffi::OsString;
-use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
+use modcli::table::plain;
 use modcli::{Ended, Exit, Reporter};
 use modfile::ModuleName;
 use modkernel::{KernelOps, ModuleState};
@@ -150,9 +150,6 @@ fn add(modules: &mut Vec<ModuleName>, name: ModuleName) {
     }
 }
 
-/// Columns are no wider than this, in characters; what does not fit pushes the rest of its line to the right.
-const WIDEST: usize = 60;
-
 /// A table with a heading; nothing if there is nothing to show.
 fn table(settings: &[(&ModuleName, Setting)]) -> String {
     if settings.is_empty() {
@@ -168,16 +165,7 @@ fn table(settings: &[(&ModuleName, Setting)]) -> String {
             value(setting.saved.as_deref()),
         ]
     }));
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.max().unwrap_or(0).min(WIDEST)
-    };
-    let (a, b, c, d) = (width(0), width(1), width(2), width(3));
-    let mut text = String::new();
-    for [module, key, now, at_load, saved] in &rows {
-        let _ = writeln!(text, "{module:a$}  {key:b$}  {now:c$}  {at_load:d$}  {saved}");
-    }
-    text
+    modcli::table::lines(&rows)
 }
 
 /// A value as a cell: `-` if there is none.
@@ -187,16 +175,6 @@ fn value(value: Option<&[u8]>) -> String {
         Some(b"") => "\"\"".to_owned(),
         Some(value) => plain(value),
     }
-}
-
-/// Text that cannot move the cursor of a terminal.
-fn plain(bytes: &[u8]) -> String {
-    let clean = |character: char| match character {
-        '\t' => ' ',
-        character if character.is_control() => '?',
-        character => character,
-    };
-    String::from_utf8_lossy(bytes).chars().map(clean).collect()
 }
 
 #[cfg(test)]

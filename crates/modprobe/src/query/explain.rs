@@ -3,12 +3,12 @@
 
 use std::fmt::Write;
 
+use modcli::json;
 use moddb::{FoundIn, ModuleDb, ModuleEntry};
 use modhint::causes::kernel_blacklist;
 use modkernel::{KernelOps, ModuleState};
 use modload::plan::{self, Action, LoadPlan, Role, Target};
 
-use crate::query::json;
 use crate::show;
 
 /// All that is known of one module that a name means.
@@ -194,8 +194,8 @@ pub(crate) fn as_json(explained: &[Explained]) -> String {
         json::object(&[
             ("module", json::string(&one.module)),
             ("found", json::string(one.found)),
-            ("alias", json::optional(one.alias.as_deref())),
-            ("file", json::optional(one.file.as_deref())),
+            ("alias", json::optional(one.alias.as_deref().map(json::string))),
+            ("file", json::optional(one.file.as_deref().map(json::string))),
             ("state", json::string(one.state)),
             ("plan", json::array(steps)),
             ("configuration", json::array(one.lines.iter().map(|line| json::string(line)))),

@@ -2,7 +2,6 @@
 
 mod config;
 mod explain;
-mod json;
 mod list;
 mod symbols;
 

@@ -1,7 +1,6 @@
 //! What a pass found, as lines for people or as JSON for programs.
 
-use std::fmt::Write;
-
+use modcli::{json, table};
 use modfile::ModuleName;
 use modstate::Role;
 
@@ -69,30 +68,16 @@ pub(crate) fn lines(lines: &[Line]) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let rows: Vec<[String; 3]> = lines
+    let heading = ["MODULE", "CAME IN BY", "STATE"].map(str::to_owned);
+    let rows = lines
         .iter()
-        .map(|line| {
-            let reason = plain(line.reason().as_bytes());
-            [plain(line.module.as_bytes()), plain(&line.request), reason]
-        })
-        .collect();
-    let width = |column: usize, heading: &str| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain([heading.len()]).max().unwrap_or(0)
-    };
-    let (first, second) = (width(0, "MODULE"), width(1, "CAME IN BY"));
-    let mut text = String::new();
-    let _ = writeln!(text, "{:first$}  {:second$}  STATE", "MODULE", "CAME IN BY");
-    for [module, request, reason] in &rows {
-        let _ = writeln!(text, "{module:first$}  {request:second$}  {reason}");
-    }
-    text
+        .map(|line| [line.module.as_bytes(), &line.request, line.reason().as_bytes()].map(table::plain));
+    table::lines(&[heading].into_iter().chain(rows).collect::<Vec<_>>())
 }
 
 /// An array with an object for each module, and a newline.
 pub(crate) fn json(lines: &[Line]) -> String {
-    let objects: Vec<_> = lines.iter().map(object).collect();
-    if objects.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", objects.join(",\n")) }
+    json::lines(&lines.iter().map(object).collect::<Vec<_>>())
 }
 
 fn object(line: &Line) -> String {
@@ -100,37 +85,14 @@ fn object(line: &Line) -> String {
         Role::Target => "target",
         Role::Dependency => "dependency",
     };
-    let idle = line.idle_seconds().map_or("null".to_owned(), |seconds| seconds.to_string());
-    format!(
-        "  {{\"module\": {}, \"request\": {}, \"role\": \"{role}\", \"state\": \"{}\", \"idle_seconds\": {idle}, \
-         \"reason\": {}}}",
-        string(line.module.as_bytes()),
-        string(&line.request),
-        line.state(),
-        string(line.reason().as_bytes()),
-    )
-}
-
-/// A JSON string (RFC 8259); bytes that are no UTF-8 are replaced.
-fn string(bytes: &[u8]) -> String {
-    let mut text = String::from("\"");
-    for character in String::from_utf8_lossy(bytes).chars() {
-        match character {
-            '"' | '\\' => text.extend(['\\', character]),
-            control if u32::from(control) < 0x20 => {
-                let _ = write!(text, "\\u{:04x}", u32::from(control));
-            }
-            other => text.push(other),
-        }
-    }
-    text.push('"');
-    text
-}
-
-/// Text that cannot move the cursor of a terminal.
-fn plain(bytes: &[u8]) -> String {
-    let clean = |character: char| if character.is_control() { '?' } else { character };
-    String::from_utf8_lossy(bytes).chars().map(clean).collect()
+    json::object(&[
+        ("module", json::bytes(line.module.as_bytes())),
+        ("request", json::bytes(&line.request)),
+        ("role", json::string(role)),
+        ("state", json::string(line.state())),
+        ("idle_seconds", json::optional(line.idle_seconds().map(|seconds| seconds.to_string()))),
+        ("reason", json::string(&line.reason())),
+    ])
 }
 
 #[cfg(test)]
@@ -163,9 +125,9 @@ mod tests {
         let hostile = Line { request: b"a\"\\\n\xff".to_vec(), ..line("m", Fate::Removed) };
         assert_eq!(
             json(&[hostile, line("n", Fate::Found(Verdict::Mark))]),
-            "[\n  {\"module\": \"m\", \"request\": \"a\\\"\\\\\\u000a\u{fffd}\", \"role\": \"target\", \
-             \"state\": \"removed\", \"idle_seconds\": null, \"reason\": \"unloaded\"},\n  {\"module\": \"n\", \
-             \"request\": \"fs-x\", \"role\": \"target\", \"state\": \"idle\", \"idle_seconds\": 0, \"reason\": \
+            "[\n{\"module\":\"m\",\"request\":{\"bytes\":\"61225c0aff\"},\"role\":\"target\",\
+             \"state\":\"removed\",\"idle_seconds\":null,\"reason\":\"unloaded\"},\n{\"module\":\"n\",\
+             \"request\":\"fs-x\",\"role\":\"target\",\"state\":\"idle\",\"idle_seconds\":0,\"reason\":\
              \"idle, found in this pass\"}\n]\n"
         );
         assert_eq!(json(&[]), "[]\n");
