@@ -395,7 +395,10 @@ mod tests {
     #[test]
     fn settings_are_shown_or_saved_of_all_modules_or_those_named() {
         assert_eq!(action(&["--save-settings"]), Action::SaveSettings(vec![]));
-        assert_eq!(action(&["--save-settings", "a", "b"]), Action::SaveSettings(vec!["a".into(), "b".into()]));
+        assert_eq!(
+            action(&["--save-settings", "a", "b"]),
+            Action::SaveSettings(vec!["a".into(), "b".into()])
+        );
         assert_eq!(
             action(&["--show-settings", "--save-settings", "a"]),
             Action::ShowSettings(vec!["a".into()])
