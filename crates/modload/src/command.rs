@@ -1,15 +1,8 @@
 //! Install and remove commands of the configuration: lines of shell that stand for loading or unloading a module.
-//! All tools run them here, so that all of them run them alike.
 
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 
 use modfile::ModuleName;
-use modkernel::KernelOps;
-
-use crate::environment::CommandEnvironment;
-use crate::observer::{Event, Observer};
 
 /// Stands in a command for the module's parameters.
 const MARKER: &[u8] = b"$CMDLINE_OPTS";
@@ -57,33 +50,6 @@ impl<'a> Command<'a> {
     #[must_use]
     pub fn remove(module: &'a ModuleName, line: &[u8]) -> Self {
         Self { verb: Verb::Remove, module, line: substitute(line, b"") }
-    }
-
-    /// Runs the command and waits for its end.
-    ///
-    /// # Errors
-    /// It was not started, or ended with another status than 0. The observer has seen it.
-    // compat: a command that was killed by a signal counts as one that succeeded (cases modprobe/install-run-killed,
-    // modprobe/remove-command-killed).
-    pub fn run(
-        &self,
-        kernel: &mut dyn KernelOps,
-        environment: &CommandEnvironment,
-        observer: &dyn Observer,
-    ) -> Result<(), CommandError> {
-        observer.event(&Event::Command(self));
-        let variables = environment.variables(self.module);
-        let variables: Vec<(&str, &OsStr)> =
-            variables.iter().map(|(name, value)| (*name, value.as_os_str())).collect();
-        let error = match kernel.run_shell(OsStr::from_bytes(&self.line), &variables) {
-            Ok(status) => match status.code() {
-                None | Some(0) => return Ok(()),
-                Some(code) => CommandError::Status(code),
-            },
-            Err(error) => CommandError::NotStarted(error),
-        };
-        observer.event(&Event::CommandFailed { command: self, error: &error });
-        Err(error)
     }
 }
 

@@ -23,13 +23,14 @@ pub mod paths;
 pub mod plan;
 pub mod record;
 pub mod settings;
+mod shell;
 pub mod stage;
 
 pub use demand::Demand;
 pub use environment::{CommandEnvironment, Environment};
 pub use execute::{Cause, Effect, Execution, LoadFailure, Loaded, Manner, Outcome, Presence, Stopped, Terms};
-pub use modutils::{Modutils, ModutilsProblem};
-pub use observer::{Event, Observer, Refusal, Silent};
+pub use modutils::Modutils;
+pub use observer::{Event, ModutilsProblem, Observer, Refusal, Silent};
 pub use record::Recorder;
 pub use settings::{Guard, Persist, Settings};
 pub use stage::Stage;

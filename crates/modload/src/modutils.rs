@@ -3,30 +3,16 @@
 use std::cell::OnceCell;
 use std::path::PathBuf;
 
-use moddb::config::files::{self, FileProblem};
-use modstate::config::{Config, Problem};
+use moddb::config::files;
+use modstate::config::Config;
 
-use crate::observer::{Event, Observer};
+use crate::observer::{Event, ModutilsProblem, Observer};
 
 /// The configuration of what the suite remembers.
 #[derive(Debug)]
 pub struct Modutils<'a> {
     directories: &'a [PathBuf],
     config: OnceCell<Config>,
-}
-
-/// Something in modutils.d that does not count; the rest does.
-#[derive(Debug)]
-pub enum ModutilsProblem {
-    /// A file or directory is not read.
-    File(FileProblem),
-    /// A line is not understood.
-    Line {
-        /// The file.
-        file: PathBuf,
-        /// The line and what is wrong with it.
-        problem: Problem,
-    },
 }
 
 impl<'a> Modutils<'a> {

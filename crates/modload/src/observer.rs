@@ -2,14 +2,15 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use moddb::config::files::FileProblem;
 use modfile::ModuleName;
 use modkernel::InsertError;
+use modstate::config::Problem;
 use modstate::settings::Notice;
 
 use crate::command::{Command, CommandError};
-use crate::modutils::ModutilsProblem;
 use crate::plan::Step;
 
 /// Something that is about to happen, or has happened.
@@ -62,6 +63,20 @@ pub enum Event<'a> {
     },
     /// Something in modutils.d does not count.
     Modutils(&'a ModutilsProblem),
+}
+
+/// Something in modutils.d that does not count; the rest does.
+#[derive(Debug)]
+pub enum ModutilsProblem {
+    /// A file or directory is not read.
+    File(FileProblem),
+    /// A line is not understood.
+    Line {
+        /// The file.
+        file: PathBuf,
+        /// The line and what is wrong with it.
+        problem: Problem,
+    },
 }
 
 /// Why a module stays that was to be unloaded, before the kernel was asked.

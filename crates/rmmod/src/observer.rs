@@ -23,6 +23,7 @@ impl Observer for Teller<'_> {
             Event::CommandFailed { command, error: &CommandError::Status(code) } => {
                 reporter.error(messages::command_failed(command.module, code));
             }
+            Event::NotRemoved { module, error } => reporter.error(messages::cannot_remove(module, error)),
             // rmmod reports nothing below an error; that a setting is lost is one.
             Event::Setting { module, notice } => reporter.error(words::setting(module, notice)),
             Event::Modutils(ModutilsProblem::File(problem)) => reporter.error(words::config_file(problem)),

@@ -1,6 +1,6 @@
 //! The order of a pass: look at all, note what was found, unload, look again at what may have become idle.
 
-use modcli::{Exit, Session};
+use modcli::{Exit, Session, Severity};
 use moddb::ModuleDb;
 use moddb::config::Config as ModprobeConfig;
 use modhint::evidence::Kind;
@@ -122,15 +122,16 @@ impl Pass<'_> {
         marks: &mut Marks,
         kernel: &mut dyn KernelOps,
     ) -> Exit {
-        let mut commands = None;
+        let mut config = None;
         let mut exit = Exit::Success;
         let mut removed = false;
         for Judged { recorded, fate } in judged.iter_mut() {
             let Fate::Found(Verdict::Goes { .. }) = fate else { continue };
-            let commands = commands.get_or_insert_with(|| self.commands());
+            let config = config.get_or_insert_with(|| self.modprobe_config());
+            let module = &recorded.module;
             *fate = match self.changed_its_mind(recorded, loaded, kernel) {
                 Some(reason) => Fate::Found(Verdict::Stays(reason)),
-                None => match removal::remove(self, recorded, commands, kernel) {
+                None => match removal::remove(module, config, self.commands, self.observer, kernel) {
                     Removal::Done => Fate::Removed,
                     Removal::NotNow => Fate::Found(Verdict::Stays(Reason::CameIntoUse)),
                     Removal::Failed => Fate::Failed,
@@ -139,6 +140,10 @@ impl Pass<'_> {
             match fate {
                 Fate::Removed => {
                     removed = true;
+                    if self.request.logged {
+                        let text = messages::removed(module, &recorded.record.request);
+                        self.session.reporter.insist(Severity::Info, text);
+                    }
                     records::forget(self.memory, std::slice::from_ref(&recorded.module));
                 }
                 Fate::Failed => exit = Exit::Failure,
@@ -160,8 +165,8 @@ impl Pass<'_> {
         policy::reason_to_stay(&self.moment(loaded).look(module, record, standing, None), self.config)
     }
 
-    /// The remove commands of modprobe.d.
-    fn commands(&self) -> ModprobeConfig {
+    /// What modprobe.d says, for its remove commands.
+    fn modprobe_config(&self) -> ModprobeConfig {
         let (config, problems) = ModprobeConfig::load(&self.places.modprobe_d, &[], None);
         for problem in problems {
             let (severity, text) = modcli::words::config(&problem);
