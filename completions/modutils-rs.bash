@@ -1,10 +1,13 @@
-# Completion of modprobe, rmmod and depmod for bash.
+# Completion of modprobe and the other tools for kernel modules for bash.
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
 # Installed under the name of each tool. Module names come from the text form of the database, read by one awk;
 # no directory tree is walked.
 
 # Generated from the tools' definitions; cargo xtask completions renews it.
+_modutils_rs_fields='
+    alias author build-id depends description filename firmware import_ns intree license name parm parmtype
+    retpoline sig_hashalgo sig_id sig_key signature signer softdep srcversion staging vermagic version weakdep'
 _modutils_rs_of_modprobe='
     -a --all -r --remove --remove-dependencies --remove-holders -w:OTHER --wait:OTHER --first-time -i
     --ignore-install --ignore-remove -b --use-blacklist -f --force --force-modversion --force-vermagic -k
@@ -20,7 +23,19 @@ _modutils_rs_of_depmod='
     --config:FILE -E:FILE --symvers:FILE -F:FILE --filesyms:FILE -e --errsyms -n --show --dry-run -P:OTHER
     --symbol-prefix:OTHER -w --warn -j:OTHER --jobs:OTHER --cache:FILE --no-cache --stats --json -v --verbose -V
     --version -h --help'
+_modutils_rs_of_insmod='
+    -f --force --force-modversion --force-vermagic -s --syslog -v --verbose -V --version -h --help'
+_modutils_rs_of_lsmod='
+    --json --tree --why -s --syslog -v --verbose -V --version -h --help'
+_modutils_rs_of_modinfo='
+    -a --author -d --description -l --license -p --parameters -n --filename -F:FIELD --field:FIELD -0 --null -m
+    --modname -k:VERSION --set-version:VERSION -b:ROOT --basedir:ROOT --json --params -V --version -h --help'
+_modutils_rs_of_kmod='
+    -V --version -h --help'
 # End of the generated part.
+
+# The commands of kmod.
+_modutils_rs_commands='help list static-nodes'
 
 # Takes the words before the cursor apart. Sets word (the one under the cursor), option (whose value it is, if
 # any), kind (of that value), given (options so far, each between spaces), value[kind], operands.
@@ -134,7 +149,7 @@ _modutils_rs_parameters() {
         }' "$directory/modules.dep" 2>/dev/null)
         [[ $file == /* || -z $file ]] || file=$directory/$file
     fi
-    { [[ -n $file ]] && modinfo -p "$file" 2>/dev/null; } |
+    { [[ -n $file ]] && command modinfo -p "$file" 2>/dev/null; } |
         awk -F: '/^[A-Za-z0-9_]+:/ { print $1 "=" }'
 }
 
@@ -160,6 +175,7 @@ _modutils_rs_options() {
                 ;;
             VERSION) _modutils_rs_offer < <(_modutils_rs_releases "${value[ROOT]}/lib/modules") ;;
             NAME) _modutils_rs_offer < <(_modutils_rs_modules) ;;
+            FIELD) _modutils_rs_offer < <(printf '%s\n' $_modutils_rs_fields) ;;
         esac
     elif [[ -z $only_operands && $word == -* ]]; then
         local item
@@ -216,6 +232,68 @@ _modutils_rs_depmod() {
     fi
 }
 
+# Files, after which nothing more is offered for a directory.
+_modutils_rs_files() {
+    compopt -o filenames 2>/dev/null
+    _modutils_rs_offer < <(compgen -f -- "$word")
+}
+
+_modutils_rs_insmod() {
+    local word option kind given only_operands=''
+    local -a operands
+    local -A value=()
+    COMPREPLY=()
+    _modutils_rs_parse "$_modutils_rs_of_insmod" || only_operands=yes
+    _modutils_rs_options "$_modutils_rs_of_insmod" && return
+    if ((${#operands[@]})); then
+        compopt -o nospace 2>/dev/null
+        [[ ${operands[0]} == */* ]] || operands[0]=./${operands[0]}
+        _modutils_rs_offer < <(_modutils_rs_parameters "${operands[0]}")
+    else
+        _modutils_rs_files
+    fi
+}
+
+_modutils_rs_lsmod() {
+    local word option kind given only_operands=''
+    local -a operands
+    local -A value=()
+    COMPREPLY=()
+    _modutils_rs_parse "$_modutils_rs_of_lsmod" || only_operands=yes
+    _modutils_rs_options "$_modutils_rs_of_lsmod" && return
+    [[ $given =~ ' '--(json|tree|why)' ' ]] && _modutils_rs_offer < <(_modutils_rs_loaded)
+}
+
+_modutils_rs_modinfo() {
+    local word option kind given only_operands=''
+    local -a operands
+    local -A value=()
+    COMPREPLY=()
+    _modutils_rs_parse "$_modutils_rs_of_modinfo" || only_operands=yes
+    _modutils_rs_options "$_modutils_rs_of_modinfo" && return
+    if [[ $word == */* || $word == .* ]]; then
+        _modutils_rs_files
+    else
+        _modutils_rs_offer < <(_modutils_rs_modules)
+    fi
+}
+
+_modutils_rs_kmod() {
+    local word option kind given only_operands=''
+    local -a operands
+    local -A value=()
+    COMPREPLY=()
+    _modutils_rs_parse "$_modutils_rs_of_kmod" || only_operands=yes
+    if ((${#operands[@]} == 0)); then
+        _modutils_rs_options "$_modutils_rs_of_kmod" ||
+            _modutils_rs_offer < <(printf '%s\n' $_modutils_rs_commands)
+    fi
+}
+
 complete -F _modutils_rs_modprobe modprobe
 complete -F _modutils_rs_rmmod rmmod
 complete -F _modutils_rs_depmod depmod
+complete -F _modutils_rs_insmod insmod
+complete -F _modutils_rs_lsmod lsmod
+complete -F _modutils_rs_modinfo modinfo
+complete -F _modutils_rs_kmod kmod

@@ -1,15 +1,13 @@
-# Completion of modprobe, rmmod and depmod for fish.
+# Completion of modprobe and the other tools for kernel modules for fish.
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
 # Installed under the name of each tool. Module names come from the text form of the database, read by one awk;
 # no directory tree is walked.
 
-complete -e -c modprobe
-complete -e -c rmmod
-complete -e -c depmod
-complete -f -c modprobe
-complete -f -c rmmod
-complete -f -c depmod
+for tool in modprobe rmmod depmod insmod lsmod modinfo kmod
+    complete -e -c $tool
+    complete -f -c $tool
+end
 
 # Generated from the tools' definitions; cargo xtask completions renews it.
 set -g __modutils_rs_valued_modprobe -w --wait -t --type --explain -C --config -d --dirname -S --set-version
@@ -77,6 +75,40 @@ complete -c depmod -l json -d 'Sum the run up as JSON'
 complete -c depmod -s v -l verbose -d 'Say more; may be repeated'
 complete -c depmod -s V -l version -d 'Print the version and leave'
 complete -c depmod -s h -l help -d 'Print this text and leave'
+set -g __modutils_rs_valued_insmod 
+complete -c insmod -s f -l force -d 'Load whatever the module was built for'
+complete -c insmod -l force-modversion -d 'Load with other symbol versions than the kernel’s'
+complete -c insmod -l force-vermagic -d 'Load although built for another kernel'
+complete -c insmod -s s -l syslog -d 'Send messages to the system log instead of standard error'
+complete -c insmod -s v -l verbose -d 'Say more; may be repeated'
+complete -c insmod -s V -l version -d 'Print the version and leave'
+complete -c insmod -s h -l help -d 'Print this text and leave'
+set -g __modutils_rs_valued_lsmod 
+complete -c lsmod -l json -d 'Show them as JSON'
+complete -c lsmod -l tree -d 'Show which modules use which, indented'
+complete -c lsmod -l why -d 'Show why each module is there, and what uses it'
+complete -c lsmod -s s -l syslog -d 'Send messages to the system log instead of standard error'
+complete -c lsmod -s v -l verbose -d 'Say more; may be repeated'
+complete -c lsmod -s V -l version -d 'Print the version and leave'
+complete -c lsmod -s h -l help -d 'Print this text and leave'
+set -g __modutils_rs_valued_modinfo -F --field -k --set-version -b --basedir
+complete -c modinfo -s a -l author -d 'Show only the authors'
+complete -c modinfo -s d -l description -d 'Show only the description'
+complete -c modinfo -s l -l license -d 'Show only the license'
+complete -c modinfo -s p -l parameters -d 'Show only the parameters'
+complete -c modinfo -s n -l filename -d 'Show only the path of the file'
+complete -c modinfo -s F -l field -x -a 'alias author build-id depends description filename firmware import_ns intree license name parm parmtype retpoline sig_hashalgo sig_id sig_key signature signer softdep srcversion staging vermagic version weakdep' -d 'Show only the values of FIELD'
+complete -c modinfo -s 0 -l null -d 'End each item with a NUL byte instead of a newline'
+complete -c modinfo -s m -l modname -d 'Take each operand for the name of a module, not for a file or an alias'
+complete -c modinfo -s k -l set-version -x -a '(__modutils_rs_releases modinfo)' -d 'Look at the modules of kernel VERSION'
+complete -c modinfo -s b -l basedir -x -a '(__fish_complete_directories (commandline -ct))' -d 'Look for lib/modules below ROOT'
+complete -c modinfo -l json -d 'Show everything as JSON'
+complete -c modinfo -l params -d 'Show parameters with their present and configured values'
+complete -c modinfo -s V -l version -d 'Print the version and leave'
+complete -c modinfo -s h -l help -d 'Print this text and leave'
+set -g __modutils_rs_valued_kmod 
+complete -c kmod -s V -l version -d 'Print the version and leave'
+complete -c kmod -s h -l help -d 'Print this text and leave'
 # End of the generated part.
 
 # The operands before the cursor, one a line.
@@ -141,21 +173,32 @@ end
 
 # The directory of the kernel's modules, as the options say.
 function __modutils_rs_directory
-    set -l release (__modutils_rs_value -S --set-version)
+    set -l release
+    set -l root
+    if test (commandline -opc)[1] = modinfo
+        set release (__modutils_rs_value -k --set-version)
+        set root (__modutils_rs_value -b --basedir)
+    else
+        set release (__modutils_rs_value -S --set-version)
+        set root (__modutils_rs_value -d --dirname)
+    end
     test -n "$release"; or set release (uname -r)
-    printf '%s\n' (__modutils_rs_value -d --dirname)/lib/modules/$release
+    printf '%s\n' $root/lib/modules/$release
 end
 
 # The releases of kernels that have modules.
 function __modutils_rs_releases --argument-names tool
     set -l directory lib/modules
     set -l root
-    if test "$tool" = depmod
-        set root (__modutils_rs_value -b --basedir)
-        set -l other (__modutils_rs_value -m --moduledir)
-        test -n "$other"; and set directory $other
-    else
-        set root (__modutils_rs_value -d --dirname)
+    switch $tool
+        case depmod
+            set root (__modutils_rs_value -b --basedir)
+            set -l other (__modutils_rs_value -m --moduledir)
+            test -n "$other"; and set directory $other
+        case modinfo
+            set root (__modutils_rs_value -b --basedir)
+        case '*'
+            set root (__modutils_rs_value -d --dirname)
     end
     for release in $root/$directory/*/
         string match -r '[^/]+(?=/$)' -- $release
@@ -192,8 +235,9 @@ function __modutils_rs_loaded
 end
 
 # The parameters of the module that stands first, each with an equals sign and what it means.
-function __modutils_rs_parameters
-    set -l module (__modutils_rs_operands modprobe)[1]
+function __modutils_rs_parameters --argument-names tool
+    set -l module (__modutils_rs_operands $tool)[1]
+    test $tool = insmod; and not string match -q -- '*/*' $module; and set module ./$module
     set -l file $module
     if not string match -q -- '*/*' $module
         set -l directory (__modutils_rs_directory)
@@ -205,7 +249,7 @@ function __modutils_rs_parameters
         test -n "$file"; or return
         string match -q -- '/*' $file; or set file $directory/$file
     end
-    modinfo -p $file 2>/dev/null | string replace -rf '^(\w+):(.*)$' '$1=\t$2'
+    command modinfo -p $file 2>/dev/null | string replace -rf '^(\w+):(.*)$' '$1=\t$2'
 end
 
 # What an operand of modprobe is at this place: loaded, parameter, file or module.
@@ -223,8 +267,14 @@ end
 
 complete -c modprobe -n '__modutils_rs_is module' -a '(__modutils_rs_modules)'
 complete -c modprobe -n '__modutils_rs_is loaded' -a '(__modutils_rs_loaded)'
-complete -c modprobe -n '__modutils_rs_is parameter' -a '(__modutils_rs_parameters)'
+complete -c modprobe -n '__modutils_rs_is parameter' -a '(__modutils_rs_parameters modprobe)'
 complete -c modprobe -n '__modutils_rs_is file' -F
 complete -c rmmod -a '(__modutils_rs_loaded)'
 complete -c depmod -n 'test -z "$(__modutils_rs_operands depmod)"' -a '(__modutils_rs_releases depmod)'
 complete -c depmod -n 'test -n "$(__modutils_rs_operands depmod)"' -F
+complete -c insmod -n 'test -z "$(__modutils_rs_operands insmod)"' -F
+complete -c insmod -n 'test -n "$(__modutils_rs_operands insmod)"' -a '(__modutils_rs_parameters insmod)'
+complete -c lsmod -n '__modutils_rs_given --json --tree --why' -a '(__modutils_rs_loaded)'
+complete -c modinfo -n 'not string match -qr "/|^\\." -- (commandline -ct)' -a '(__modutils_rs_modules)'
+complete -c modinfo -n 'string match -qr "/|^\\." -- (commandline -ct)' -F
+complete -c kmod -n 'test -z "$(__modutils_rs_operands kmod)"' -a 'help list static-nodes'

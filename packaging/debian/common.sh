@@ -2,13 +2,19 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
 # /sbin/modprobe must exist at every instant, because the kernel calls it. dpkg would remove a file of ours before
-# kmod's could come back. So the package holds the tools in a directory of its own; the scripts put hard links (or
-# copies) of them into /sbin and kmod's back, each by one rename. Diversions keep dpkg from unpacking kmod's there.
+# kmod's could come back. So the package holds the one program in a directory of its own; the scripts put hard links
+# (or copies) of it into the places of all tools and kmod's back, each by one rename. Diversions keep dpkg from
+# unpacking kmod's there.
 set -e
 
 package=modutils-rs
 tools='@TOOLS@'
 store=/usr/lib/modutils-rs
+# Where kmod's package has its tools. With merged directories /usr/bin and /usr/sbin are other names of these.
+places='/bin/kmod /bin/lsmod'
+for tool in $tools; do
+    [ "$tool" = kmod ] || places="$places /sbin/$tool"
+done
 keeper=modutils-settings.service
 docs='
 /usr/share/man/man5/depmod.d.5.gz
@@ -44,54 +50,55 @@ tool_aside() {
 }
 
 # kmod's tools get a second name, which is the one that dpkg uses for them from now on. Both spellings of the
-# directory are diverted: which one kmod's package uses depends on its release.
+# directory are diverted: which one kmod's package uses depends on its release. Its program comes first: what is left
+# in its place are links to it.
 divert_tools() {
     listed=$(dpkg-query --listfiles kmod 2>/dev/null || true)
-    for tool in $tools; do
+    for place in $places; do
         # While it is diverted, what is there is ours.
-        if [ "$(dpkg-divert --truename "/sbin/$tool")" = "/sbin/$tool" ] && [ -e "/sbin/$tool" ]; then
-            name=/sbin/$tool
-            if echo "$listed" | grep -qx "/usr/sbin/$tool"; then
-                name=/usr/sbin/$tool
+        if [ "$(dpkg-divert --truename "$place")" = "$place" ] && { [ -e "$place" ] || [ -L "$place" ]; }; then
+            name=$place
+            if echo "$listed" | grep -qx "/usr$place"; then
+                name=/usr$place
             fi
             name=$(tool_aside "$name")
-            cp -a "/sbin/$tool" "$name.new"
+            cp -a "$place" "$name.new"
             replace "$name.new" "$name"
         fi
-        for directory in /sbin /usr/sbin; do
+        for spelling in "$place" "/usr$place"; do
             dpkg-divert --quiet --package "$package" --no-rename \
-                --divert "$(tool_aside "$directory/$tool")" --add "$directory/$tool"
+                --divert "$(tool_aside "$spelling")" --add "$spelling"
         done
     done
 }
 
 # Ours take the place of kmod's.
 place_tools() {
-    for tool in $tools; do
-        rm -f "/sbin/$tool.ours"
-        ln "$store/$tool" "/sbin/$tool.ours" 2>/dev/null || cp -p "$store/$tool" "/sbin/$tool.ours"
-        replace "/sbin/$tool.ours" "/sbin/$tool"
+    for place in $places; do
+        rm -f "$place.ours"
+        ln "$store/kmod" "$place.ours" 2>/dev/null || cp -p "$store/kmod" "$place.ours"
+        replace "$place.ours" "$place"
     done
 }
 
 # kmod's tools take their place again. Where there is no kmod, ours go with the package.
 restore_tools() {
-    for tool in $tools; do
+    for place in $places; do
         old=''
-        for directory in /sbin /usr/sbin; do
-            name=$(tool_aside "$directory/$tool")
+        for spelling in "$place" "/usr$place"; do
+            name=$(tool_aside "$spelling")
             if [ -e "$name" ] || [ -L "$name" ]; then
                 old=$name
             fi
         done
         if [ -n "$old" ]; then
-            replace "$old" "/sbin/$tool"
+            replace "$old" "$place"
         elif [ "$1" = remove ]; then
-            rm -f "/sbin/$tool"
+            rm -f "$place"
         fi
-        for directory in /sbin /usr/sbin; do
+        for spelling in "$place" "/usr$place"; do
             dpkg-divert --quiet --package "$package" --no-rename \
-                --divert "$(tool_aside "$directory/$tool")" --remove "$directory/$tool"
+                --divert "$(tool_aside "$spelling")" --remove "$spelling"
         done
     done
 }

@@ -13,24 +13,33 @@ state() {
 # The link by which the unit that saves settings at the end is started.
 keeper=/etc/systemd/system/multi-user.target.wants/modutils-settings.service
 
+# Where the tools are.
+places() {
+    echo /bin/kmod /bin/lsmod
+    for tool in $tools; do
+        [ "$tool" = kmod ] || echo "/sbin/$tool"
+    done
+}
+
 # Our tools are in place, as files of their own.
 ours_in_place() {
-    for tool in $tools; do
-        [ -f "/sbin/$tool" ] && [ ! -L "/sbin/$tool" ]
-        [ -x "/sbin/$tool" ]
-        "/sbin/$tool" --version | grep -q modutils-rs
+    for place in $(places); do
+        [ -f "$place" ] && [ ! -L "$place" ]
+        [ -x "$place" ]
+        "$place" --version | grep -q modutils-rs
     done
     [ "$(dpkg --verify modutils-rs)" = '' ]
-    [ "$(ls /sbin/*.ours /sbin/*.new 2>/dev/null)" = '' ]
+    [ "$(ls /sbin/*.ours /sbin/*.new /bin/*.ours /bin/*.new 2>/dev/null)" = '' ]
 }
 
 # kmod's tools are in place, as links to it.
 kmods_in_place() {
-    for tool in $tools; do
-        [ "$(readlink -f "/sbin/$tool")" = /usr/bin/kmod ]
+    for place in $(places); do
+        [ "$(readlink -f "$place")" = /usr/bin/kmod ]
     done
+    ! kmod --version | grep -q modutils-rs
     [ "$(dpkg --verify kmod)" = '' ]
-    [ "$(ls /sbin/*kmod /sbin/*.ours /sbin/*.new 2>/dev/null)" = '' ]
+    [ "$(ls /sbin/*kmod /bin/*.kmod /bin/*.usr-kmod /sbin/*.ours /sbin/*.new /bin/*.ours /bin/*.new 2>/dev/null)" = '' ]
 }
 
 # Our package with a change: $1 is done in its directory, where DEBIAN holds the scripts.

@@ -10,7 +10,7 @@ use crate::trace::{self, Call, Run};
 use crate::world::{Build, Root, modules, release};
 
 /// What each tool is to do, in the order of [`TOOLS`].
-const WORK: [fn(&Root) -> Result<()>; TOOLS.len()] = [modprobe, rmmod, depmod];
+const WORK: [fn(&Root) -> Result<()>; TOOLS.len()] = [modprobe, rmmod, depmod, insmod, lsmod, modinfo, kmod];
 
 /// Every check: its name, and how it ended.
 pub fn checks(name: &str, build: Build<'_>) -> Vec<(String, Result<()>)> {
@@ -69,4 +69,24 @@ fn rmmod(root: &Root) -> Result<()> {
     expect(&trace::run(root.path(), "rmmod", &["nonesuch"])?, 1)?;
     // Nothing was ever recorded.
     expect(&trace::run(root.path(), "rmmod", &["-a"])?, 0)
+}
+
+fn insmod(root: &Root) -> Result<()> {
+    expect(&trace::run(root.path(), "insmod", &["/nonesuch.ko"])?, 1)
+}
+
+/// There is no list of modules in this root.
+fn lsmod(root: &Root) -> Result<()> {
+    expect(&trace::run(root.path(), "lsmod", &[])?, 1)
+}
+
+fn modinfo(root: &Root) -> Result<()> {
+    let top = format!("/lib/modules/{}/kernel/top.ko", release()?);
+    expect(&trace::run(root.path(), "modinfo", &[&top])?, 0)?;
+    expect(&trace::run(root.path(), "modinfo", &["nonesuch"])?, 1)
+}
+
+fn kmod(root: &Root) -> Result<()> {
+    expect(&trace::run(root.path(), "kmod", &["help"])?, 0)?;
+    expect(&trace::run(root.path(), "kmod", &["static-nodes"])?, 0)
 }

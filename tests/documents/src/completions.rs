@@ -13,6 +13,11 @@ use crate::tool::{Opt, Tool, Value};
 const BEGIN: &str = "# Generated from the tools' definitions; cargo xtask completions renews it.\n";
 const END: &str = "# End of the generated part.\n";
 
+/// Fields that modules have, and those that modinfo adds.
+const FIELDS: &str = "alias author build-id depends description filename firmware import_ns intree license name parm \
+                      parmtype retpoline sig_hashalgo sig_id sig_key signature signer softdep srcversion staging \
+                      vermagic version weakdep";
+
 type Part = fn(&[Tool]) -> String;
 
 /// The files, and what makes their generated part.
@@ -57,7 +62,8 @@ fn with_part(text: &str, part: &str) -> Result<String> {
 
 /// One variable per tool: every spelling, with `:KIND` where a value follows.
 fn bash(tools: &[Tool]) -> String {
-    let mut out = String::new();
+    let fields: Vec<String> = FIELDS.split(' ').map(str::to_owned).collect();
+    let mut out = format!("_modutils_rs_fields='\n    {}'\n", wrapped(&fields, 110).join("\n    "));
     for tool in tools {
         let mut words = Vec::new();
         for option in tool.offered() {
@@ -78,12 +84,14 @@ fn kind(value: Value) -> &'static str {
         Value::File => "FILE",
         Value::Release => "VERSION",
         Value::Module => "NAME",
+        Value::Field => "FIELD",
         Value::Other => "OTHER",
     }
 }
 
 /// One array per tool: specifications for `_arguments`.
 fn zsh(tools: &[Tool]) -> String {
+    let fields = format!(":field:({FIELDS})");
     let mut out = String::new();
     for tool in tools {
         let _ = writeln!(out, "typeset -ga _modutils_rs_of_{}=(", tool.name);
@@ -96,6 +104,7 @@ fn zsh(tools: &[Tool]) -> String {
                 Some(Value::File) => (["+", "="], ":file:_files"),
                 Some(Value::Release) => (["+", "="], ":release:_modutils_rs_releases"),
                 Some(Value::Module) => (["+", "="], ":module:_modutils_rs_modules"),
+                Some(Value::Field) => (["+", "="], fields.as_str()),
                 Some(Value::Other) => (["+", "="], ":value: "),
             };
             for name in &option.spellings {
@@ -146,6 +155,9 @@ fn fish_option(tool: &str, option: &Opt) -> String {
             let _ = write!(out, " -x -a '(__modutils_rs_releases {tool})'");
         }
         Some(Value::Module) => out.push_str(" -x -a '(__modutils_rs_modules)'"),
+        Some(Value::Field) => {
+            let _ = write!(out, " -x -a {}", quoted(FIELDS));
+        }
         Some(Value::Other) => out.push_str(" -x"),
     }
     let _ = write!(out, " -d {}", quoted(&option.help));
@@ -188,7 +200,7 @@ mod tests {
             clap::Arg::new("dir").short('d').long("dir").value_name("DIR").action(clap::ArgAction::Append),
         );
         let tools = [Tool::of("t", &command)];
-        assert_eq!(bash(&tools), "_modutils_rs_of_t='\n    -d:DIR --dir:DIR'\n");
+        assert!(bash(&tools).ends_with("\n_modutils_rs_of_t='\n    -d:DIR --dir:DIR'\n"));
         assert!(!zsh(&tools).contains("old") && !fish(&tools).contains("old"));
     }
 }

@@ -40,13 +40,22 @@ pub enum Value {
     Release,
     /// A module.
     Module,
+    /// A field of a module.
+    Field,
     /// Something that nothing can be offered for.
     Other,
 }
 
 /// What each tool says about its command line, in the order of [`suite::TOOLS`].
-pub const DEFINITIONS: [Definition; suite::TOOLS.len()] =
-    [modprobe::DEFINITION, rmmod::DEFINITION, depmod::DEFINITION];
+pub const DEFINITIONS: [Definition; suite::TOOLS.len()] = [
+    modprobe::DEFINITION,
+    rmmod::DEFINITION,
+    depmod::DEFINITION,
+    insmod::DEFINITION,
+    lsmod::DEFINITION,
+    modinfo::DEFINITION,
+    kmod_program::DEFINITION,
+];
 
 /// All tools of the suite.
 #[must_use]
@@ -96,6 +105,7 @@ fn value(arg: &Arg) -> Value {
         (_, Some("FILE" | "PATH")) => Value::File,
         (_, Some("VERSION")) => Value::Release,
         (_, Some("NAME")) => Value::Module,
+        (_, Some("FIELD")) => Value::Field,
         _ => Value::Other,
     }
 }

@@ -150,6 +150,32 @@ fn options_of_every_tool_of_the_suite_are_offered() {
 }
 
 #[test]
+fn names_files_fields_and_releases_are_offered_to_modinfo() {
+    check("modinfo -b ROOT -k 6.1.0-test ex", &["ext4"]);
+    check("modinfo --basedir=ROOT --set-version=6.1.0-test snd-hda-c", &["snd-hda-core"]);
+    check("modinfo -F lic", &["license"]);
+    check("modinfo -b ROOT -k ", &["6.1.0-test", "6.2.0-other"]);
+}
+
+#[test]
+fn parameters_of_the_file_are_offered_to_insmod() {
+    let line = "insmod ROOT/lib/modules/6.1.0-test/kernel/sound/snd-hda-intel.ko pow";
+    for (shell, offers) in offered(line) {
+        let names: Vec<&str> = offers.iter().map(|offer| offer.trim_end_matches('=')).collect();
+        assert_eq!(names, ["power_save"], "{shell:?}");
+    }
+}
+
+#[test]
+fn commands_are_offered_to_kmod_and_loaded_modules_to_lsmod_where_it_takes_names() {
+    for (shell, offers) in offered("kmod stat") {
+        assert_eq!(offers, ["static-nodes"], "{shell:?}");
+    }
+    check("lsmod --why sr", &["sr_mod"]);
+    check("lsmod --tr", &["--tree"]);
+}
+
+#[test]
 fn a_missing_database_offers_nothing_and_says_nothing() {
     check("modprobe -d ROOT/none ex", &[]);
     check("modprobe -d ROOT -S 9.9 ex", &[]);

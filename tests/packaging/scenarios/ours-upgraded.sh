@@ -1,8 +1,8 @@
 dpkg --install /packages/ours.deb
-changed 'sed -i "s/^Version: .*/Version: 99/" DEBIAN/control; printf x >>usr/lib/modutils-rs/modprobe'
+changed 'sed -i "s/^Version: .*/Version: 99/" DEBIAN/control; printf x >>usr/lib/modutils-rs/kmod'
 dpkg --install /packages/changed.deb
 ours_in_place
-cmp /sbin/modprobe /usr/lib/modutils-rs/modprobe
+cmp /sbin/modprobe /usr/lib/modutils-rs/kmod
 [ "$(dpkg-query --show --showformat='${Version}' modutils-rs)" = 99 ]
 [ -L "$keeper" ]
 # An upgrade that cannot be unpacked leaves what was there.

@@ -4,7 +4,7 @@
 //! Shell scripts cannot read this list: what builds or starts them puts it in, see [`words`].
 
 /// Every tool that is shipped, each a package of the workspace of that name with a page `man/NAME.8`.
-pub const TOOLS: [&str; 3] = ["modprobe", "rmmod", "depmod"];
+pub const TOOLS: [&str; 7] = ["modprobe", "rmmod", "depmod", "insmod", "lsmod", "modinfo", "kmod"];
 
 /// The tools as a list of words for a shell.
 #[must_use]

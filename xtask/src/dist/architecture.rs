@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use reference::Cache;
 use suite::TOOLS;
 
+use super::layout::{self, PROGRAM};
 use crate::{project, shell};
 
 /// An architecture.
@@ -47,25 +48,27 @@ impl Architecture {
         format!("{}-unknown-linux-musl", self.name())
     }
 
-    /// Where the build puts the tools.
+    /// A directory with the program under the name of each tool.
     pub fn directory(self) -> Result<PathBuf> {
-        Ok(project::target_directory()?.join(self.target()).join("release"))
+        Ok(super::output_directory()?.join("tools").join(self.name()))
     }
 
-    /// Builds the tools for release, statically.
-    pub fn build(self) -> Result<Vec<PathBuf>> {
+    /// Builds the program that is all tools for release, statically, and gives it the name of each in
+    /// [`directory`](Self::directory).
+    pub fn build(self) -> Result<PathBuf> {
         let target = self.target();
         let mut cargo = project::cargo();
         cargo.args(["build", "--release", "--locked", "--target", &target]);
-        for tool in TOOLS {
-            cargo.args(["--package", tool]);
-        }
+        cargo.args(["--package", PROGRAM]);
         if self == Self::Aarch64 {
             cross(&mut cargo)?;
         }
         shell::run(&mut cargo)?;
-        let directory = self.directory()?;
-        Ok(TOOLS.iter().map(|tool| directory.join(tool)).collect())
+        let program = project::target_directory()?.join(target).join("release").join(PROGRAM);
+        for tool in TOOLS {
+            layout::put(&program, &self.directory()?.join(tool), 0o755)?;
+        }
+        Ok(program)
     }
 }
 

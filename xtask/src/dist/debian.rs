@@ -11,7 +11,7 @@ use super::architecture::Architecture;
 use super::layout::{self, put};
 use crate::{project, shell};
 
-/// Where the package keeps the tools; its scripts link them into `/sbin`.
+/// Where the package keeps the program; its scripts link it into the places of the tools.
 const STORE: &str = "usr/lib/modutils-rs";
 
 const SCRIPTS: [&str; 4] = ["preinst", "postinst", "prerm", "postrm"];
@@ -34,11 +34,11 @@ pub fn file_name(architecture: Architecture) -> String {
 }
 
 /// Builds the package and gives its file.
-pub fn package(out: &Path, tools: &[PathBuf], architecture: Architecture, time: &str) -> Result<PathBuf> {
+pub fn package(out: &Path, program: &Path, architecture: Architecture, time: &str) -> Result<PathBuf> {
     let work = tempfile::tempdir_in(out)?;
     // The root of a package is what everybody may enter.
     fs::set_permissions(work.path(), fs::Permissions::from_mode(0o755))?;
-    let size = content(work.path(), tools)?;
+    let size = content(work.path(), program)?;
     control(work.path(), architecture, size)?;
     let file = out.join(file_name(architecture));
     let mut build = Command::new("dpkg-deb");
@@ -48,10 +48,8 @@ pub fn package(out: &Path, tools: &[PathBuf], architecture: Architecture, time: 
 }
 
 /// Lays out the files; gives their size in KiB.
-fn content(root: &Path, tools: &[PathBuf]) -> Result<u64> {
-    for tool in tools {
-        put(tool, &root.join(STORE).join(tool.file_name().context("a tool without a name")?), 0o755)?;
-    }
+fn content(root: &Path, program: &Path) -> Result<u64> {
+    put(program, &root.join(STORE).join(layout::PROGRAM), 0o755)?;
     for (from, to) in FILES {
         put(&project::root().join(from), &root.join(to), 0o644)?;
     }

@@ -9,11 +9,16 @@ use suite::TOOLS;
 
 use crate::project;
 
-/// Everything below `prefix`, where `sbin` holds the tools.
-pub fn below_prefix(prefix: &Path, tools: &[PathBuf]) -> Result<()> {
-    for tool in tools {
-        let name = tool.file_name().context("a tool without a name")?;
-        put(tool, &prefix.join("sbin").join(name), 0o755)?;
+/// The one program that is all tools, and is called by their names.
+pub const PROGRAM: &str = "kmod";
+
+/// Everything below `prefix`, where `bin` holds the program and `sbin` a link to it for each tool.
+pub fn below_prefix(prefix: &Path, program: &Path) -> Result<()> {
+    put(program, &prefix.join("bin").join(PROGRAM), 0o755)?;
+    link(PROGRAM, &prefix.join("bin/lsmod"))?;
+    fs::create_dir_all(prefix.join("sbin"))?;
+    for tool in TOOLS.iter().filter(|tool| **tool != PROGRAM) {
+        link(&format!("../bin/{PROGRAM}"), &prefix.join("sbin").join(tool))?;
     }
     manual(&prefix.join("share/man"))?;
     completions(&prefix.join("share"), "zsh/site-functions")?;

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use suite::TOOLS;
 
 use crate::{project, shell};
 use architecture::Architecture;
@@ -53,12 +52,10 @@ pub fn run(options: &[&str]) -> Result<()> {
     fs::create_dir_all(&out)?;
     let time = source_time()?;
     for architecture in architectures {
-        let tools = architecture.build()?;
-        for tool in &tools {
-            architecture::ensure_static(tool)?;
-        }
-        let tarball = tarball(&out, &tools, architecture, &time)?;
-        let package = debian::package(&out, &tools, architecture, &time)?;
+        let program = architecture.build()?;
+        architecture::ensure_static(&program)?;
+        let tarball = tarball(&out, &program, architecture, &time)?;
+        let package = debian::package(&out, &program, architecture, &time)?;
         for file in [tarball, package] {
             println!("{} ({} KiB)", file.display(), fs::metadata(&file)?.len() / 1024);
         }
@@ -66,12 +63,12 @@ pub fn run(options: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Builds the tools for this machine and puts everything below a prefix.
+/// Builds the program for this machine and puts everything below a prefix.
 pub fn install(options: &[&str]) -> Result<()> {
     let ["--prefix", prefix] = options else { bail!(USAGE) };
-    let tools = TOOLS.iter().map(|tool| Ok(project::build(tool)?.path)).collect::<Result<Vec<_>>>()?;
+    let program = project::build(layout::PROGRAM)?.path;
     let prefix = std::path::absolute(prefix)?;
-    layout::below_prefix(&prefix, &tools)?;
+    layout::below_prefix(&prefix, &program)?;
     println!("installed below {}", prefix.display());
     Ok(())
 }
@@ -93,10 +90,10 @@ fn source_time() -> Result<String> {
     Ok(shell::output(&mut git)?.trim().to_owned())
 }
 
-fn tarball(out: &Path, tools: &[PathBuf], architecture: Architecture, time: &str) -> Result<PathBuf> {
+fn tarball(out: &Path, program: &Path, architecture: Architecture, time: &str) -> Result<PathBuf> {
     let name = format!("modutils-rs-{}-{}", version(), architecture.name());
     let work = tempfile::tempdir_in(out)?;
-    layout::below_prefix(&work.path().join(&name), tools)?;
+    layout::below_prefix(&work.path().join(&name), program)?;
     let file = out.join(format!("{name}.tar.gz"));
     let mut tar = Command::new("tar");
     tar.arg("--create").arg("--file").arg(&file).arg("--directory").arg(work.path());

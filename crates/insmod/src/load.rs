@@ -1,0 +1,164 @@
+//! Hands the file to the kernel, and says why it did not take it.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+
+use modcli::{Exit, Session};
+use moddb::ModuleDb;
+use moddb::config::Config;
+use moddb::paths::ModuleDir;
+use modfile::{ModuleName, ReadError};
+use modhint::causes;
+use modkernel::{InsertError, KernelOps};
+use modload::{Demand, Loaded, Recorder};
+use modstate::{Clock, Places};
+use rustix::io::Errno;
+
+use crate::messages;
+use crate::request::Request;
+
+/// Loads the module in the file.
+pub(crate) fn run(
+    session: &Session,
+    request: &Request,
+    places: &Places,
+    clock: &dyn Clock,
+    kernel: &mut dyn KernelOps,
+) -> Exit {
+    let reporter = &session.reporter;
+    let path = Path::new(&request.file);
+    // compat: a path that ends in a slash has no file name, whatever it leads to (case `insmod/directory-with-slash`).
+    let looked_at = match rustix::fs::stat(path) {
+        Ok(_) if request.file.as_bytes().ends_with(b"/") => Err(Errno::NOENT),
+        looked_at => looked_at,
+    };
+    if let Err(errno) = looked_at {
+        reporter.error(messages::could_not_load(&request.file, errno));
+        return Exit::Failure;
+    }
+    let module = ModuleName::of_path(request.file.as_bytes());
+    match kernel.insert(path, &request.params, request.flags) {
+        Ok(()) => {
+            let loaded = Loaded { inserted: vec![module.clone()], present: Vec::new() };
+            Recorder { places, demand: &Demand::Person, clock }.remember(&module, &loaded);
+            Exit::Success
+        }
+        Err(error) => {
+            report(session, request, &error);
+            if reporter.wants_hints() {
+                for hint in hints(&module, path, places, error.errno()) {
+                    reporter.hint(hint);
+                }
+            }
+            Exit::Failure
+        }
+    }
+}
+
+fn report(session: &Session, request: &Request, error: &InsertError) {
+    let reporter = &session.reporter;
+    match error {
+        InsertError::Decompress(reason) | InsertError::Read(ReadError::Decompress(reason)) => {
+            reporter.error(reason.to_string());
+        }
+        InsertError::NoVermagic => reporter.error(messages::nothing_to_strip(error.errno())),
+        InsertError::Kernel(_) | InsertError::Read(_) => {}
+    }
+    if let InsertError::Kernel(_) = error {
+        let path = std::path::absolute(&request.file).unwrap_or_else(|_| request.file.clone().into());
+        reporter.info(messages::refused(&path, error.errno()));
+    }
+    reporter.error(messages::could_not_insert(&request.file, error.errno()));
+}
+
+/// What can be found out about the refusal.
+fn hints(module: &ModuleName, path: &Path, places: &Places, errno: i32) -> Vec<String> {
+    let release = OsString::from_vec(rustix::system::uname().release().to_bytes().to_vec());
+    let db = ModuleDb::new(ModuleDir::new(Path::new(""), &release), Config::default());
+    causes::refused(errno, module, path, places, &db)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::ffi::CString;
+    use std::io::{self, Write};
+    use std::rc::Rc;
+
+    use modcli::sink::Sink;
+    use modcli::startup::Closed;
+    use modcli::{Output, Reporter, Threshold};
+    use modkernel::{Event, InsertFlags, Recording};
+    use modstate::SystemClock;
+
+    use super::*;
+
+    /// What was said.
+    #[derive(Clone, Default)]
+    struct Said(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Loads `file` on this kernel; returns the end and what was said.
+    fn load(file: &Path, kernel: &mut Recording) -> (Exit, String) {
+        let said = Said::default();
+        let sink = Sink::new("insmod", modcli::sink::Places::default(), Some(Box::new(said.clone())));
+        let reporter = Reporter::new(sink);
+        reporter.starts_at(Threshold::ERRORS);
+        let session = Session {
+            program: "insmod",
+            argv: Vec::new(),
+            closed: Closed::default(),
+            reporter,
+            output: Output::to(Box::new(io::sink())),
+        };
+        let root = tempfile::tempdir().unwrap();
+        let places = Places::below(root.path(), 0);
+        let request = Request {
+            file: file.into(),
+            params: CString::new("a=1").unwrap(),
+            flags: InsertFlags { ignore_vermagic: true, ..InsertFlags::default() },
+        };
+        let exit = run(&session, &request, &places, &SystemClock, kernel);
+        let said = String::from_utf8(said.0.borrow().clone()).unwrap();
+        (exit, said)
+    }
+
+    #[test]
+    fn the_file_goes_to_the_kernel_as_it_is_named_with_parameters_and_flags() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("some-module.anything");
+        std::fs::write(&file, "bytes").unwrap();
+        let mut kernel = Recording::default();
+        assert_eq!(load(&file, &mut kernel), (Exit::Success, String::new()));
+        let flags = InsertFlags { ignore_vermagic: true, ..InsertFlags::default() };
+        let params = CString::new("a=1").unwrap();
+        assert_eq!(kernel.events(), [Event::Insert { path: file, params, flags }]);
+    }
+
+    #[test]
+    fn a_path_without_a_file_never_reaches_the_kernel() {
+        let root = tempfile::tempdir().unwrap();
+        let mut kernel = Recording::default();
+        for path in [root.path().join("missing"), root.path().join("")] {
+            let (exit, said) = load(&path, &mut kernel);
+            assert_eq!(exit, Exit::Failure);
+            let expected = format!(
+                "insmod: ERROR: could not load module {}: No such file or directory\n",
+                path.display()
+            );
+            assert_eq!(said, expected);
+        }
+        assert!(kernel.events().is_empty());
+    }
+}
