@@ -87,7 +87,7 @@ mod tests {
         };
         assert_eq!(flags("-f"), (true, true));
         assert_eq!(flags("--forc"), (true, true));
-        assert_eq!(flags("--force-m"), (true, false));
+        assert_eq!(flags("--force-modversion"), (true, false));
         assert_eq!(flags("--force-vermagic"), (false, true));
         assert_eq!(flags("-p"), (false, false));
     }
