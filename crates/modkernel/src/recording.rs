@@ -129,6 +129,11 @@ impl Recording {
         self
     }
 
+    /// A module goes, whoever holds it.
+    pub fn lose(&mut self, module: &str) {
+        self.modules.remove(&module.into());
+    }
+
     /// What was asked for, in order.
     #[must_use]
     pub fn events(&self) -> &[Event] {
@@ -169,8 +174,10 @@ impl KernelOps for Recording {
         if let Some(&errno) = self.refused_files.get(path) {
             return Err(errno.into());
         }
-        if self.modules.contains_key(&name) {
-            return Err(Errno::EXIST.into());
+        match self.modules.get(&name).map(|loaded| loaded.state) {
+            None => {}
+            Some(ModuleState::Going) => return Err(Errno::BUSY.into()),
+            Some(_) => return Err(Errno::EXIST.into()),
         }
         let needs = self.needs.get(&name).cloned().unwrap_or_default();
         if needs.iter().any(|need| !self.modules.contains_key(need)) {

@@ -1,13 +1,16 @@
 //! Remembers how modules came in: on demand, so that autoclean may unload them again, or because somebody wants
 //! them, so that it never does.
 //!
-//! A courtesy: without a place to remember it in nothing is wrong, and nothing is said.
+//! A courtesy: without a place to remember it in nothing is wrong. But a record that says "on demand" of a module that
+//! somebody wants must not stay, or the module goes one day: where the pin cannot be written the record is removed,
+//! which needs no space.
 
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use modfile::ModuleName;
-use modstate::{BootId, Clock, Identity, Memory, Places, Record, Role};
+use modstate::{BootId, Clock, Identity, Memory, Places, Record, Role, Written};
 
 use crate::demand::Demand;
 use crate::execute::Loaded;
@@ -22,13 +25,35 @@ pub struct Recorder<'a> {
     pub clock: &'a dyn Clock,
 }
 
+/// Modules that somebody wants, of which only a record says something: that they came in on demand.
+#[derive(Debug, thiserror::Error)]
+#[error("it cannot be remembered that modules are wanted: {error}")]
+pub struct NotRemembered {
+    /// The modules.
+    pub modules: Vec<ModuleName>,
+    /// Why the first of their records cannot be removed.
+    #[source]
+    pub error: io::Error,
+}
+
 impl Recorder<'_> {
-    /// Writes down how the modules of a plan came in. What fails only means that a module stays.
-    pub fn remember(&self, target: &ModuleName, loaded: &Loaded) {
-        let Ok(boot) = BootId::read(&self.places.boot_id()) else { return };
+    /// Leaves word that these modules are asked for, before the kernel's state is looked at, and waits while a pass of
+    /// autoclean is unloading one of them.
+    pub fn ask_for<'m>(&self, modules: impl IntoIterator<Item = &'m ModuleName>) {
+        Memory::new(self.places).ask_for(modules, self.clock);
+    }
+
+    /// Writes down how the modules of a plan came in.
+    ///
+    /// # Errors
+    /// Modules that somebody wants and that autoclean may unload anyway, with the reason for the last of them. That a
+    /// record cannot be written is no error: the module only stays.
+    pub fn remember(&self, target: &ModuleName, loaded: &Loaded) -> Result<(), NotRemembered> {
+        let Ok(boot) = BootId::read(&self.places.boot_id()) else { return Ok(()) };
         let memory = Memory::new(self.places);
         let sys_module = self.places.sys_module();
         let identity = |module| Identity::of_loaded(&sys_module, module, &boot).ok().flatten();
+        let mut failed: Option<NotRemembered> = None;
         match self.demand {
             Demand::Kernel(request) => {
                 // Only who brought a module in may say that it came in on demand.
@@ -41,12 +66,20 @@ impl Recorder<'_> {
             }
             Demand::Person => {
                 for module in loaded.inserted.iter().chain(&loaded.present) {
-                    if let Some(identity) = identity(module) {
-                        let _ = memory.write_pin(module, &identity);
+                    let Some(identity) = identity(module) else { continue };
+                    let pinned = memory.write_pin(module, &identity);
+                    if !matches!(pinned, Ok(Written::Done))
+                        && let Err(error) = memory.forget_record(module)
+                    {
+                        failed
+                            .get_or_insert_with(|| NotRemembered { modules: Vec::new(), error })
+                            .modules
+                            .push(module.clone());
                     }
                 }
             }
         }
+        failed.map_or(Ok(()), Err)
     }
 
     fn record(&self, request: &OsStr, is_target: bool, identity: Identity) -> Record {
@@ -99,7 +132,7 @@ mod tests {
             present: vec!["there".into()],
         };
         let remember = |demand: &Demand| {
-            Recorder { places: &places, demand, clock: &Seven }.remember(&"a".into(), &loaded);
+            Recorder { places: &places, demand, clock: &Seven }.remember(&"a".into(), &loaded).unwrap();
         };
         let memory = Memory::new(&places);
         remember(&Demand::Kernel("net-pf-29".into()));
@@ -125,11 +158,41 @@ mod tests {
     }
 
     #[test]
+    fn where_a_pin_cannot_be_written_the_record_goes_instead() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        fs::create_dir_all(at("proc/sys/kernel/random")).unwrap();
+        fs::write(at("proc/sys/kernel/random/boot_id"), "5bd21c3c-0a4d-4f0e-9e2b-7c7f6f1f2a3b\n").unwrap();
+        fs::create_dir(at("run")).unwrap();
+        fs::create_dir_all(at("sys/module/a")).unwrap();
+        let places = places(&root);
+        let memory = Memory::new(&places);
+        let remember = |demand: &Demand, loaded: &Loaded| {
+            Recorder { places: &places, demand, clock: &Seven }.remember(&"a".into(), loaded)
+        };
+        let inserted = Loaded { inserted: vec!["a".into()], present: Vec::new() };
+        remember(&Demand::Kernel("fs-a".into()), &inserted).unwrap();
+        assert_eq!(memory.records().unwrap().len(), 1);
+        // As on a file system that is full: nothing can be put into the directory of pins.
+        fs::write(at("run/modutils/pinned"), "no directory").unwrap();
+        let present = Loaded { inserted: Vec::new(), present: vec!["a".into()] };
+        remember(&Demand::Person, &present).unwrap();
+        assert_eq!(memory.records().unwrap().len(), 0);
+        // Nor can the record be removed.
+        remember(&Demand::Kernel("fs-a".into()), &inserted).unwrap();
+        fs::remove_file(at("run/modutils/autoloaded/a")).unwrap();
+        fs::create_dir(at("run/modutils/autoloaded/a")).unwrap();
+        let failed = remember(&Demand::Person, &present).unwrap_err();
+        assert_eq!(failed.modules, ["a".into()]);
+    }
+
+    #[test]
     fn without_a_boot_id_nothing_is_written() {
         let root = tempfile::tempdir().unwrap();
         let loaded = Loaded { inserted: vec!["a".into()], present: Vec::new() };
         Recorder { places: &places(&root), demand: &Demand::Person, clock: &Seven }
-            .remember(&"a".into(), &loaded);
+            .remember(&"a".into(), &loaded)
+            .unwrap();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
 }

@@ -4,13 +4,19 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, OsStr};
+use std::io;
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use common::{World, world};
 use modfile::ModuleName;
-use modkernel::{Event as Asked, InsertFlags, KernelOps, ModuleState, Recording, Rehearsal, RemoveFlags};
+use modkernel::{
+    Event as Asked, InsertError, InsertFlags, KernelOps, ModuleState, Recording, Rehearsal, RemoveFlags,
+};
 use modload::plan::{self, Action, UnloadOptions};
 use modload::{
     Cause, CommandEnvironment, Demand, Effect, Environment, Event, Execution, LoadFailure, Loaded, Manner,
@@ -190,6 +196,104 @@ fn a_module_that_another_process_gives_up_is_tried_again() {
     assert_eq!(failure.errno(), Errno::BUSY.raw_os_error());
     // Not without end.
     assert_eq!(inserted(&kernel), ["a"; 4]);
+}
+
+/// A kernel out of which modules go while plans are carried out.
+struct Leaking {
+    inner: RefCell<Recording>,
+    /// This module is being unloaded for so many more looks at it.
+    going: Option<(&'static str, Cell<usize>)>,
+    /// At an insertion of the first file the other module goes before it; so often.
+    lost: Option<(&'static str, &'static str, usize)>,
+}
+
+impl KernelOps for Leaking {
+    fn state(&self, module: &ModuleName) -> io::Result<ModuleState> {
+        if let Some((name, looks)) = &self.going
+            && *module == (*name).into()
+        {
+            match looks.get() {
+                0 => self.inner.borrow_mut().lose(name),
+                left => looks.set(left - 1),
+            }
+        }
+        self.inner.borrow().state(module)
+    }
+
+    fn use_count(&self, module: &ModuleName) -> io::Result<Option<u32>> {
+        self.inner.borrow().use_count(module)
+    }
+
+    fn holders(&self, module: &ModuleName) -> io::Result<Vec<ModuleName>> {
+        self.inner.borrow().holders(module)
+    }
+
+    fn insert(&mut self, path: &Path, params: &CStr, flags: InsertFlags) -> Result<(), InsertError> {
+        if let Some((file, module, left)) = &mut self.lost
+            && path.file_stem().unwrap() == *file
+            && *left > 0
+        {
+            *left -= 1;
+            self.inner.get_mut().lose(module);
+        }
+        self.inner.get_mut().insert(path, params, flags)
+    }
+
+    fn remove(&mut self, module: &ModuleName, flags: RemoveFlags) -> io::Result<()> {
+        self.inner.get_mut().remove(module, flags)
+    }
+
+    fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
+        self.inner.get_mut().run_shell(line, environment)
+    }
+}
+
+#[test]
+fn a_module_that_is_going_is_waited_for() {
+    let world = world(&["a:"], "", &[], "");
+    let inner = RefCell::new(Recording::default().with_state("a", ModuleState::Going));
+    let mut kernel = Leaking { inner, going: Some(("a", Cell::new(5))), lost: None };
+    let told = load(&world, &mut kernel, "a", RUN);
+    assert_eq!(names(&told.result.unwrap().inserted), ["a"]);
+    assert_eq!(told.pauses.iter().map(Duration::as_millis).collect::<Vec<_>>(), [2, 4, 8, 16]);
+    assert_eq!(told.seen, ["step a: a.ko []"]);
+}
+
+#[test]
+fn a_module_that_never_finishes_going_is_not_waited_for_without_end() {
+    let world = world(&["a:"], "", &[], "");
+    let mut kernel = Recording::default().with_state("a", ModuleState::Going);
+    let told = load(&world, &mut kernel, "a", RUN);
+    assert_eq!(told.result.unwrap_err().errno(), Errno::BUSY.raw_os_error());
+    let waited: Duration = told.pauses.iter().sum();
+    assert!((10_000..10_100).contains(&waited.as_millis()), "{waited:?}");
+}
+
+#[test]
+fn a_dependency_that_goes_before_it_is_used_is_loaded_again() {
+    let world = world(&["a: b c", "b:", "c:"], "", &[], "");
+    let inner = RefCell::new(Recording::default().with_loaded("b", &[]).with_needs("a", &["b", "c"]));
+    let mut kernel = Leaking { inner, going: None, lost: Some(("a", "b", 2)) };
+    let told = load(&world, &mut kernel, "a", RUN);
+    let loaded = told.result.unwrap();
+    assert_eq!(inserted(&kernel.inner.borrow()), ["c", "a", "b", "a", "b", "a"]);
+    assert_eq!(names(&loaded.inserted), ["c", "b", "a"]);
+    assert_eq!(names(&loaded.present), [""; 0]);
+    assert!(told.seen.iter().all(|line| line.starts_with("step")), "{:?}", told.seen);
+}
+
+#[test]
+fn a_dependency_that_always_goes_is_a_failure_in_the_end() {
+    let world = world(&["a: b", "b:"], "", &[], "");
+    let inner = RefCell::new(Recording::default().with_loaded("b", &[]).with_needs("a", &["b"]));
+    let mut kernel = Leaking { inner, going: None, lost: Some(("a", "b", usize::MAX)) };
+    let told = load(&world, &mut kernel, "a", RUN);
+    assert_eq!(told.result.unwrap_err().errno(), Errno::NOENT.raw_os_error());
+    assert_eq!(told.seen.last().map(String::as_str), Some("not inserted a: 2"));
+    // What is missing although nothing went is a failure at once.
+    let mut kernel = Recording::default().with_loaded("b", &[]).with_needs("a", &["b", "other"]);
+    assert!(load(&world, &mut kernel, "a", RUN).result.is_err());
+    assert_eq!(inserted(&kernel), ["a"]);
 }
 
 #[test]

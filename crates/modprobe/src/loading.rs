@@ -2,6 +2,7 @@
 
 use modcli::{Ended, Exit};
 use moddb::{FoundIn, ModuleEntry};
+use modfile::ModuleName;
 use modkernel::KernelOps;
 use modload::plan::{self, Target};
 use modload::{Cause, Effect, Execution, LoadFailure, Loaded, Observer};
@@ -63,6 +64,12 @@ fn load(
 ) -> Result<(), LoadFailure> {
     let is_real = request.how.terms.effect == Effect::Real;
     let is_builtin = is_builtin(run, entry);
+    let names =
+        || std::iter::once(&entry.name).chain(entry.dependencies.iter().map(|dependency| &dependency.name));
+    if is_real && !is_builtin {
+        // Before anything is looked at: who unloads idle modules sees it, or we see that one is gone.
+        run.recorder().ask_for(names());
+    }
     if execution.is_loaded(&entry.name, is_builtin) {
         hints::about_present(run, entry, &wanted.params, is_builtin);
         if request.how.terms.first_time {
@@ -70,10 +77,8 @@ fn load(
             return Err(LoadFailure { module, params, cause: Cause::Present, inserted: Box::default() });
         }
         if is_real && !is_builtin {
-            let modules = std::iter::once(&entry.name)
-                .chain(entry.dependencies.iter().map(|dependency| &dependency.name));
-            let present = Loaded { inserted: Vec::new(), present: modules.cloned().collect() };
-            run.recorder().remember(&entry.name, &present);
+            let present = Loaded { inserted: Vec::new(), present: names().cloned().collect() };
+            remember(run, &entry.name, &present);
         }
         return Ok(());
     }
@@ -95,7 +100,7 @@ fn load(
         Ok(loaded) => {
             hints::about_blacklisted(run, &loaded, &entry.name);
             if is_real {
-                run.recorder().remember(&entry.name, &loaded);
+                remember(run, &entry.name, &loaded);
             }
             Ok(())
         }
@@ -103,10 +108,17 @@ fn load(
             // What the module that failed needs is there anyway, and for nobody.
             if is_real {
                 let inserted = Loaded { inserted: failure.inserted.to_vec(), present: Vec::new() };
-                run.recorder().remember(&entry.name, &inserted);
+                remember(run, &entry.name, &inserted);
             }
             Err(failure)
         }
+    }
+}
+
+/// Writes down how modules came in.
+fn remember(run: &Run<'_>, target: &ModuleName, loaded: &Loaded) {
+    if let Err(failed) = run.recorder().remember(target, loaded) {
+        run.session.reporter.warning(messages::not_remembered(&failed));
     }
 }
 

@@ -13,6 +13,7 @@ use modfile::ModuleName;
 use modload::Refusal;
 use modload::command::Verb;
 use modload::plan::Note;
+use modload::record::NotRemembered;
 use modstate::settings::Notice;
 use rustix::io::Errno;
 
@@ -165,6 +166,18 @@ pub(crate) fn note(note: &Note) -> Vec<u8> {
             join(&[b"softdeps around ", module.as_bytes(), b" are nested without end; the rest is left out"])
         }
     }
+}
+
+pub(crate) fn not_remembered(failed: &NotRemembered) -> Vec<u8> {
+    let names: Vec<_> = failed.modules.iter().map(ModuleName::as_bytes).collect();
+    let reason = errno::reason(&failed.error);
+    join(&[
+        b"cannot remember that ",
+        &names.join(&b' '),
+        b" is wanted, so rmmod -a may unload it: ",
+        reason.as_bytes(),
+        b"; name it in a keep line of modutils.d",
+    ])
 }
 
 pub(crate) fn saved(module: &ModuleName, file: &Path) -> Vec<u8> {

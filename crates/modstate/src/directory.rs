@@ -15,9 +15,12 @@ use std::path::Path;
 use modfile::ModuleName;
 use modfile::regular::{Links, Regular, RegularError, check_trust};
 use rustix::fs::{
-    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, flock, mkdirat, openat, renameat, unlinkat,
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, flock, mkdirat,
+    openat, renameat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
+
+use crate::identity::BootTime;
 
 /// The longest file that is read, in bytes. Ours are a hundred times shorter.
 pub const LONGEST_FILE: usize = 1 << 20;
@@ -134,6 +137,44 @@ impl Directory {
     pub fn touch(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | FLAGS;
         Ok(openat(&self.fd, name, flags, Mode::from_raw_mode(FOR_OWNER))?.into())
+    }
+
+    /// Opens a file to lock it; `None` if there is none.
+    pub fn open_to_lock(&self, name: &str) -> io::Result<Option<File>> {
+        match openat(&self.fd, name, OFlags::RDONLY | FLAGS, Mode::empty()) {
+            Ok(fd) => Ok(Some(fd.into())),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Dates a file by the clock since boot; says whether there is one.
+    pub fn date(&self, name: &OsStr, time: BootTime) -> io::Result<bool> {
+        let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+        let seconds = i64::try_from(time.0 / 1000).unwrap_or(i64::MAX);
+        let nanoseconds = i64::try_from(time.0 % 1000 * 1_000_000).unwrap_or(0);
+        let times = Timestamps {
+            last_access: omit,
+            last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds },
+        };
+        match utimensat(&self.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The date of a file, as [`Directory::date`] gave it one; `None` if there is no file.
+    pub fn date_of(&self, name: &OsStr) -> io::Result<Option<BootTime>> {
+        match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => {
+                let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
+                let milliseconds = stat.st_mtime_nsec / 1_000_000;
+                Ok(Some(BootTime(seconds.saturating_mul(1000).saturating_add(milliseconds))))
+            }
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     /// Makes a file that is not there yet.

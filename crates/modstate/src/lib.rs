@@ -6,6 +6,7 @@
 //! prints nothing, reads no environment, and knows no module database: of modules it knows names. What it reads
 //! back is data that may be damaged or hostile.
 
+mod asking;
 pub mod clock;
 pub mod config;
 mod directory;
@@ -19,6 +20,7 @@ pub mod places;
 pub mod record;
 pub mod settings;
 
+pub use asking::Unloading;
 pub use clock::{Clock, SystemClock};
 pub use directory::LONGEST_FILE;
 pub use identity::{BootId, BootTime, Identity};

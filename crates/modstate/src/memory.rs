@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use modfile::ModuleName;
 use modfile::regular::RegularError;
@@ -72,6 +72,19 @@ impl Memory {
     #[must_use]
     pub fn new(places: &Places) -> Self {
         Self { directory: places.run.clone(), owner: places.owner }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn owner(&self) -> u32 {
+        self.owner
+    }
+
+    /// The directory of records in an open memory; `None` if there are none.
+    pub(crate) fn records_in(&self, base: &Directory) -> Result<Option<Directory>, RegularError> {
+        base.inner(RECORDS)
     }
 
     /// Remembers that a module was loaded because the kernel asked.
@@ -248,7 +261,7 @@ impl Memory {
 }
 
 /// The name of a module's file. Hidden names are those of temporary files.
-fn file_name(module: &ModuleName) -> Option<&OsStr> {
+pub(crate) fn file_name(module: &ModuleName) -> Option<&OsStr> {
     directory::name_of(module).filter(|name| !name.as_bytes().starts_with(b"."))
 }
 
@@ -268,7 +281,6 @@ fn or_no_place(written: io::Result<()>) -> io::Result<Written> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
 
     use super::*;
     use crate::identity::tests::boot;

@@ -179,6 +179,24 @@ pub fn set_kernel_modprobe(program: &str) -> Result<()> {
     fs::write(&path, program).with_context(|| format!("cannot set {}", path.display()))
 }
 
+/// Makes the records say that the modules came in at the boot, and that nobody asked for them since: a pass leaves
+/// alone what somebody asked for just now, and nobody here waits. In place, so that a record that is replaced at
+/// the same time stays the new one.
+///
+/// # Errors
+/// A record cannot be read or written.
+pub fn long_ago() -> Result<()> {
+    use std::os::unix::fs::FileExt as _;
+    for entry in fs::read_dir("/run/modutils/autoloaded").into_iter().flatten() {
+        let Ok(file) = OpenOptions::new().read(true).write(true).open(entry?.path()) else { continue };
+        let text = std::io::read_to_string(&file)?;
+        let Some(at) = text.find("\nloaded=").map(|at| at + "\nloaded=".len()) else { continue };
+        let digits = text.get(at..).unwrap_or_default().find('\n').unwrap_or_default();
+        file.write_all_at(&vec![b'0'; digits], at as u64)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use moddb::config::Origin;
 use modfile::ModuleName;
@@ -85,8 +86,22 @@ impl LoadFailure {
     }
 }
 
-/// How often a module is tried again that another process is loading or unloading at the same time.
+/// How long a module is waited for that another process is unloading. Most go within milliseconds, some wait
+/// seconds for their device.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// The first pause of such a wait; each is twice as long as the one before, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(64);
+/// How often the kernel is asked again that says that a module is busy which is not being unloaded.
 const RETRIES: usize = 3;
+/// How often a plan is begun anew because a module of it went meanwhile.
+const ROUNDS: usize = 5;
+
+/// Whether a plan is carried out, or has to be begun anew.
+enum Round {
+    Done,
+    Again,
+}
 
 impl Execution<'_> {
     /// Whether a module is in the kernel, so that there is nothing to load. One that is coming is not: the
@@ -102,14 +117,38 @@ impl Execution<'_> {
     /// The first failure of a module that the target cannot do without.
     pub fn load(&mut self, plan: &LoadPlan, flags: InsertFlags) -> Result<Loaded, LoadFailure> {
         let mut loaded = Loaded::default();
-        for step in &plan.steps {
+        let mut left = ROUNDS;
+        while let Round::Again = self.round(plan, flags, left > 0, &mut loaded)? {
+            left -= 1;
+        }
+        loaded.present.retain(|module| !loaded.inserted.contains(module));
+        Ok(loaded)
+    }
+
+    /// Carries out what is left of a plan. With `may_repeat` a failure for which a module that went meanwhile is to
+    /// blame is none yet.
+    fn round(
+        &mut self,
+        plan: &LoadPlan,
+        flags: InsertFlags,
+        may_repeat: bool,
+        loaded: &mut Loaded,
+    ) -> Result<Round, LoadFailure> {
+        loaded.present.clear();
+        for (number, step) in plan.steps.iter().enumerate() {
             let is_present = self.is_loaded(&step.module, step.is_builtin);
-            let done = if is_present { Err(Cause::Present) } else { self.step(step, flags) };
+            let before = plan.steps.get(..number).filter(|_| may_repeat).unwrap_or_default();
+            let done = if is_present { Err(Cause::Present) } else { self.step(step, before, flags) };
             match done {
-                Ok(()) if matches!(step.action, Action::File(_)) => {
-                    loaded.inserted.push(step.module.clone());
+                Ok(Round::Again) => return Ok(Round::Again),
+                Ok(Round::Done) if matches!(step.action, Action::File(_)) => {
+                    if !loaded.inserted.contains(&step.module) {
+                        loaded.inserted.push(step.module.clone());
+                    }
                 }
-                Ok(()) => loaded.present.push(step.module.clone()),
+                Ok(Round::Done) => loaded.present.push(step.module.clone()),
+                // It came in by this process in an earlier round.
+                Err(Cause::Present) if loaded.inserted.contains(&step.module) => {}
                 Err(Cause::Present) if step.is_builtin && !self.terms.first_time => {}
                 Err(Cause::Present) if !(self.terms.first_time && step.role == Role::Target) => {
                     loaded.present.push(step.module.clone());
@@ -117,23 +156,24 @@ impl Execution<'_> {
                 Err(_) if step.role == Role::Wished => {}
                 Err(cause) => {
                     let (module, params) = (step.module.clone(), step.params.clone());
-                    return Err(LoadFailure { module, params, cause, inserted: loaded.inserted.into() });
+                    let inserted = std::mem::take(&mut loaded.inserted).into();
+                    return Err(LoadFailure { module, params, cause, inserted });
                 }
             }
         }
-        Ok(loaded)
+        Ok(Round::Done)
     }
 
-    fn step(&mut self, step: &Step, flags: InsertFlags) -> Result<(), Cause> {
+    fn step(&mut self, step: &Step, before: &[Step], flags: InsertFlags) -> Result<Round, Cause> {
         self.observer.event(&Event::Step(step));
         match &step.action {
-            Action::Command { line, origin } => self.command(step, line, origin),
-            Action::File(path) => self.file(step, path, flags),
+            Action::Command { line, origin } => self.command(step, line, origin).map(|()| Round::Done),
+            Action::File(path) => self.file(step, path, before, flags),
             Action::NoFile if self.terms.effect == Effect::Real => {
                 self.observer.event(&Event::NoFile(&step.module));
                 Err(Cause::NoFile)
             }
-            Action::Builtin | Action::NoFile => Ok(()),
+            Action::Builtin | Action::NoFile => Ok(Round::Done),
         }
     }
 
@@ -148,23 +188,55 @@ impl Execution<'_> {
             .map_err(|_| Cause::Command { line: line.to_vec(), origin: origin.clone() })
     }
 
-    fn file(&mut self, step: &Step, path: &Path, flags: InsertFlags) -> Result<(), Cause> {
+    fn file(
+        &mut self,
+        step: &Step,
+        path: &Path,
+        before: &[Step],
+        flags: InsertFlags,
+    ) -> Result<Round, Cause> {
         let failed = |error| Cause::File { path: path.to_owned(), error };
         // A NUL would end the parameters for the kernel.
         let params = CString::new(step.params.as_slice()).map_err(|_| failed(Errno::INVAL.into()))?;
-        let mut retries = 0;
+        let (mut retries, mut waited) = (0, Duration::ZERO);
         loop {
             match self.kernel.insert(path, &params, flags) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(Round::Done),
                 Err(error) if error.is(Errno::EXIST) => return Err(Cause::Present),
-                // Another process was loading it and failed, or is unloading it: the kernel says what it
-                // thinks of this attempt when it is made again.
+                // Another process is unloading it.
+                Err(error) if error.is(Errno::BUSY) && self.wait_while_going(&step.module, &mut waited) => {}
+                // Another process was loading it and failed: the kernel says what it thinks of this attempt when it
+                // is made again.
                 Err(error) if error.is(Errno::BUSY) && retries < RETRIES => retries += 1,
+                // Its symbols are unknown, because a module that was there when it was looked at has gone.
+                Err(error) if error.is(Errno::NOENT) && self.has_lost(before) => return Ok(Round::Again),
                 Err(error) => {
                     self.observer.event(&Event::NotInserted { module: &step.module, path, error: &error });
                     return Err(failed(error));
                 }
             }
         }
+    }
+
+    /// Waits until a module is not being unloaded any more; says whether it was, and the wait was not too long.
+    fn wait_while_going(&self, module: &ModuleName, waited: &mut Duration) -> bool {
+        let mut pause = FIRST_PAUSE;
+        let mut was_going = false;
+        while *waited < LONGEST_WAIT && matches!(self.kernel.state(module), Ok(ModuleState::Going)) {
+            was_going = true;
+            (self.pause)(pause);
+            *waited += pause;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        was_going && *waited < LONGEST_WAIT
+    }
+
+    /// Whether one of the modules of these steps, which were there or came in, is there no more.
+    fn has_lost(&self, steps: &[Step]) -> bool {
+        let is_gone = |step: &Step| {
+            matches!(step.action, Action::File(_)) && !self.is_loaded(&step.module, step.is_builtin)
+        };
+        self.terms.presence == Presence::Counts
+            && steps.iter().filter(|step| step.role == Role::Required).any(is_gone)
     }
 }

@@ -12,7 +12,7 @@ use modkernel::proc_modules::{self, Loaded};
 use modkernel::{KernelOps, ModuleState};
 use modstate::config::Config;
 use modstate::marks::Mark;
-use modstate::{Identity, Memory, Record};
+use modstate::{BootTime, Identity, Memory, Record};
 
 use super::policy::{Facts, Standing, Wanted};
 use super::wanted::Wishes;
@@ -27,6 +27,8 @@ pub(crate) struct Moment<'a> {
     db: &'a ModuleDb,
     kinds: &'a [Kind],
     loaded: &'a List,
+    memory: &'a Memory,
+    now: BootTime,
     wishes: Wishes<'a>,
     sources: Sources,
 }
@@ -40,12 +42,15 @@ impl<'a> Moment<'a> {
         db: &'a ModuleDb,
         kinds: &'a [Kind],
         loaded: &'a List,
+        now: BootTime,
     ) -> Self {
         Self {
             places,
             db,
             kinds,
             loaded,
+            memory,
+            now,
             wishes: Wishes::new(places, config, memory),
             sources: Sources::new(&places.shared.sys, &places.shared.proc),
         }
@@ -88,6 +93,11 @@ impl Facts for Look<'_> {
 
     fn is_loaded(&self, module: &ModuleName) -> bool {
         self.moment.loaded.standing(module).is_some()
+    }
+
+    fn since_request(&self) -> u64 {
+        let asked = self.moment.memory.asked_for(self.module, self.moment.now);
+        self.moment.now.since(asked.map_or(self.record.loaded, |asked| asked.max(self.record.loaded)))
     }
 
     fn wanted(&self) -> Option<Wanted> {

@@ -87,6 +87,7 @@ pub(crate) fn run(hands: &Hands<'_>, request: &Autoclean, kernel: &mut dyn Kerne
         memory: &memory,
         evidence: &evidence::KINDS,
         boot,
+        clock,
         now: clock.since_boot(),
         db,
     };

@@ -9,7 +9,7 @@ use modload::{CommandEnvironment, Effect, Observer};
 use modstate::config::Config;
 use modstate::marks::{Mark, Marks};
 use modstate::memory::Entry;
-use modstate::{BootId, BootTime, Memory, Record};
+use modstate::{BootId, BootTime, Clock, Memory, Record};
 
 use super::look::{List, Look, Moment, standing_now};
 use super::policy::{self, Facts, Reason, Verdict};
@@ -33,6 +33,7 @@ pub(crate) struct Pass<'a> {
     /// The kinds of evidence that count.
     pub evidence: &'a [Kind],
     pub boot: BootId,
+    pub clock: &'a dyn Clock,
     /// When the pass began.
     pub now: BootTime,
     /// Where the modules' files are.
@@ -53,6 +54,12 @@ impl Pass<'_> {
         loaded: &List,
         kernel: &mut dyn KernelOps,
     ) -> (Vec<Line>, Exit) {
+        if self.request.effect == Effect::Real
+            && let Err(error) = self.memory.announce_pass()
+        {
+            self.session.reporter.error(messages::cannot_work_in(&self.places.shared.run, &error));
+            return (Vec::new(), Exit::Failure);
+        }
         let sorted = records::sort(self.places, &self.boot, records);
         let before = self.memory.marks();
         let mut marks = before.clone();
@@ -81,7 +88,15 @@ impl Pass<'_> {
 
     /// A new look at the system.
     fn moment<'b>(&'b self, loaded: &'b List) -> Moment<'b> {
-        Moment::new(self.places, self.config, self.memory, &self.db, self.evidence, loaded)
+        Moment::new(
+            self.places,
+            self.config,
+            self.memory,
+            &self.db,
+            self.evidence,
+            loaded,
+            self.clock.since_boot(),
+        )
     }
 
     /// What becomes of a module, which is noted for the next pass.
@@ -128,20 +143,12 @@ impl Pass<'_> {
         for Judged { recorded, fate } in judged.iter_mut() {
             let Fate::Found(Verdict::Goes { .. }) = fate else { continue };
             let config = config.get_or_insert_with(|| self.modprobe_config());
-            let module = &recorded.module;
-            *fate = match self.changed_its_mind(recorded, loaded, kernel) {
-                Some(reason) => Fate::Found(Verdict::Stays(reason)),
-                None => match removal::remove(module, config, self.commands, self.observer, kernel) {
-                    Removal::Done => Fate::Removed,
-                    Removal::NotNow => Fate::Found(Verdict::Stays(Reason::CameIntoUse)),
-                    Removal::Failed => Fate::Failed,
-                },
-            };
+            *fate = self.remove(recorded, loaded, config, kernel);
             match fate {
                 Fate::Removed => {
                     removed = true;
                     if self.request.logged {
-                        let text = messages::removed(module, &recorded.record.request);
+                        let text = messages::removed(&recorded.module, &recorded.record.request);
                         self.session.reporter.insist(Severity::Info, text);
                     }
                     records::forget(self.memory, std::slice::from_ref(&recorded.module));
@@ -155,6 +162,36 @@ impl Pass<'_> {
             self.look_again(judged, marks);
         }
         exit
+    }
+
+    /// Unloads a module, unless it turns out not to be idle any more. Whoever asks for it from now on waits until this
+    /// is over; who asked before is seen.
+    fn remove(
+        &self,
+        recorded: &Recorded,
+        loaded: &List,
+        config: &ModprobeConfig,
+        kernel: &mut dyn KernelOps,
+    ) -> Fate {
+        let stays = |reason| Fate::Found(Verdict::Stays(reason));
+        let unloading = match self.memory.begin_unloading(self.clock) {
+            Ok(Some(unloading)) => unloading,
+            Ok(None) => return stays(Reason::CameIntoUse),
+            Err(error) => {
+                let run = &self.places.shared.run;
+                self.session.reporter.error(messages::cannot_work_in(run, &error));
+                return Fate::Failed;
+            }
+        };
+        if let Some(reason) = self.changed_its_mind(recorded, loaded, kernel) {
+            return stays(reason);
+        }
+        let module = &recorded.module;
+        match removal::remove(module, config, self.commands, self.observer, unloading, kernel) {
+            Removal::Done => Fate::Removed,
+            Removal::NotNow => stays(Reason::CameIntoUse),
+            Removal::Failed => Fate::Failed,
+        }
     }
 
     /// Looks at everything again, asking the kernel about this module alone; the reason why it stays after all.

@@ -53,6 +53,8 @@ pub(crate) trait Facts {
     fn mark(&self) -> Option<&Mark>;
     /// Whether another module is loaded.
     fn is_loaded(&self, module: &ModuleName) -> bool;
+    /// Milliseconds since somebody asked for it, or since it came in.
+    fn since_request(&self) -> u64;
     /// Who wants it, if somebody does.
     fn wanted(&self) -> Option<Wanted>;
     /// The aliases in its file and its request; `None` if the file does not say, or is another build's.
@@ -73,6 +75,8 @@ pub(crate) enum Reason {
     Untrusted(Vec<u8>),
     /// This module is loaded, which may have configured it.
     MayBeConfigured(&'static str),
+    /// Somebody asked for it so many milliseconds ago, and may be about to use it.
+    AskedFor(u64),
     Wanted(Wanted),
     /// Its file, which says its aliases, cannot be read or is another build's.
     UnknownAliases,
@@ -102,12 +106,15 @@ pub(crate) enum Verdict {
     },
 }
 
+/// Milliseconds in which whoever asked for a module may begin to use it, whatever interval is configured.
+const GRACE: u64 = 10_000;
+
 /// A reason to keep a module, if it holds.
 type Rule = fn(&dyn Facts, &Config) -> Option<Reason>;
 
 /// All of them in the order in which they are asked and given: what the kernel's list says, what is known without
 /// reading, what takes a file to read, what takes a look at the system.
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     not_live,
     permanent,
     held,
@@ -115,6 +122,7 @@ const RULES: [Rule; 11] = [
     untrusted_request,
     untrusted_before,
     configured,
+    asked_for,
     wanted,
     unknown_aliases,
     untrusted_alias,
@@ -158,6 +166,11 @@ fn untrusted_before(facts: &dyn Facts, config: &Config) -> Option<Reason> {
 fn configured(facts: &dyn Facts, _: &Config) -> Option<Reason> {
     let by = classes::configured_by(facts.request())?;
     facts.is_loaded(&by.into()).then_some(Reason::MayBeConfigured(by))
+}
+
+fn asked_for(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+    let since = facts.since_request();
+    (since < GRACE).then_some(Reason::AskedFor(since))
 }
 
 fn wanted(facts: &dyn Facts, _: &Config) -> Option<Reason> {
@@ -236,6 +249,7 @@ impl fmt::Display for Reason {
                 write!(formatter, "kept: use counts of {alias} prove nothing")
             }
             Self::MayBeConfigured(by) => write!(formatter, "kept: {by} may have configured it"),
+            Self::AskedFor(since) => write!(formatter, "kept: asked for {} s ago", since / 1000),
             Self::UnknownAliases => write!(formatter, "kept: its file does not tell what it is"),
             Self::Sign(sign) => sign.fmt(formatter),
             Self::CameIntoUse => write!(formatter, "in use: somebody came at the last moment"),
@@ -254,6 +268,7 @@ mod tests {
         request: &'static str,
         mark: Option<Mark>,
         loaded: &'static str,
+        since_request: u64,
         wanted: Option<Wanted>,
         aliases: Option<Vec<Vec<u8>>>,
         signs: Vec<Sign>,
@@ -274,6 +289,10 @@ mod tests {
 
         fn is_loaded(&self, module: &ModuleName) -> bool {
             module == &self.loaded.into()
+        }
+
+        fn since_request(&self) -> u64 {
+            self.since_request
         }
 
         fn wanted(&self) -> Option<Wanted> {
@@ -300,6 +319,7 @@ mod tests {
             request: "fs-m",
             mark: None,
             loaded: "",
+            since_request: 10_000,
             wanted: None,
             aliases: Some(vec![b"fs-m".to_vec()]),
             signs: Vec::new(),
@@ -331,6 +351,7 @@ mod tests {
                 },
                 Reason::MayBeConfigured("crypto_user"),
             ),
+            (|known| known.since_request = 9_999, Reason::AskedFor(9_999)),
             (|known| known.wanted = Some(Wanted::Kept), Reason::Wanted(Wanted::Kept)),
             (|known| known.aliases = None, Reason::UnknownAliases),
             (

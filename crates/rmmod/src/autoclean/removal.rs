@@ -5,6 +5,7 @@ use modfile::ModuleName;
 use modkernel::{KernelOps, ModuleState, RemoveFlags};
 use modload::command::Command;
 use modload::{CommandEnvironment, Event, Observer};
+use modstate::Unloading;
 use rustix::io::Errno;
 
 /// How a removal ended.
@@ -22,9 +23,12 @@ pub(super) fn remove(
     config: &ModprobeConfig,
     environment: &CommandEnvironment,
     observer: &dyn Observer,
+    unloading: Unloading,
     kernel: &mut dyn KernelOps,
 ) -> Removal {
     if let Some(command) = config.remove_command(module.as_bytes()) {
+        // It may load modules itself, which would wait for us.
+        drop(unloading);
         if Command::remove(module, &command.line).run(kernel, environment, observer).is_err() {
             return Removal::Failed;
         }

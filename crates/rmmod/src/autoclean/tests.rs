@@ -195,7 +195,7 @@ impl World {
         let boot = BootId::read(&self.path("proc/sys/kernel/random/boot_id")).unwrap();
         let loaded = look::List::read(&self.places).unwrap();
         let records = memory.records().unwrap();
-        let now = BootTime(second * 1000);
+        let clock = At(second * 1000);
         let db = ModuleDb::new(self.places.module_directory.clone(), moddb::config::Config::default());
         let pass = Pass {
             session: &session,
@@ -207,7 +207,8 @@ impl World {
             memory: &memory,
             evidence,
             boot,
-            now,
+            clock: &clock,
+            now: clock.since_boot(),
             db,
         };
         let (lines, exit) = pass.run(records, &loaded, &mut kernel);
@@ -220,6 +221,23 @@ impl World {
         let (lines, exit) = self.pass_with(second, &request(), &mut self.kernel());
         assert_eq!(exit, Exit::Success);
         lines
+    }
+}
+
+/// A clock that stands at so many milliseconds after the boot.
+struct At(u64);
+
+impl Clock for At {
+    fn since_boot(&self) -> BootTime {
+        BootTime(self.0)
+    }
+
+    fn since_1970(&self) -> u64 {
+        self.0 / 1000
+    }
+
+    fn pause(&self, _: std::time::Duration) {
+        panic!("nobody is waited for");
     }
 }
 
@@ -366,6 +384,19 @@ fn the_interval_is_configured() {
     world.pass(100);
     assert_eq!(world.pass(109), ["m fs-m idle for 9 s, may go in 1 s"]);
     assert_eq!(world.pass(110), ["m fs-m unloaded"]);
+}
+
+#[test]
+fn a_module_that_somebody_asked_for_just_now_stays_whatever_the_interval() {
+    let world = world(&[("etc/modutils.d/a.conf", "interval 0\n")]);
+    world.load("m", "fs-m", &[]);
+    assert_eq!(world.pass(9), ["m fs-m kept: asked for 9 s ago"]);
+    assert_eq!(world.pass(100), ["m fs-m idle, found in this pass"]);
+    world.memory().ask_for(&["m".into()], &At(100_500));
+    assert_eq!(world.pass(101), ["m fs-m kept: asked for 0 s ago"]);
+    assert_eq!(world.pass(110), ["m fs-m kept: asked for 9 s ago"]);
+    assert_eq!(world.pass(111), ["m fs-m idle, found in this pass"]);
+    assert_eq!(world.pass(112), ["m fs-m unloaded"]);
 }
 
 #[test]

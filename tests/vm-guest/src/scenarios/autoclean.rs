@@ -23,7 +23,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::ask;
 use crate::catalog::{Group, Scenario};
 use crate::program::rmmod;
-use crate::world::{PROC, SYS, World, loaded_modules};
+use crate::world::{PROC, SYS, World, loaded_modules, long_ago};
 
 /// See the module.
 pub const GROUP: Group = Group {
@@ -80,6 +80,13 @@ const SCENARIOS: &[Scenario] = &[
     ),
     ours("nothing-goes-before-the-interval", &["minix"], passes::before_the_interval),
     ours("a-load-between-two-passes-starts-over", &["minix"], passes::reload),
+    ours("a-module-asked-for-just-now-stays-whatever-the-interval", &["minix"], passes::asked_for),
+    ours(
+        "nobody-who-asks-beside-passes-in-a-loop-goes-without",
+        &["can", "can-bcm", "can-raw"],
+        passes::requests_beside,
+    )
+    .within(900),
     ours("a-dry-run-unloads-nothing", &["minix"], passes::dry_run),
     ours("names-restrict-a-pass", &["minix", "efs"], passes::names),
     ours("a-remove-command-is-run-instead-of-the-removal", &["minix"], passes::remove_command),
@@ -151,8 +158,9 @@ fn configure(lines: &str) -> Result<()> {
     Ok(file.write_all(lines.as_bytes())?)
 }
 
-/// A pass of autoclean, which must be silent and succeed.
+/// A pass of autoclean some time later, which must be silent and succeed.
 fn pass() -> Result<()> {
+    long_ago()?;
     let ended = rmmod(&["-a"])?;
     ended.expect_code(0)?;
     ensure!(ended.stdout.is_empty() && ended.stderr.is_empty(), "a pass said something: {ended:?}");

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use rustix::mount::{UnmountFlags, unmount};
+use rustix::net::SocketType;
 
 use super::{goes, is_recorded, on_demand, pass, without_interval};
 use crate::ask;
@@ -14,7 +15,7 @@ use crate::kernel_log::Tail;
 use crate::program::rmmod;
 use crate::scenarios::PATIENCE;
 use crate::trace;
-use crate::world::{WORK, World};
+use crate::world::{WORK, World, long_ago};
 
 pub(super) fn before_the_interval(world: &mut World) -> Result<()> {
     let _ = on_demand(|| ask::file_system("minix"))?;
@@ -90,6 +91,7 @@ pub(super) fn logged(world: &mut World) -> Result<()> {
     let _ = on_demand(|| ask::file_system("minix"))?;
     let mut log = Tail::new()?;
     for _ in 0..2 {
+        long_ago()?;
         let ended = rmmod(&["-a", "-s"])?;
         ended.expect_code(0)?;
         ensure!(ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:?}");
@@ -125,6 +127,64 @@ pub(super) fn two_at_once(world: &mut World) -> Result<()> {
     fs::write(&gate, "")?;
     first.join().map_err(|_| anyhow!("the first pass panicked"))??;
     world.expect_absent(&["minix"])
+}
+
+pub(super) fn asked_for(world: &mut World) -> Result<()> {
+    without_interval()?;
+    let silent_pass = || rmmod(&["-a"])?.expect_code(0);
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    for _ in 0..3 {
+        silent_pass()?;
+    }
+    world.expect_loaded(&["minix"]).context("after it came in")?;
+    pass()?;
+    // The kernel asks again, and the module is there.
+    let record = fs::metadata(super::record_of("minix"))?.modified()?;
+    ensure!(ask::interface("minix").is_err());
+    ensure!(fs::metadata(super::record_of("minix"))?.modified()? != record, "nobody left word");
+    silent_pass()?;
+    world.expect_loaded(&["minix"]).context("after somebody asked")?;
+    goes(world, &["minix"])
+}
+
+/// Every round a pass is about to unload the family and its protocols while somebody asks for one of them.
+pub(super) fn requests_beside(world: &mut World) -> Result<()> {
+    const ROUNDS: u64 = 60;
+    without_interval()?;
+    let (mut failures, mut refused, mut seen_gone) = (0, 0, 0);
+    for round in 0..ROUNDS {
+        // Protocol 1 is can-raw.
+        let _ = ask::socket(ask::family::CAN, SocketType::RAW, 1);
+        pass()?;
+        long_ago()?;
+        let pass = spawn(|| rmmod(&["-a"]));
+        sleep(Duration::from_millis(round * 7 % 120));
+        let (failed, seen) = trace::watch(|| -> Result<bool> {
+            Ok(match round % 2 {
+                0 => ask::socket(ask::family::CAN, SocketType::RAW, 1).is_err(),
+                _ => crate::program::run(crate::world::MODPROBE, &["can-bcm"])?.expect_code(0).is_err(),
+            })
+        })?;
+        match failed? {
+            // The kernel said no by itself: the family was still registered while its module went.
+            true if round % 2 == 0 && seen.requests.is_empty() => refused += 1,
+            true => failures += 1,
+            false => {}
+        }
+        seen_gone += usize::from(!seen.requests.is_empty());
+        pass.join().map_err(|_| anyhow!("the pass panicked"))??.expect_code(0)?;
+        // What a person loaded goes, so that the next round begins like the first.
+        for module in ["can-bcm", "can-raw", "can"] {
+            rmmod(&[module])?;
+        }
+    }
+    ensure!(
+        failures == 0,
+        "{failures} of {ROUNDS} went without, {refused} more were refused by the kernel alone"
+    );
+    world.note(&format!(
+        "{ROUNDS} trials, 0 failures, {refused} refused by the kernel alone, {seen_gone} asked again"
+    ))
 }
 
 pub(super) fn race(world: &mut World) -> Result<()> {

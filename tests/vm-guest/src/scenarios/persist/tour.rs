@@ -10,7 +10,7 @@ use super::{
     configure, quietly, saved,
 };
 use crate::program::{modprobe, rmmod, run};
-use crate::world::{MODPROBE, World};
+use crate::world::{MODPROBE, World, long_ago};
 
 const ALL: [&str; 3] = ["tcp_vegas", "nf_conntrack_netlink", "nf_conntrack"];
 
@@ -24,7 +24,12 @@ pub(super) fn after_rmmod(world: &mut World) -> Result<()> {
 
 pub(super) fn after_autoclean(world: &mut World) -> Result<()> {
     // One pass to mark, one for the two that were asked for, one for what they needed.
-    tour(world, || (0..3).try_for_each(|_| quietly(rmmod(&["-a"])?)))
+    tour(world, || {
+        (0..3).try_for_each(|_| {
+            long_ago()?;
+            quietly(rmmod(&["-a"])?)
+        })
+    })
 }
 
 /// Loaded by a request, changed, unloaded; then loaded by a request and by name, with the values there both times.
