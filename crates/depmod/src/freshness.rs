@@ -16,7 +16,7 @@ use crate::scan;
 pub fn is_current(input: &Path, output: &Path, say: &dyn Say) -> bool {
     match std::fs::metadata(output.join(REFERENCE)) {
         Ok(metadata) if metadata.modified().is_ok_and(|time| time == SystemTime::UNIX_EPOCH) => false,
-        // compat: what depmod.d excludes counts here all the same.
+        // compat: what depmod.d excludes counts here anyway (case depmod/exclude-and-quick).
         Ok(metadata) => {
             let everything = DepmodConfig::default();
             !scan::any_newer(input, &everything, scan::microseconds(&metadata), say)

@@ -147,7 +147,8 @@ fn symbol_of(list: SymbolList, line: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Ba
             let symbol = symvers_line(text)?;
             Ok(symbol.map(|(name, crc)| (unprefixed(name, list.prefix).to_vec(), crc)))
         }
-        // compat: single spaces separate, and the third field is all the rest.
+        // compat: single spaces separate, and the third field is all the rest (case
+        // depmod/check-filesyms-tabs).
         ListFormat::SystemMap => match text.splitn(3, |&byte| byte == b' ').nth(2) {
             Some(name) => Ok(exported(name)),
             None => Err(Bad::Line),
@@ -160,7 +161,8 @@ fn symbol_of(list: SymbolList, line: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Ba
     }
 }
 
-/// compat: only what `vmlinux` exports counts, and a separator must follow that word.
+/// compat: only what `vmlinux` exports counts, and a separator must follow that word (cases
+/// depmod/check-symvers-short-lines, depmod/check-symvers-spaces).
 fn symvers_line(text: &[u8]) -> Result<Option<(&[u8], u64)>, Bad<'_>> {
     let mut words = fields(text);
     let (Some(crc), Some(symbol), Some(module)) = (words.next(), words.next(), words.next()) else {

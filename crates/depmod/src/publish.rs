@@ -216,7 +216,7 @@ impl Temporary {
 
     /// Writes the file and waits until it is on the disk.
     fn fill(&self, bytes: &[u8], modified: Option<SystemTime>) -> Result<(), CannotPublish> {
-        // compat: readable for all, whatever the umask.
+        // compat: readable for all, whatever the umask (case depmod/output-modes).
         (&self.file)
             .write_all(bytes)
             .and_then(|()| self.file.set_permissions(fs::Permissions::from_mode(0o644)))

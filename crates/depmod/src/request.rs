@@ -198,7 +198,8 @@ fn cache_file(
 
 /// A release begins with two decimal numbers and a dot between them; what follows is the distribution's.
 ///
-/// compat: the numbers are read as C's scanf reads them, so white space and a sign may stand before each.
+/// compat: the numbers are read as C's scanf reads them, so white space and a sign may stand before each (cases
+/// depmod/operand-version-space, depmod/operand-version-plus6dot1).
 fn looks_like_release(text: &[u8]) -> bool {
     let after_number = |text: &[u8]| {
         let text = text.trim_ascii_start();
@@ -209,7 +210,7 @@ fn looks_like_release(text: &[u8]) -> bool {
     after_number(text).is_some_and(|rest| rest.strip_prefix(b".").and_then(after_number).is_some())
 }
 
-/// compat: text only, nothing is resolved.
+/// compat: text only, nothing is resolved (case depmod/option-basedir-relative-up).
 fn make_absolute(dir: &OsStr, surroundings: &Surroundings) -> OsString {
     if dir.as_bytes().starts_with(b"/") {
         return dir.to_owned();

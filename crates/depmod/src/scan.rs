@@ -66,7 +66,7 @@ pub fn find(
             entry.path().strip_prefix(input).unwrap_or(entry.path()).as_os_str().as_bytes().to_vec();
         modules.offer(&entry, recorded);
     }
-    // compat: the last configured external directory is searched first.
+    // compat: the last configured external directory is searched first (case depmod/external-two).
     for directory in config.externals.iter().rev() {
         let directory = Path::new(OsStr::from_bytes(directory));
         if let Err(error) = std::fs::read_dir(directory) {

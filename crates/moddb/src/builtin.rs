@@ -13,7 +13,7 @@ pub fn names(text: &[u8]) -> impl Iterator<Item = ModuleName> {
 /// alias. An empty alias is none.
 ///
 /// compat: a string that is not terminated does not count, and one with a dot but without `=` takes the string
-/// after it along.
+/// after it along (cases depmod/input-builtin-modinfo-unterminated, depmod/input-builtin-modinfo-odd).
 pub fn aliases(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut strings = text.split_inclusive(|&byte| byte == 0).map_while(|string| string.strip_suffix(&[0]));
     std::iter::from_fn(move || {
@@ -42,7 +42,7 @@ pub struct NoModuleName;
 /// [`modfile::modinfo`]); empty if it says nothing.
 ///
 /// compat: only the strings that stand together count, and one without a dot is noticed only if it comes before
-/// their end.
+/// their end (test `the_first_run_of_a_modules_strings_is_its_modinfo`).
 ///
 /// # Errors
 /// [`NoModuleName`].

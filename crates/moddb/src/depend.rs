@@ -60,7 +60,7 @@ pub struct MissingDependency {
 ///
 /// # Errors
 /// The first one, in the order of the line, that is not.
-// compat: kmod then loads the module itself without any of them.
+// compat: kmod then loads the module itself without any of them (case modprobe/dependency-file-missing).
 pub fn check(dependencies: &[Dependency]) -> Result<(), MissingDependency> {
     for dependency in dependencies.iter().rev() {
         if let Err(errno) = rustix::fs::stat(&dependency.path) {

@@ -208,7 +208,7 @@ fn symbols(db: &ModuleDb, name: &[u8]) -> Vec<ModuleEntry> {
 fn commands(db: &ModuleDb, name: &[u8]) -> Vec<ModuleEntry> {
     let mut commands = db.config.installs.iter().chain(&db.config.removes);
     let Some(command) = commands.find(|command| command.pattern == name) else { return Vec::new() };
-    // compat: the module's name is cut at a dot, and its command comes along.
+    // compat: the module's name is cut at a dot, and its command comes along (case modprobe/lookup-command-dot).
     let entry = db.entry(ModuleName::new(name), None, FoundIn::Command);
     vec![ModuleEntry { command: Some(command.clone()), ..entry }]
 }

@@ -103,14 +103,16 @@ impl<'b> Layout<'b> {
         if layout.names.last() != Some(&0) {
             return Err(ReadError::Malformed("the section names are not terminated"));
         }
-        // compat: of all sections only this one's name has to be there.
+        // compat: of all sections only this one's name has to be there (random damage in
+        // tests/compliance/src/damaged.rs).
         if layout.names.get(own_name as usize).is_none() {
             return Err(ReadError::Malformed("the section of names has none itself"));
         }
         Ok(layout)
     }
 
-    /// The first section of a name that lies inside the file. compat: one at its very beginning is none.
+    /// The first section of a name that lies inside the file. compat: one at its very beginning is none
+    /// (random damage in tests/compliance/src/damaged.rs).
     #[must_use]
     pub fn section(&self, name: &[u8]) -> Option<Range> {
         let is_named = |offset: u32| {

@@ -201,7 +201,7 @@ proptest! {
             for need in &needs[number] {
                 prop_assert!(seen.contains(&ModuleName::from(format!("m{need}").as_str())), "{:?}", steps(&plan));
             }
-            // compat: a module stands twice only as somebody's dependency.
+            // compat: a module stands twice only as somebody's dependency (case modprobe/softdep-on-dependency).
             prop_assert!(seen.insert(&step.module) || is_dependency(&step.module), "{:?}", steps(&plan));
         }
         prop_assert_eq!(plan.steps.iter().filter(|step| step.role == Role::Target).count(), 1);

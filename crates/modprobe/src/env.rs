@@ -17,7 +17,8 @@ pub(crate) fn extend(argv: &[OsString], options: Option<&OsStr>) -> Vec<OsString
 
 /// Splits at single spaces. Quotes, single or double, protect spaces and are dropped.
 // compat: where a quote begins an argument the closing one ends it, so that a space behind it ends an empty one
-// more; nothing at the end is no argument; a quote that is never closed means itself.
+// more; nothing at the end is no argument; a quote that is never closed means itself (cases
+// modprobe/variable-quotes, modprobe/variable-trailing-space, modprobe/variable-quote-open).
 fn split(text: &OsStr) -> Vec<OsString> {
     let mut arguments = Vec::new();
     let mut argument = Vec::new();

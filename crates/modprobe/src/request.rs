@@ -314,7 +314,7 @@ fn is_verbose(parsed: &Parsed) -> bool {
 fn place(parsed: &Parsed, current_dir: impl FnOnce() -> PathBuf) -> Place {
     let root = match parsed.value(cli::DIRNAME) {
         None => PathBuf::new(),
-        // compat: an empty root is the system's own.
+        // compat: an empty root is the system's own (case modprobe/option-value-empty).
         Some(root) if root.is_empty() => PathBuf::new(),
         Some(root) => absolute(root, current_dir),
     };
@@ -325,7 +325,7 @@ fn place(parsed: &Parsed, current_dir: impl FnOnce() -> PathBuf) -> Place {
     }
 }
 
-/// compat: text only, nothing is resolved.
+/// compat: text only, nothing is resolved (case modprobe/option-dirname-relative).
 pub(crate) fn absolute(path: &OsStr, current_dir: impl FnOnce() -> PathBuf) -> PathBuf {
     if path.as_bytes().starts_with(b"/") {
         return path.into();

@@ -55,7 +55,7 @@ fn may_go(reporter: &Reporter, places: &Places, module: &ModuleName, kernel: &dy
     match kernel.state(module) {
         Ok(ModuleState::Live) => {}
         Ok(ModuleState::Going) => {
-            // compat: kmod fails without a word here, which helps nobody.
+            // compat: kmod fails without a word here, which helps nobody (case rmmod/going).
             reporter.error(messages::is_going(module));
             return false;
         }

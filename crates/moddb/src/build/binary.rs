@@ -71,7 +71,8 @@ pub(super) fn builtin_names(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec
     let Some(text) = sources.builtin else { return Vec::new() };
     let mut index = Index::with_capacity(0);
     let mut left_out = FirstNotes::new(notes);
-    // compat: the newline belongs to a name that does not end before it, at a dot.
+    // compat: the newline belongs to a name that does not end before it, at a dot (case
+    // depmod/input-builtin-without-suffix).
     for line in text.split_inclusive(|&byte| byte == b'\n') {
         if line.first().is_some_and(u8::is_ascii_alphabetic) {
             index.add(ModuleName::of_path(line).as_bytes().to_vec(), b"", 0, &mut left_out);

@@ -183,7 +183,8 @@ const LONGEST_WALK: usize = 1 << 16;
 /// The modules to start from stand in a ring, and removing one turns the ring so that the one after it comes
 /// next; that shows in the report. compat: a module that is already on the way from the root is not followed
 /// again, where kmod 30 walks in circles for ever and kmod 34 aborts once two circles overlap; and a module
-/// that only hangs below a circle is not reported as one.
+/// that only hangs below a circle is not reported as one (cases depmod/dependency-cycles-overlapping,
+/// depmod/dependency-cycle-with-users).
 fn find_cycles(direct: &[Vec<Index>], users: &[usize]) -> Cycles {
     let left = users.iter().enumerate().filter(|&(_, &count)| count > 0).map(|(module, _)| module);
     let mut roots = Ring { members: left.collect(), head: 0 };

@@ -61,7 +61,8 @@ pub fn sort<T>(
 
 /// A module's path as `modules.order` writes it, which ends in `.ko` however the file is compressed.
 ///
-/// compat: the suffix is looked for where the name ends, at its first dot.
+/// compat: the suffix is looked for where the name ends, at its first dot (case
+/// depmod/input-order-with-compressed-names).
 fn uncompressed(module: &Located) -> &[u8] {
     let directory = module.path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
     let len = directory + module.name.as_bytes().len() + b".ko".len();

@@ -62,7 +62,8 @@ impl SearchRules {
             match word {
                 Word::BuiltIn => builtin_rank = Some(rank),
                 Word::Directory(directory) if is_below(newer, directory) => newer_rank = Some(rank),
-                // compat: a directory that holds both files counts for the newer one alone.
+                // compat: a directory that holds both files counts for the newer one alone (case
+                // depmod/search-same-directory).
                 Word::Directory(directory) if is_below(older, directory) => older_rank = Some(rank),
                 Word::Directory(_) => {}
             }

@@ -26,7 +26,8 @@ impl Config {
     fn add_item(&mut self, item: &Item<'_>) -> Result<(), ConfigProblem> {
         let origin = Origin::KernelCommandLine;
         if let (b"modprobe", b"blacklist", Some(value)) = (item.module, item.parameter, &item.value) {
-            // compat: these names are not normalised, so one with a `-` never matches.
+            // compat: these names are not normalised, so one with a `-` never matches (case
+            // modprobe/cmdline-blacklist-dash).
             let modules = value.split(|&byte| byte == b',');
             self.blacklist
                 .extend(modules.map(|module| Blacklist { module: module.to_vec(), origin: origin.clone() }));

@@ -48,7 +48,8 @@ impl ConfigProblem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            // compat: kmod says nothing of a file that it may not read.
+            // compat: kmod says nothing of a file that it may not read, which root never meets (test
+            // `only_a_file_of_the_module_directory_may_be_missing`).
             Self::File(FileProblem::CannotRead { .. }) => Severity::Warning,
             Self::File(problem) => problem.severity(),
             Self::BadLine { .. }

@@ -99,8 +99,9 @@ impl<S: Source> Index<S> {
     ///
     /// Of equal priorities the last one met stands first, where the way goes along the text, and at every node
     /// first through the patterns below it, longer ones before those they continue.
-    // compat: a backslash before the first wildcard of a key is compared as itself; a text that has a wildcard
-    // where a key has it meets that key twice.
+    // compat: a backslash before the first wildcard of a key is compared as itself (case
+    // modprobe/lookup-alias-backslash); a text that has a wildcard where a key has it meets that key twice (test
+    // `wildcards_of_the_text_mean_themselves_but_meet_their_like_twice`).
     ///
     /// # Errors
     /// Reading fails or meets damage, or the patterns are absurd.

@@ -190,7 +190,8 @@ fn write_node<'e, 'a>(
     stack: &mut Vec<Pending<'e, 'a>>,
 ) -> Result<u32, TooLarge> {
     let mut reference = u32::try_from(bytes.len()).ok().filter(|&at| at <= OFFSET_MASK).ok_or(TooLarge)?;
-    // compat: the root never has a prefix, even if all keys share one.
+    // compat: the root never has a prefix, even if all keys share one (case depmod/module-alias-prefixes, test
+    // `three_names_with_a_common_start_give_the_documented_bytes`).
     let prefix = if node.parent_slot.is_some() { common_prefix(node) } else { &[] };
     if !prefix.is_empty() {
         reference |= PREFIX;

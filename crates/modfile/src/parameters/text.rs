@@ -109,7 +109,7 @@ fn underscore(byte: u8) -> u8 {
 pub fn from_arguments<'a>(arguments: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut text = Vec::new();
     for argument in arguments {
-        // compat: empty arguments count only behind another.
+        // compat: empty arguments count only behind another (case modprobe/option-parameter-empty).
         if !text.is_empty() {
             text.push(b' ');
         }

@@ -18,7 +18,8 @@ pub struct NeedsScratch {
     /// Places of versions by the hash of their names, the first of a name only.
     places: HashTable<usize>,
     hasher: RandomState,
-    /// Whether the version at a place belongs to an undefined symbol. compat: one that repeats a name does not.
+    /// Whether the version at a place belongs to an undefined symbol. compat: one that repeats a name does not
+    /// (random damage in tests/compliance/src/damaged.rs).
     accounted: Vec<bool>,
 }
 
@@ -85,7 +86,7 @@ pub fn needs(
         }
         Err(Unusable::Unreadable(error)) => return Err(error),
     }
-    // compat: names in the extended table make no dependency.
+    // compat: names in the extended table make no dependency (case depmod/module-extended-versions).
     if layout.section(b"__versions").is_some() {
         let left = accounted.iter().enumerate().filter(|(_, accounted)| !**accounted);
         for version in left.filter_map(|(place, _)| versions.at(layout, place)) {

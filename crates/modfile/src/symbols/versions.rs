@@ -47,7 +47,7 @@ impl<'b> Versions<'b> {
     }
 
     /// Whether each name ends within its record. compat: kmod 34 takes a module's versions, and with them its needs,
-    /// for unreadable if one does not; kmod 30 reads on.
+    /// for unreadable if one does not; kmod 30 reads on (case depmod/module-version-unterminated).
     #[must_use]
     pub fn are_terminated(&self, layout: &Layout<'_>) -> bool {
         let Self::Records(records) = self else { return true };

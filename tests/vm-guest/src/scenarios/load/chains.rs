@@ -58,7 +58,8 @@ pub(super) fn holders(world: &mut World) -> Result<()> {
 
 pub(super) fn remove_holders(world: &mut World) -> Result<()> {
     modprobe(&["vfat"])?;
-    // compat: the reference ends with an error if a holder's own removal took the module with it.
+    // compat: the reference ends with an error if a holder's own removal took the module with it
+    // (case modprobe/remove-holders-chain).
     run(MODPROBE, &["-r", "--remove-holders", "fat"])?;
     world.expect_absent(&["vfat", "fat"])
 }
