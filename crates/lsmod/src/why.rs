@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use modcli::errno;
 use modcli::table::{self, plain};
 use modfile::ModuleName;
 use modhint::evidence::Sign;
@@ -37,11 +38,11 @@ impl Remembered {
         };
         match memory.records() {
             Ok(records) => known.records.extend(readable(records)),
-            Err(error) => complain(error.to_string()),
+            Err(error) => complain(errno::chain(&error)),
         }
         match memory.pins() {
             Ok(pins) => known.pins.extend(readable(pins)),
-            Err(error) => complain(error.to_string()),
+            Err(error) => complain(errno::chain(&error)),
         }
         known
     }

@@ -6,6 +6,7 @@ use std::cell::OnceCell;
 use std::io;
 use std::path::Path;
 
+use modcli::errno;
 use moddb::builtin;
 use moddb::paths::{ModuleDir, Table};
 use modfile::ReadError;
@@ -67,7 +68,7 @@ impl Unreadable {
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::File(ReadError::Io(_) | ReadError::Decompress(_)) => None,
-            Self::File(error) => Some(error.to_string()),
+            Self::File(error) => Some(errno::chain(error)),
             Self::NoStrings => Some("it has no section .modinfo".to_owned()),
             Self::BuiltinFile(_) | Self::BuiltinDamaged(_) => None,
         }

@@ -14,7 +14,7 @@ mod request;
 mod text;
 mod values;
 
-use modcli::{Exit, Reporter, Session, words};
+use modcli::{Exit, Reporter, Session, errno, words};
 use moddb::ModuleDb;
 use moddb::config::Config;
 use modfile::ReadError;
@@ -132,8 +132,8 @@ fn read(reader: &mut Reader<'_>, module: &Found, show: &Show) -> Result<Facts, U
 
 fn unreadable(reporter: &Reporter, module: &Found, error: &Unreadable) {
     match error {
-        Unreadable::File(ReadError::Decompress(error)) => reporter.error(error.to_string()),
-        Unreadable::BuiltinDamaged(error) => reporter.error(error.to_string()),
+        Unreadable::File(ReadError::Decompress(error)) => reporter.error(errno::chain(error)),
+        Unreadable::BuiltinDamaged(error) => reporter.error(errno::chain(error)),
         _ => {}
     }
     reporter.error(messages::unreadable(&module.name, error.errno()));

@@ -6,8 +6,9 @@ use std::collections::HashSet;
 use modfile::list::append;
 use modfile::{ModuleName, Strings};
 
-use crate::build::outputs::{FirstNotes, Note, Sources, alias_key};
+use crate::build::notes::{FirstNotes, Note, alias_key};
 use crate::build::refuse;
+use crate::build::sources::Sources;
 use crate::builtin;
 use crate::index::writer::IndexWriter;
 

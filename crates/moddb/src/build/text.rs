@@ -3,8 +3,9 @@
 use modfile::list::{ByteString, Items, append};
 
 use crate::build::catalog::Module;
-use crate::build::outputs::{FirstNotes, Note, Sources};
+use crate::build::notes::{FirstNotes, Note};
 use crate::build::refuse::{self, Reason, Said};
+use crate::build::sources::Sources;
 
 /// `modules.dep`: each module's path and the paths of all that it depends on.
 pub(super) fn dependencies(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {

@@ -1,5 +1,12 @@
 //! `cargo xtask tidy`: rules of the source tree that no other tool checks.
 
+mod circles;
+mod compat;
+mod crates;
+mod reasons;
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -20,20 +27,13 @@ const SYSTEM: [&str; 9] = ["boot", "dev", "etc", "lib", "proc", "run", "sys", "u
 
 /// Checks every tracked file; all findings are shown.
 pub fn run() -> Result<()> {
-    let listed = shell::output(Command::new("git").current_dir(project::root()).args(["ls-files", "-z"]))?;
+    let files = files()?;
     let mut findings = Vec::new();
-    let mut checked = 0;
-    for path in listed.split('\0').filter(|path| !path.is_empty() && !path.ends_with("Cargo.lock")) {
-        let bytes = match fs::read(project::root().join(path)) {
-            Ok(bytes) => bytes,
-            // Deleted, but not yet recorded as such.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error).context(path.to_owned()),
-        };
-        let Ok(text) = String::from_utf8(bytes) else { continue };
-        checked += 1;
-        findings.extend(file(path, &text).into_iter().map(|finding| format!("{path}: {finding}")));
+    for (path, text) in &files {
+        findings.extend(file(path, text).into_iter().map(|finding| format!("{path}: {finding}")));
     }
+    findings.extend(across(&files)?);
+    let checked = files.len();
     ensure!(checked > 0, "git lists no files here");
     for finding in &findings {
         println!("{finding}");
@@ -41,6 +41,65 @@ pub fn run() -> Result<()> {
     ensure!(findings.is_empty(), "{} findings in {checked} files", findings.len());
     println!("tidy: {checked} files");
     Ok(())
+}
+
+/// Every tracked file that is text, by its path.
+fn files() -> Result<BTreeMap<String, String>> {
+    let listed = shell::output(Command::new("git").current_dir(project::root()).args(["ls-files", "-z"]))?;
+    let mut files = BTreeMap::new();
+    for path in listed.split('\0').filter(|path| !path.is_empty() && !path.ends_with("Cargo.lock")) {
+        let bytes = match fs::read(project::root().join(path)) {
+            Ok(bytes) => bytes,
+            // Deleted, but not yet recorded as such.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error).context(path.to_owned()),
+        };
+        if let Ok(text) = String::from_utf8(bytes) {
+            files.insert(path.to_owned(), text);
+        }
+    }
+    Ok(files)
+}
+
+/// What shows only when several files are looked at together.
+fn across(files: &BTreeMap<String, String>) -> Result<Vec<String>> {
+    let root = project::root();
+    let arrows = crates::of_manifests(root)?;
+    let mut findings = Vec::new();
+    let document = files.get("ARCHITECTURE.md").map(String::as_str).unwrap_or_default();
+    let of_document = crates::check_document(document, &arrows);
+    findings.extend(of_document.into_iter().map(|finding| format!("ARCHITECTURE.md: {finding}")));
+
+    let rust = || files.iter().filter(|(path, _)| path.ends_with(".rs"));
+    let tests: BTreeSet<String> = rust().flat_map(|(_, text)| compat::tests(text)).collect();
+    let known = compat::Known { root, tests: &tests };
+    for (path, text) in rust().filter(|(path, _)| !path.starts_with("xtask/")) {
+        let mut here = compat::check(text, &known);
+        if is_shipped(path) {
+            here.extend(crates::check_file(path, text, &arrows));
+            let name = path.split('/').nth(1).unwrap_or_default();
+            if arrows.get(name).is_some_and(|uses| uses.contains("modcli")) {
+                here.extend(reasons::check(text));
+            }
+        }
+        findings.extend(here.into_iter().map(|finding| format!("{path}: {finding}")));
+    }
+    for name in arrows.keys() {
+        let source = format!("crates/{name}/src/");
+        let of_crate: Vec<(&str, &str)> = rust()
+            .filter(|(path, _)| is_shipped(path))
+            .filter_map(|(path, text)| Some((path.strip_prefix(&source)?, text.as_str())))
+            .collect();
+        let circles = circles::among(&of_crate);
+        findings.extend(circles.into_iter().map(|circle| format!("crates/{name}: a circle: {circle}")));
+    }
+    Ok(findings)
+}
+
+/// Whether a file is part of what is shipped, and no test.
+fn is_shipped(path: &str) -> bool {
+    let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
+    path.starts_with("crates/") && path.contains("/src/") && !is_test
 }
 
 /// What is wrong with one file.
@@ -62,8 +121,7 @@ fn file(path: &str, text: &str) -> Vec<String> {
         if lines > LONG && !reason {
             findings.push(format!("{lines} lines, above {LONG}, without a line '// long: REASON'"));
         }
-        let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
-        if path.starts_with("crates/") && path.contains("/src/") && !is_test && !holds_paths(path) {
+        if is_shipped(path) && !holds_paths(path) {
             findings.extend(path_literals(text));
         }
     }
@@ -153,7 +211,7 @@ mod tests {
         assert_eq!(file("crates/a/src/b.rs", "let x = \"/etc/modprobe.d\";\n").len(), 1);
         assert_eq!(file("A.md", "case `modprobe/no-such`, test `tests/none.rs`").len(), 2);
         assert!(
-            file("A.md", "`xtask/src/tidy.rs`, case `modprobe/softdep-module`, `modprobe/x.rs`").is_empty()
+            file("A.md", "`xtask/src/main.rs`, case `modprobe/softdep-module`, `modprobe/x.rs`").is_empty()
         );
     }
 
