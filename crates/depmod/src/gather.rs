@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use modcli::{Ended, Exit, Reporter, Severity};
-use moddb::build::catalog::Catalog;
+use moddb::build::catalog::{Catalog, TooMuch};
 use moddb::cache::{Cache, Entry, Stamp};
 use modfile::info::{self, Workspace};
 use modfile::{ModuleInfo, ReadError};
@@ -27,6 +27,7 @@ const BATCH: usize = 16;
 const FEW: usize = 256;
 
 /// What is known of one module.
+#[derive(Default)]
 pub(crate) struct Known<'m> {
     info: ModuleInfo<'m>,
     error: Option<ReadError>,
@@ -48,7 +49,7 @@ pub(crate) struct Gathered<'m> {
 /// Reads or remembers every module that `find` hands out, while that goes on looking for more.
 ///
 /// # Errors
-/// Those of `find`.
+/// Those of `find`, and modules that say too much.
 pub(crate) fn gather<'m>(
     request: &Request,
     began: SystemTime,
@@ -66,8 +67,16 @@ pub(crate) fn gather<'m>(
     };
     let progress = Progress::begin();
     let done = AtomicUsize::new(0);
+    // What modules say is bounded for each of them; all together must not fill the memory before anybody counts.
+    let said = AtomicUsize::new(0);
     let know = |file: PathBuf, (workspace, looks): &mut (Workspace, Looks)| {
-        let known = know(&file, cache().as_ref().ok(), began, workspace, looks);
+        let is_enough = said.load(Ordering::Relaxed) > Catalog::MAX_BYTES;
+        let known = if is_enough {
+            Known::default()
+        } else {
+            know(&file, cache().as_ref().ok(), began, workspace, looks)
+        };
+        said.fetch_add(known.info.as_bytes().len(), Ordering::Relaxed);
         progress.reached(done.fetch_add(1, Ordering::Relaxed) + 1);
         known
     };
@@ -78,6 +87,10 @@ pub(crate) fn gather<'m>(
     };
     let (found, known) = parallel::stream(Spread { jobs: request.jobs, batch: BATCH }, find, know);
     let found = found?;
+    if said.into_inner() > Catalog::MAX_BYTES {
+        reporter.fatal(messages::plain(TooMuch::Said))?;
+        return Err(Ended(Exit::Failure));
+    }
     if let Some(refused) = load().as_ref().err().or(cache().as_ref().err()) {
         reporter.message(Severity::Notice, messages::cache_ignored(&request.cache, refused));
     }
@@ -116,13 +129,20 @@ pub(crate) fn assemble<'m>(
     let Gathered { found, known, remembered } = gathered;
     // Files that were read in vain, because a better one of the same name was found, drop out here.
     let mut known: Vec<Option<Known<'m>>> = known.into_iter().map(Some).collect();
-    let modules: Vec<(FoundModule, Known<'m>)> = found
+    let mut modules: Vec<(FoundModule, Known<'m>)> = found
         .into_iter()
         .filter_map(|module| {
             let known = known.get_mut(module.number)?.take()?;
             Some((module, known))
         })
         .collect();
+    modules.retain(|(module, known)| {
+        let is_module = !matches!(known.error, Some(ReadError::DebugOnly));
+        if !is_module {
+            reporter.warning(messages::debug_only(&module.file));
+        }
+        is_module
+    });
     for (module, known) in &modules {
         let Some(error) = &known.error else { continue };
         if let Some(text) = messages::decompressor(error) {

@@ -123,6 +123,10 @@ pub(crate) fn decompressor(error: &ReadError) -> Option<String> {
     }
 }
 
+pub(crate) fn debug_only(file: &Path) -> Vec<u8> {
+    join(&[bytes(file), b" holds only debug information, so it is left out"])
+}
+
 pub(crate) fn why_not_loaded(error: &ReadError) -> Option<String> {
     match error {
         ReadError::Io(_) | ReadError::Decompress(_) => None,
@@ -241,7 +245,8 @@ pub(crate) fn note(note: &Note, output: &str) -> (Severity, Vec<u8>) {
             (Severity::Error, join(&[b"Module index: bad character '", &[*byte], number.as_bytes(), text]))
         }
         Note::TooLarge => {
-            (Severity::Error, format!("Could not write index '{output}': File too large").into())
+            let what = if output.ends_with(".bin") { "index " } else { "" };
+            (Severity::Error, format!("Could not write {what}'{output}': File too large").into())
         }
         Note::InvalidBuiltin(line) => (Severity::Error, join(&[b"Invalid modules.builtin line: ", line])),
         Note::NodeWithoutNumber { module, node } => (

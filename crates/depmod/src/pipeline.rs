@@ -10,7 +10,8 @@ use std::time::SystemTime;
 
 use modcli::{Ended, Exit, Reporter, Session, Severity};
 use moddb::build::catalog::{Catalog, Module};
-use moddb::build::graph::{self, Check, Cycles, DependencyGraph, NeedNote};
+use moddb::build::cycles::Cycles;
+use moddb::build::graph::{self, Check, DependencyGraph, NeedNote};
 use moddb::build::order::{self, CorruptedLine, Located};
 use moddb::build::outputs::{self, Kind, Note, Output, Recipe, Sources};
 use moddb::build::symbols::{KernelSymbols, SymbolTable};
@@ -84,6 +85,10 @@ pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyh
     let built = build(session, request, &catalog, kernel.as_ref(), check, &mut summary)?;
     summary.phase("build");
     let complete = tell_notes(request, &built, reporter) && catalog.refused().is_empty();
+    if built.outputs.iter().flat_map(|(_, notes)| notes).any(|note| *note == Note::TooLarge) {
+        reporter.message(Severity::Error, messages::DATABASE_UNCHANGED);
+        return Ok(Exit::Failure);
+    }
     let outputs: Vec<Output> = built.outputs.into_iter().map(|(output, _)| output).collect();
     match directory {
         None => outputs.iter().try_for_each(|output| session.output.print(&output.bytes))?,
@@ -300,7 +305,7 @@ fn report_cycles(catalog: &Catalog, cycles: &Cycles, reporter: &Reporter) -> End
     for chain in &cycles.chains {
         reporter.error(messages::cycle(catalog, chain));
     }
-    reporter.error(messages::cycle_count(cycles.modules));
+    reporter.error(messages::cycle_count(cycles.members.len()));
     Ended(Exit::Failure)
 }
 
@@ -314,7 +319,7 @@ fn tell_notes(request: &Request, built: &Built, reporter: &Reporter) -> bool {
         for note in notes {
             let (severity, text) = messages::note(note, output.name);
             reporter.message(severity, text);
-            if matches!(note, Note::BadCharacter { .. } | Note::TooLarge) {
+            if matches!(note, Note::BadCharacter { .. }) {
                 reporter.hint(messages::left_out(output.name));
             }
             complete &= !note.is_loss();

@@ -4,16 +4,17 @@
 //! name that nothing knows is no error: the answer is empty. Nothing here looks at the running kernel.
 
 use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use modfile::{ModuleName, name::normalize_alias};
 
+use crate::build::refuse::is_one_line;
 use crate::config::{Command, Config};
 use crate::depend::{Dependency, DependencyLine};
 use crate::index::Value;
 use crate::paths::{ModuleDir, Table};
 use crate::tables::{TableProblem, Tables};
-use std::os::unix::ffi::OsStrExt;
 
 /// The source that knew a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +133,7 @@ impl ModuleDb {
     }
 
     /// One line `alias KEY MODULE` for every alias and every symbol that modules bring, in the order of the
-    /// indexes.
+    /// indexes. What would not be one line, as older depmods let it in, is left out.
     #[must_use]
     pub fn alias_lines(&self) -> Vec<u8> {
         [Table::Aliases, Table::Symbols].iter().filter_map(|&table| self.lines_of(table)).flatten().collect()
@@ -142,6 +143,9 @@ impl ModuleDb {
         self.tables.ask(table, |index| {
             let mut lines = Vec::new();
             index.visit(|key, value| {
+                if !(is_one_line(key) && is_one_line(&value.text)) {
+                    return ControlFlow::Continue(());
+                }
                 for part in [&b"alias "[..], key, b" ", &value.text, b"\n"] {
                     lines.extend_from_slice(part);
                 }

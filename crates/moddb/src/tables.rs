@@ -1,6 +1,7 @@
 //! The tables of a module directory: each is opened when it is first asked, and read from its text when its
 //! index cannot be.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
@@ -174,38 +175,51 @@ fn open(directory: &ModuleDir, table: Table) -> Result<Index<Bytes>, IndexError>
     Index::new(Bytes::File(file))
 }
 
+/// The most lines of a text that are used instead of an index. A kernel with everything has a tenth of them.
+const MOST_LINES: usize = 1 << 20;
+
 /// The index that depmod would make of a table's text. Entries that an index cannot hold are left out.
 ///
 /// Lines stand by ascending priority, so their numbers serve as such; what is built in has one priority.
 fn index_of_text(table: Table, text: &[u8]) -> Option<Vec<u8>> {
-    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"));
-    let mut entries: Vec<(Vec<u8>, &[u8], u32)> = Vec::new();
-    match table {
-        Table::Dependencies => entries.extend(lines.zip(0..).filter_map(|(line, number)| {
-            let colon = line.iter().position(|&byte| byte == b':')?;
-            let name = ModuleName::of_path(line.get(..colon)?);
-            Some((name.as_bytes().to_vec(), line, number))
-        })),
-        Table::Aliases => entries.extend(lines.zip(0..).filter_map(|(line, number)| {
-            let (alias, module) = alias_line(line)?;
-            Some((normalize_alias(alias).ok()?.into_owned(), module, number))
-        })),
-        Table::Symbols => entries.extend(lines.zip(0..).filter_map(|(line, number)| {
-            let (symbol, module) = alias_line(line)?;
-            Some((symbol.to_vec(), module, number))
-        })),
-        Table::Builtin => {
-            entries.extend(builtin::names(text).map(|name| (name.as_bytes().to_vec(), &[][..], 0)));
-        }
-        Table::BuiltinAliases => entries.extend(
-            builtin::aliases(text)
-                .filter_map(|(module, alias)| Some((normalize_alias(alias).ok()?.into_owned(), module, 0))),
-        ),
+    if memchr::memchr2_iter(b'\n', 0, text).take(MOST_LINES + 1).count() > MOST_LINES {
+        return None;
     }
+    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"));
     let mut writer = IndexWriter::default();
-    for (key, value, priority) in &entries {
-        // An index holds 7-bit text; what cannot stand in it cannot be found in it either.
-        let _ = writer.insert(key, value, *priority);
+    // An index holds 7-bit text; what cannot stand in it cannot be found in it either.
+    let mut add =
+        |key: Cow<'_, [u8]>, value, number| drop(writer.insert(Cow::Owned(key.into_owned()), value, number));
+    match table {
+        Table::Dependencies => {
+            for (line, number) in lines.zip(0..) {
+                let Some(colon) = line.iter().position(|&byte| byte == b':') else { continue };
+                let name = ModuleName::of_path(line.get(..colon).unwrap_or_default());
+                add(name.as_bytes().into(), line, number);
+            }
+        }
+        Table::Aliases => {
+            for (line, number) in lines.zip(0..) {
+                let Some((alias, module)) = alias_line(line) else { continue };
+                if let Ok(key) = normalize_alias(alias) {
+                    add(key, module, number);
+                }
+            }
+        }
+        Table::Symbols => {
+            for (line, number) in lines.zip(0..) {
+                let Some((symbol, module)) = alias_line(line) else { continue };
+                add(symbol.into(), module, number);
+            }
+        }
+        Table::Builtin => builtin::names(text).for_each(|name| add(name.as_bytes().into(), &[], 0)),
+        Table::BuiltinAliases => {
+            for (module, alias) in builtin::aliases(text) {
+                if let Ok(key) = normalize_alias(alias) {
+                    add(key, module, 0);
+                }
+            }
+        }
     }
     writer.finish().ok()
 }

@@ -115,13 +115,47 @@ impl<'b> Layout<'b> {
     /// (random damage in tests/compliance/src/damaged.rs).
     #[must_use]
     pub fn section(&self, name: &[u8]) -> Option<Range> {
-        let is_named = |offset: u32| {
-            let rest = self.names.get(offset as usize..).and_then(|rest| rest.strip_prefix(name));
-            rest.is_some_and(|rest| rest.first() == Some(&0))
-        };
         // Number 0 stands for no section, whatever it is called.
         let mut sections = (1..).map_while(|number| self.entry(number));
-        sections.find_map(|(name, range)| range.filter(|range| range.offset != 0 && is_named(name)))
+        sections.find_map(|(offset, range)| {
+            range.filter(|range| range.offset != 0 && self.is_named(offset, name))
+        })
+    }
+
+    /// Whether the file is what `objcopy --only-keep-debug` makes of a module: the headers of its sections are there,
+    /// but those that the kernel would load, such as `.modinfo`, have no bytes in the file. Where they are said to be
+    /// stands something else.
+    #[must_use]
+    pub fn is_debug_only(&self) -> bool {
+        const LOADED: [&[u8]; 2] = [b".modinfo", b".gnu.linkonce.this_module"];
+        let mut kinds = (1..).map_while(|number| self.kind(number));
+        kinds.any(|(name, kind)| {
+            kind == elf::SHT_NOBITS && LOADED.iter().any(|loaded| self.is_named(name, loaded))
+        })
+    }
+
+    /// The offset of a section's name, and its type.
+    fn kind(&self, number: u16) -> Option<(u32, elf::SectionType)> {
+        match self.class {
+            Class::Elf32 => self.kind_of::<elf::SectionHeader32<Endianness>>(number),
+            Class::Elf64 => self.kind_of::<elf::SectionHeader64<Endianness>>(number),
+        }
+    }
+
+    fn kind_of<S: SectionHeader<Endian = Endianness>>(&self, number: u16) -> Option<(u32, elf::SectionType)> {
+        let header = self.header::<S>(number)?;
+        Some((header.sh_name(self.endian), header.sh_type(self.endian)))
+    }
+
+    fn header<S: SectionHeader<Endian = Endianness>>(&self, number: u16) -> Option<&'b S> {
+        let bytes = self.table.get(usize::from(number) * size_of::<S>()..)?;
+        pod::from_bytes::<S>(bytes).ok().map(|(header, _)| header)
+    }
+
+    /// Whether a name at an offset is that one.
+    fn is_named(&self, offset: u32, name: &[u8]) -> bool {
+        let rest = self.names.get(offset as usize..).and_then(|rest| rest.strip_prefix(name));
+        rest.is_some_and(|rest| rest.first() == Some(&0))
     }
 
     /// A section by its number, if it lies inside the file.
@@ -139,8 +173,7 @@ impl<'b> Layout<'b> {
     }
 
     fn entry_of<S: SectionHeader<Endian = Endianness>>(&self, number: u16) -> Option<(u32, Option<Range>)> {
-        let bytes = self.table.get(usize::from(number) * size_of::<S>()..)?;
-        let (header, _) = pod::from_bytes::<S>(bytes).ok()?;
+        let header = self.header::<S>(number)?;
         let range =
             Range { offset: header.sh_offset(self.endian).into(), len: header.sh_size(self.endian).into() };
         let is_inside = range.offset.checked_add(range.len).is_some_and(|end| end <= self.file_len);

@@ -50,6 +50,9 @@ pub enum ReadError {
     /// The plain data do not begin as ELF files do.
     #[error("not an ELF file")]
     NotElf,
+    /// What `objcopy --only-keep-debug` leaves of a module.
+    #[error("it holds only debug information, no module")]
+    DebugOnly,
     /// An ELF file whose structure contradicts itself.
     #[error("damaged ELF file: {0}")]
     Malformed(&'static str),
@@ -63,9 +66,11 @@ impl ReadError {
             Self::Io(error) => return error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error()),
             Self::NotElf => rustix::io::Errno::NOEXEC,
             Self::TooLarge(_) | Self::Decompress(DecompressError::TooLarge { .. }) => rustix::io::Errno::FBIG,
-            Self::NotRegular | Self::TooShort(_) | Self::Decompress(_) | Self::Malformed(_) => {
-                rustix::io::Errno::INVAL
-            }
+            Self::NotRegular
+            | Self::DebugOnly
+            | Self::TooShort(_)
+            | Self::Decompress(_)
+            | Self::Malformed(_) => rustix::io::Errno::INVAL,
         };
         errno.raw_os_error()
     }

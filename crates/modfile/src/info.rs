@@ -43,6 +43,13 @@ impl Lists {
     }
 }
 
+/// The most that the aliases and soft and weak dependencies of a module may have together, in bytes. Those of real ones
+/// have some ten thousand.
+const STRINGS_LIMIT: usize = 1 << 20;
+
+const TOO_MANY_STRINGS: ReadError =
+    ReadError::Malformed("it has more than 1 MiB of aliases and dependencies");
+
 /// Where a list stands among the five.
 #[derive(Clone, Copy)]
 enum Place {
@@ -200,6 +207,9 @@ fn read_into(path: &Path, workspace: &mut Workspace, reading: &mut Reading) -> R
     let image = file::image(&file, buffers)?;
     reading.tail = image.tail().to_vec();
     let layout = Layout::read(&image, headers)?;
+    if layout.is_debug_only() {
+        return Err(ReadError::DebugOnly);
+    }
     let table = SymbolTable::read(&image, &layout, symbols)?;
     // A damaged list of exports says nothing against the rest.
     let exports = symbols::exports(&image, &layout, &table, &mut lists.exports);
@@ -220,7 +230,12 @@ fn read_modinfo(
             b"alias" => lists.aliases.push(value),
             b"softdep" => lists.softdeps.push(value),
             b"weakdep" => lists.weakdeps.push(value),
-            _ => {}
+            _ => continue,
+        }
+        let strings = [&mut lists.aliases, &mut lists.softdeps, &mut lists.weakdeps];
+        if strings.iter().map(|list| list.as_bytes().len()).sum::<usize>() > STRINGS_LIMIT {
+            strings.into_iter().for_each(Strings::clear);
+            return Err(TOO_MANY_STRINGS);
         }
     }
     Ok(())
@@ -263,6 +278,56 @@ mod tests {
             assert_eq!(ModuleInfo::stored(&info.as_bytes()[..len]), None, "{len}");
         }
         assert_eq!(ModuleInfo::stored(&[info.as_bytes(), b"x"].concat()), None);
+    }
+
+    fn read_bytes(bytes: &[u8]) -> Reading {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        read(file.path(), &mut Workspace::default())
+    }
+
+    #[test]
+    fn a_file_of_debug_information_is_no_module() {
+        let module = fixtures::Module::new("a").alias("x").export("e", 1);
+        for kind in fixtures::ALL_KINDS {
+            let mut bytes = module.clone().kind(kind).bytes();
+            assert!(read_bytes(&bytes).error.is_none());
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), &bytes).unwrap();
+            let opened = file::open(file.path()).unwrap();
+            let (mut buffers, mut headers) = (Buffers::default(), Default::default());
+            let image = file::image(&opened, &mut buffers).unwrap();
+            let range = Layout::read(&image, &mut headers).unwrap().section(b".modinfo").unwrap();
+            // The header of the section that begins there, by its offset: the type stands some bytes before it.
+            let (before, number) = match kind.class {
+                fixtures::Class::Elf32 => (12, u32::try_from(range.offset).unwrap().to_le_bytes().to_vec()),
+                fixtures::Class::Elf64 => (20, range.offset.to_le_bytes().to_vec()),
+            };
+            let number: Vec<u8> = match kind.endian {
+                fixtures::Endian::Little => number,
+                fixtures::Endian::Big => number.into_iter().rev().collect(),
+            };
+            let at = bytes.windows(number.len()).rposition(|window| window == number).unwrap();
+            let low = if kind.endian == fixtures::Endian::Little { at - before } else { at - before + 3 };
+            assert_eq!(bytes[low], 1, "PROGBITS");
+            bytes[low] = 8;
+            let reading = read_bytes(&bytes);
+            assert!(matches!(reading.error, Some(ReadError::DebugOnly)), "{kind:?} {:?}", reading.error);
+            assert_eq!(reading.info, ModuleInfo::default());
+        }
+    }
+
+    #[test]
+    fn more_strings_than_any_module_has_are_refused_and_the_rest_is_kept() {
+        let mut module = fixtures::Module::new("a").export("e", 1).alias("x");
+        let reading = read_bytes(&module.bytes());
+        assert_eq!(reading.info.aliases().count(), 1);
+        for number in 0..STRINGS_LIMIT / 100 + 1 {
+            module = module.info(format!("alias={number:099}"));
+        }
+        let reading = read_bytes(&module.bytes());
+        assert!(matches!(reading.error, Some(ReadError::Malformed(_))), "{:?}", reading.error);
+        assert_eq!((reading.info.aliases().count(), reading.info.exports().count()), (0, 1));
     }
 
     proptest::proptest! {

@@ -10,18 +10,27 @@ use crate::build::notes::{FirstNotes, Note, alias_key};
 use crate::build::refuse;
 use crate::build::sources::Sources;
 use crate::builtin;
-use crate::index::writer::IndexWriter;
+use crate::index::writer::{IndexWriter, check};
 
 /// `modules.dep.bin`: from a module's name to its line of `modules.dep`.
 pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
     let modules = sources.catalog.modules();
+    // That they are too long is noted where the text is made.
+    let Ok(lens) = sources.dependency_lens() else { return Vec::new() };
+    let mut lines = sources.dependency_lines();
     let mut index = Index::with_capacity(modules.len());
     let mut left_out = FirstNotes::new(notes);
-    for (place, (module, line)) in modules.iter().zip(sources.dependencies().iter()).enumerate() {
-        index.add(module.name.as_bytes(), line, place, &mut left_out);
+    let all_are_ascii = modules.iter().all(|module| module.path.is_ascii());
+    let mut line = Vec::new();
+    for (place, (module, &len)) in modules.iter().zip(lens).enumerate() {
+        if !all_are_ascii {
+            line.clear();
+            lines.append(place, &mut line);
+        }
+        index.add_later(module.name.as_bytes(), place, len, &line, &mut left_out);
     }
     left_out.end(None);
-    index.finish(notes)
+    index.finish_with(notes, |place, bytes| lines.append(place, bytes))
 }
 
 /// `modules.alias.bin`: from a normalised alias to the names of its modules.
@@ -124,8 +133,30 @@ impl<'a> Index<'a> {
         }
     }
 
+    /// Adds an entry whose value is made when it is written, if `line`, its text, can stand in an index.
+    fn add_later(
+        &mut self,
+        key: &'a [u8],
+        place: usize,
+        len: usize,
+        line: &[u8],
+        left_out: &mut FirstNotes<'_>,
+    ) {
+        let priority = u32::try_from(place).unwrap_or(u32::MAX);
+        let added = check(key)
+            .and_then(|()| check(line))
+            .and_then(|()| self.writer.insert_later(key, place, len, priority));
+        if let Err(bad) = added {
+            left_out.push(Note::BadCharacter { byte: bad.byte, text: bad.text });
+        }
+    }
+
     fn finish(self, notes: &mut Vec<Note>) -> Vec<u8> {
-        self.writer.finish().unwrap_or_else(|_| {
+        self.finish_with(notes, |_, _| {})
+    }
+
+    fn finish_with(self, notes: &mut Vec<Note>, write: impl FnMut(usize, &mut Vec<u8>)) -> Vec<u8> {
+        self.writer.finish_with(write).unwrap_or_else(|_| {
             notes.push(Note::TooLarge);
             Vec::new()
         })

@@ -23,21 +23,38 @@ pub struct Catalog<'a> {
     refused: Vec<(Located, Reason)>,
 }
 
-/// More modules than the index format's users can number.
+/// There is more than a database can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} modules: at most {max} can be indexed", max = Catalog::MAX_MODULES)]
-pub struct TooManyModules(pub usize);
+pub enum TooMuch {
+    /// More modules than the index format's users can number.
+    #[error("{0} modules: at most {max} can be indexed", max = Catalog::MAX_MODULES)]
+    Modules(usize),
+    /// The modules say more than [`Catalog::MAX_BYTES`], or more than [`Catalog::MAX_ENTRIES`] aliases and symbols.
+    #[error(
+        "the modules say more than a database can hold, which is {} MiB and {} aliases and symbols",
+        Catalog::MAX_BYTES >> 20,
+        Catalog::MAX_ENTRIES
+    )]
+    Said,
+}
 
 impl<'a> Catalog<'a> {
     /// kmod numbers modules in 16 bits.
     pub const MAX_MODULES: usize = 65_534;
 
+    /// The most that all modules of a database may say together, in bytes: the symbols that they provide and need,
+    /// aliases and soft dependencies. A distribution's kernel has some ten million, in four thousand modules.
+    pub const MAX_BYTES: usize = 128 << 20;
+
+    /// The most aliases and provided symbols. A distribution's kernel has some sixty thousand.
+    pub const MAX_ENTRIES: usize = 1 << 20;
+
     /// Joins module files, in database order, with what was read from each. One whose path cannot be recorded is
     /// left out.
     ///
     /// # Errors
-    /// [`TooManyModules`].
-    pub fn new(modules: impl IntoIterator<Item = (Located, ModuleInfo<'a>)>) -> Result<Self, TooManyModules> {
+    /// [`TooMuch`].
+    pub fn new(modules: impl IntoIterator<Item = (Located, ModuleInfo<'a>)>) -> Result<Self, TooMuch> {
         let mut catalog = Self::default();
         for (located, info) in modules {
             match refuse::path(&located.path).or_else(|| refuse::path(located.name.as_bytes())) {
@@ -48,9 +65,26 @@ impl<'a> Catalog<'a> {
             }
         }
         if catalog.modules.len() > Self::MAX_MODULES {
-            return Err(TooManyModules(catalog.modules.len()));
+            return Err(TooMuch::Modules(catalog.modules.len()));
+        }
+        let infos = || catalog.modules.iter().map(|module| &module.info);
+        let bytes: usize = infos().map(|info| info.as_bytes().len()).sum();
+        let entries: usize = infos().map(|info| info.aliases().count() + info.exports().count()).sum();
+        if bytes > Self::MAX_BYTES || entries > Self::MAX_ENTRIES {
+            return Err(TooMuch::Said);
         }
         Ok(catalog)
+    }
+
+    /// The same without the modules at some places, which are in ascending order.
+    #[must_use]
+    pub fn without(mut self, places: &[usize]) -> Self {
+        let mut place = 0;
+        self.modules.retain(|_| {
+            place += 1;
+            places.binary_search(&(place - 1)).is_err()
+        });
+        self
     }
 
     /// The modules that were left out, and why.

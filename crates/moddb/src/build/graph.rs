@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::build::catalog::Catalog;
+use crate::build::cycles::{self, Cycles};
 use crate::build::symbols::SymbolTable;
 
 /// A module's place in the catalog.
@@ -47,15 +48,6 @@ pub enum Check {
     NamesAndVersions,
 }
 
-/// Modules that depend on each other in a circle.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cycles {
-    /// Each circle in the order in which it is reported; the last one depends on the first.
-    pub chains: Vec<Vec<Index>>,
-    /// How many different modules are in the circles.
-    pub modules: usize,
-}
-
 /// Direct dependencies of all modules, and their topological order.
 #[derive(Debug)]
 pub struct DependencyGraph {
@@ -72,7 +64,7 @@ impl DependencyGraph {
     pub fn new(direct: Vec<Vec<Index>>) -> Result<Self, Cycles> {
         let (number, users) = topological_numbers(&direct);
         if users.iter().any(|&count| count > 0) {
-            return Err(find_cycles(&direct, &users));
+            return Err(cycles::find(&direct, &users));
         }
         Ok(Self { direct, number })
     }
@@ -82,28 +74,70 @@ impl DependencyGraph {
         self.direct.get(module).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// For each module in order all that it depends on, also through others, dependents before what they
-    /// depend on. They are to be loaded from the last to the first.
+    /// How many modules there are.
     #[must_use]
-    pub fn closures(&self) -> Vec<Vec<Index>> {
-        // Who was last to see a module.
-        let mut seen_by = vec![None; self.direct.len()];
-        let mut stack: Vec<Index> = Vec::new();
-        let closure = |module: Index| {
-            let mut found = Vec::new();
-            stack.extend(self.direct(module));
-            while let Some(dependency) = stack.pop() {
-                let Some(seen) = seen_by.get_mut(dependency).filter(|seen| **seen != Some(module)) else {
-                    continue;
-                };
-                *seen = Some(module);
-                found.push(dependency);
-                stack.extend(self.direct(dependency));
-            }
-            found.sort_unstable_by_key(|&dependency| self.number.get(dependency));
-            found
-        };
-        (0..self.direct.len()).map(closure).collect()
+    pub fn len(&self) -> usize {
+        self.direct.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.direct.is_empty()
+    }
+}
+
+/// Walks through a graph, one after the other; what they need is kept in between.
+#[derive(Debug)]
+pub struct Closures<'g> {
+    graph: &'g DependencyGraph,
+    /// The number of the last walk that saw a module.
+    seen_in: Vec<usize>,
+    walks: usize,
+    stack: Vec<Index>,
+    found: Vec<Index>,
+    /// How many dependencies were looked at.
+    steps: u64,
+}
+
+impl<'g> Closures<'g> {
+    /// Walks through a graph.
+    #[must_use]
+    pub fn new(graph: &'g DependencyGraph) -> Self {
+        Self {
+            graph,
+            seen_in: vec![0; graph.len()],
+            walks: 0,
+            stack: Vec::new(),
+            found: Vec::new(),
+            steps: 0,
+        }
+    }
+
+    /// All that a module depends on, also through others, dependents before what they depend on. They are to be
+    /// loaded from the last to the first.
+    pub fn of(&mut self, module: Index) -> &[Index] {
+        let Self { graph, seen_in, walks, stack, found, steps } = self;
+        *walks += 1;
+        found.clear();
+        stack.extend(graph.direct(module));
+        while let Some(dependency) = stack.pop() {
+            *steps += 1;
+            let Some(seen) = seen_in.get_mut(dependency).filter(|seen| **seen != *walks) else {
+                continue;
+            };
+            *seen = *walks;
+            found.push(dependency);
+            stack.extend(graph.direct(dependency));
+        }
+        found.sort_unstable_by_key(|&dependency| graph.number.get(dependency));
+        found
+    }
+
+    /// How many dependencies were looked at so far: what the walks cost.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
     }
 }
 
@@ -125,6 +159,9 @@ pub fn resolve<'a>(
     module: Index,
 ) -> Resolved<'a> {
     let Resolved { mut direct, mut notes } = Resolved::default();
+    // A few are found faster by a look at each.
+    const FEW: usize = 64;
+    let mut many = HashSet::new();
     let needs = catalog.module(module).into_iter().flat_map(|module| module.info.needs());
     for need in needs {
         let symbol = need.name;
@@ -137,7 +174,19 @@ pub fn resolve<'a>(
         if check == Check::NamesAndVersions && !need.weak && definition.crc != need.crc {
             notes.push(NeedNote::VersionDisagrees { module, symbol });
         }
-        if let Some(provider) = definition.owner.filter(|provider| !direct.contains(provider)) {
+        if let Some(provider) = definition.owner {
+            if direct.len() < FEW {
+                if direct.contains(&provider) {
+                    continue;
+                }
+            } else {
+                if many.is_empty() {
+                    many.extend(&direct);
+                }
+                if !many.insert(provider) {
+                    continue;
+                }
+            }
             direct.push(provider);
             notes.push(NeedNote::Dependency { module, symbol: known_as, provider });
         }
@@ -172,92 +221,6 @@ fn topological_numbers(direct: &[Vec<Index>]) -> (Vec<usize>, Vec<usize>) {
         }
     }
     (number, users)
-}
-
-/// Steps of one walk after which a module that was seen before is not followed again. Every real circle is
-/// found long before; without a bound, paths through a dense graph double at each level.
-const LONGEST_WALK: usize = 1 << 16;
-
-/// Follows dependencies from every module that was left over, in the order in which kmod does.
-///
-/// The modules to start from stand in a ring, and removing one turns the ring so that the one after it comes
-/// next; that shows in the report. compat: a module that is already on the way from the root is not followed
-/// again, where kmod 30 walks in circles for ever and kmod 34 aborts once two circles overlap; and a module
-/// that only hangs below a circle is not reported as one (cases depmod/dependency-cycles-overlapping,
-/// depmod/dependency-cycle-with-users).
-fn find_cycles(direct: &[Vec<Index>], users: &[usize]) -> Cycles {
-    let left = users.iter().enumerate().filter(|&(_, &count)| count > 0).map(|(module, _)| module);
-    let mut roots = Ring { members: left.collect(), head: 0 };
-    let mut visited = HashSet::new();
-    let mut members = HashSet::new();
-    let mut chains = Vec::new();
-    while let Some(root) = roots.take() {
-        // Each step of the walk knows the step before it, by position.
-        let mut steps: Vec<(Index, Option<usize>)> = vec![(root, None)];
-        let mut stack = vec![0_usize];
-        while let Some(step) = stack.pop() {
-            let Some(&(module, parent)) = steps.get(step) else { continue };
-            let way = chain_to(&steps, parent);
-            if module == root && parent.is_some() {
-                for &member in &way {
-                    roots.remove(member);
-                }
-                members.extend(way.iter().copied());
-                chains.push(way);
-                continue;
-            }
-            let seen = !visited.insert(module);
-            if way.contains(&module) || (seen && steps.len() > LONGEST_WALK) {
-                continue;
-            }
-            let dependencies = direct.get(module).map(Vec::as_slice).unwrap_or_default();
-            if dependencies.is_empty() {
-                roots.remove(module);
-            }
-            for &dependency in dependencies {
-                stack.push(steps.len());
-                steps.push((dependency, Some(step)));
-            }
-        }
-    }
-    Cycles { chains, modules: members.len() }
-}
-
-/// The modules from the start of a walk down to a step.
-fn chain_to(steps: &[(Index, Option<usize>)], last: Option<usize>) -> Vec<Index> {
-    let mut chain = Vec::new();
-    let mut at = last;
-    while let Some(&(module, parent)) = at.and_then(|step| steps.get(step)) {
-        chain.push(module);
-        at = parent;
-    }
-    chain.reverse();
-    chain
-}
-
-/// A circular list with a head that moves on.
-struct Ring {
-    members: Vec<Index>,
-    head: usize,
-}
-
-impl Ring {
-    /// Takes the head out; the one after it becomes the head.
-    fn take(&mut self) -> Option<Index> {
-        if self.members.is_empty() {
-            return None;
-        }
-        self.head %= self.members.len();
-        Some(self.members.remove(self.head))
-    }
-
-    /// Takes a member out, if it is there; the one after it becomes the head.
-    fn remove(&mut self, module: Index) {
-        if let Some(position) = self.members.iter().position(|&member| member == module) {
-            self.members.remove(position);
-            self.head = position;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -295,43 +258,10 @@ mod tests {
     fn a_closure_holds_what_dependencies_need_and_puts_dependents_first() {
         let graph = graph(&[("base", &[]), ("middle", &["base"]), ("top", &["base", "middle", "kernel's"])]);
         let graph = graph.unwrap();
-        assert_eq!(graph.closures(), [vec![], vec![0], vec![1, 0]]);
-    }
-
-    #[test]
-    fn every_circle_is_reported_once_also_where_circles_overlap() {
-        type Case<'a> = (&'a [(&'a str, &'a [&'a str])], &'a [&'a [Index]], usize);
-        let cases: [Case<'_>; 6] = [
-            (&[("a", &["a"])], &[&[0]], 1),
-            (&[("b", &["c", "d"]), ("c", &["b"]), ("d", &["e"]), ("e", &[])], &[&[0, 1]], 2),
-            (
-                &[("x", &["a"]), ("a", &["b"]), ("b", &["c"]), ("c", &["a"]), ("d", &["e"]), ("e", &["d"])],
-                &[&[1, 2, 3], &[4, 5]],
-                5,
-            ),
-            (
-                &[("a", &["b", "c"]), ("b", &["d"]), ("c", &["d"]), ("d", &["a"])],
-                &[&[0, 2, 3], &[0, 1, 3]],
-                4,
-            ),
-            (&[("a", &["b"]), ("b", &["a", "c"]), ("c", &["b"])], &[&[0, 1], &[2, 1]], 3),
-            (&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])], &[&[1, 2]], 2),
-        ];
-        for (modules, chains, count) in cases {
-            let cycles = graph(modules).unwrap_err();
-            assert_eq!(cycles.chains, chains, "{modules:?}");
-            assert_eq!(cycles.modules, count, "{modules:?}");
+        let mut closures = Closures::new(&graph);
+        for (module, closure) in [(2, [1, 0].as_slice()), (1, &[0]), (0, &[]), (2, &[1, 0]), (2, &[1, 0])] {
+            assert_eq!(closures.of(module), closure, "{module}");
         }
-    }
-
-    #[test]
-    fn a_dense_knot_of_circles_is_reported_in_bounded_time() {
-        let names: Vec<String> = (0..40).map(|number| format!("m{number}")).collect();
-        let needs: Vec<&str> = names.iter().map(String::as_str).collect();
-        let modules: Vec<(&str, &[&str])> =
-            names.iter().map(|name| (name.as_str(), needs.as_slice())).collect();
-        let cycles = graph(&modules).unwrap_err();
-        assert_eq!(cycles.modules, 40);
     }
 
     #[test]

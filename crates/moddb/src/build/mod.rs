@@ -5,6 +5,8 @@
 
 mod binary;
 pub mod catalog;
+pub mod cycles;
+mod dependencies;
 pub mod graph;
 pub mod hash;
 mod notes;

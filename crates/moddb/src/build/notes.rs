@@ -49,7 +49,8 @@ pub enum Note {
         /// The key or value that has it.
         text: Vec<u8>,
     },
-    /// An index cannot be written, because its size exceeds the format.
+    /// A file cannot be written, because an index could not hold what it says; it is empty. Then no file of this
+    /// database should be put in place.
     TooLarge,
     /// A line of `modules.builtin` names no module; its newline is part of it.
     InvalidBuiltin(Vec<u8>),

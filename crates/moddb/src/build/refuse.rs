@@ -56,7 +56,7 @@ impl Said {
 pub const LONGEST: usize = 4096;
 
 /// Whether text stays one line, and one part of it, wherever it is written.
-fn is_one_line(text: &[u8]) -> bool {
+pub(crate) fn is_one_line(text: &[u8]) -> bool {
     text.iter().all(|&byte| byte >= b' ' && byte != 0x7f && byte != b'\\')
 }
 

@@ -2,10 +2,8 @@
 
 use std::sync::OnceLock;
 
-use modfile::Strings;
-use modfile::list::append;
-
 use crate::build::catalog::Catalog;
+use crate::build::dependencies::{Lines, TooLong};
 use crate::build::graph::DependencyGraph;
 use crate::build::symbols::SymbolTable;
 
@@ -17,7 +15,7 @@ pub struct Sources<'a> {
     /// Who provides which symbol.
     pub symbols: &'a SymbolTable<'a>,
     graph: &'a DependencyGraph,
-    dependencies: OnceLock<Strings>,
+    dependency_lens: OnceLock<Result<Vec<usize>, TooLong>>,
     /// Contents of `modules.builtin`, if there is one.
     pub builtin: Option<&'a [u8]>,
     /// Contents of `modules.builtin.modinfo`, if there is one.
@@ -34,28 +32,21 @@ impl<'a> Sources<'a> {
             catalog,
             symbols,
             graph,
-            dependencies: OnceLock::new(),
+            dependency_lens: OnceLock::new(),
             builtin: None,
             builtin_modinfo: None,
             note_duplicates: false,
         }
     }
 
-    /// Lines of `modules.dep` without newline, one for each module.
-    pub(super) fn dependencies(&self) -> &Strings {
-        self.dependencies.get_or_init(|| {
-            let mut dependencies = Strings::default();
-            for (module, closure) in self.catalog.modules().iter().zip(self.graph.closures()) {
-                dependencies.push_with(|line| {
-                    append(line, &module.path);
-                    line.push(b':');
-                    for dependency in closure.iter().filter_map(|&index| self.catalog.module(index)) {
-                        line.push(b' ');
-                        append(line, &dependency.path);
-                    }
-                });
-            }
-            dependencies
-        })
+    /// Makes lines of `modules.dep`.
+    pub(super) fn dependency_lines(&self) -> Lines<'_> {
+        Lines::new(self.catalog, self.graph)
+    }
+
+    /// The length of each line of `modules.dep`, without its newline.
+    pub(super) fn dependency_lens(&self) -> Result<&[usize], TooLong> {
+        let measured = self.dependency_lens.get_or_init(|| self.dependency_lines().measure());
+        measured.as_deref().map_err(|&error| error)
     }
 }

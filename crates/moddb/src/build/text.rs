@@ -8,8 +8,18 @@ use crate::build::refuse::{self, Reason, Said};
 use crate::build::sources::Sources;
 
 /// `modules.dep`: each module's path and the paths of all that it depends on.
-pub(super) fn dependencies(sources: &Sources<'_>, _: &mut Vec<Note>) -> Vec<u8> {
-    lines(b"", sources.dependencies().iter().map(|line| [line]))
+pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+    let Ok(lens) = sources.dependency_lens() else {
+        notes.push(Note::TooLarge);
+        return Vec::new();
+    };
+    let mut text = Vec::with_capacity(lens.iter().map(|len| len + 1).sum());
+    let mut lines = sources.dependency_lines();
+    for place in 0..lens.len() {
+        lines.append(place, &mut text);
+        text.push(b'\n');
+    }
+    text
 }
 
 /// `modules.alias`: the aliases as the modules write them.

@@ -28,8 +28,11 @@ pub enum IndexError {
         /// What is wrong there.
         what: &'static str,
     },
-    /// Matching all patterns of the index would take absurdly long.
-    #[error("the patterns of the index take too long to match")]
+    /// The file is larger than the references of an index can reach.
+    #[error("{0} bytes, more than an index can have")]
+    TooLong(u64),
+    /// Matching all patterns of the index would take absurdly long, or the answer would be absurdly large.
+    #[error("the index has more patterns or values for this than can be gone through")]
     TooMuchWork,
 }
 

@@ -36,6 +36,18 @@ pub const CHILDREN: u32 = 0x2000_0000;
 /// The part of a node reference that is an offset from the start of the file.
 pub const OFFSET_MASK: u32 = 0x0FFF_FFFF;
 
+/// The longest key, in bytes. The format knows no bound; a name or alias has a few hundred.
+pub const LONGEST_KEY: usize = 1 << 16;
+
+/// The longest value, in bytes: the line of `modules.dep` of a module that needs tens of thousands of others.
+pub const LONGEST_VALUE: usize = 16 << 20;
+
+/// The most values of one key, and the most that one search finds: kmod numbers modules in 16 bits.
+pub const MOST_VALUES: usize = 1 << 16;
+
+/// The largest file that can be an index, in bytes: what a reference reaches, and a node that begins there.
+pub const LARGEST_FILE: u64 = OFFSET_MASK as u64 + 1 + (32 << 20);
+
 /// The part of a version that must be equal for a file to be readable.
 #[must_use]
 pub fn major(version: u32) -> u32 {

@@ -2,14 +2,18 @@
 //!
 //! One positioned read fetches a node and most of what is needed next. Sizes are never taken from the file: the
 //! bytes of all nodes read in one question are counted, and since the nodes of a sound trie do not overlap, more
-//! than the file has means that it leads in circles. That bounds time, depth and memory at once.
+//! than the file has means that it leads in circles. That bounds time and depth. A sparse file costs nothing and has
+//! as many bytes as it likes, so what is kept of them is bounded by itself.
 
 use super::error::IndexError;
-use super::format::{CHILDREN, OFFSET_MASK, PREFIX, VALUES};
+use super::format::{CHILDREN, LONGEST_KEY, LONGEST_VALUE, MOST_VALUES, OFFSET_MASK, PREFIX, VALUES};
 use super::source::Source;
 
 /// Bytes fetched by one positioned read of a question about one key.
 pub(super) const WINDOW: usize = 512;
+
+/// The most that the texts of one answer may have together, in bytes.
+const LARGEST_ANSWER: usize = 64 << 20;
 
 /// Bytes kept at once while a whole index is listed.
 const LARGEST_WINDOW: u64 = 64 << 20;
@@ -63,6 +67,9 @@ pub(super) struct Reader<'a, S: ?Sized> {
     reach: usize,
     /// Bytes that nodes may still have.
     unread: u64,
+    /// How many values the answer may still get, and how many bytes.
+    values_left: usize,
+    bytes_left: usize,
 }
 
 impl<'a, S: Source + ?Sized> Reader<'a, S> {
@@ -70,7 +77,13 @@ impl<'a, S: Source + ?Sized> Reader<'a, S> {
     pub(super) fn new(source: &'a S, head: &'a [u8], times: usize) -> Self {
         let times = u64::try_from(times).unwrap_or(u64::MAX);
         let unread = source.size().saturating_mul(times);
-        Self { source, head, window: Vec::new(), start: 0, reach: WINDOW, unread }
+        let (values_left, bytes_left) = (MOST_VALUES, LARGEST_ANSWER);
+        Self { source, head, window: Vec::new(), start: 0, reach: WINDOW, unread, values_left, bytes_left }
+    }
+
+    /// What was read so far is no longer kept.
+    pub(super) fn begin_answer(&mut self) {
+        (self.values_left, self.bytes_left) = (MOST_VALUES, LARGEST_ANSWER);
     }
 
     /// A reader for a question that visits all nodes.
@@ -87,7 +100,7 @@ impl<'a, S: Source + ?Sized> Reader<'a, S> {
         }
         let mut node = Node::default();
         if reference & PREFIX != 0 {
-            node.prefix = self.text(&mut offset)?;
+            node.prefix = self.text(&mut offset, LONGEST_KEY)?;
         }
         if reference & CHILDREN != 0 {
             let first = self.byte(&mut offset)?;
@@ -125,7 +138,15 @@ impl<'a, S: Source + ?Sized> Reader<'a, S> {
     /// All values of a node, in stored order.
     pub(super) fn values(&mut self, node: &Node) -> Result<Vec<Value>, IndexError> {
         let Some((mut offset, count)) = self.value_count(node)? else { return Ok(Vec::new()) };
-        (0..count).map(|_| self.value(&mut offset)).collect()
+        // By the number that is said there is no room made: it may be any.
+        let mut values = Vec::new();
+        for _ in 0..count {
+            self.values_left = self.values_left.checked_sub(1).ok_or(IndexError::TooMuchWork)?;
+            let value = self.value(&mut offset)?;
+            self.bytes_left = self.bytes_left.checked_sub(value.text.len()).ok_or(IndexError::TooMuchWork)?;
+            values.push(value);
+        }
+        Ok(values)
     }
 
     fn value_count(&mut self, node: &Node) -> Result<Option<(u64, u32)>, IndexError> {
@@ -139,11 +160,11 @@ impl<'a, S: Source + ?Sized> Reader<'a, S> {
         let priority = self.number_at(*offset)?;
         self.count(4, *offset)?;
         *offset += 4;
-        Ok(Value { priority, text: self.text(offset)? })
+        Ok(Value { priority, text: self.text(offset, LONGEST_VALUE)? })
     }
 
     /// The text up to a NUL; the offset moves behind it.
-    fn text(&mut self, offset: &mut u64) -> Result<Vec<u8>, IndexError> {
+    fn text(&mut self, offset: &mut u64, longest: usize) -> Result<Vec<u8>, IndexError> {
         let start = *offset;
         let mut text = Vec::new();
         loop {
@@ -151,6 +172,9 @@ impl<'a, S: Source + ?Sized> Reader<'a, S> {
             let end = bytes.iter().position(|&byte| byte == 0);
             let taken = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
             text.extend_from_slice(taken);
+            if text.len() > longest {
+                return Err(IndexError::Damaged { offset: start, what: "a text without end" });
+            }
             let taken = u64::try_from(taken.len()).unwrap_or(u64::MAX);
             *offset += taken;
             self.count(taken, start)?;

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::error::IndexError;
-use super::format::{HEADER_LEN, MAGIC, VERSION, major};
+use super::format::{HEADER_LEN, LONGEST_KEY, MAGIC, VERSION, major};
 use super::node::{Node, Reader, WINDOW};
 use super::source::{FileSource, Source};
 use modfile::wildcard::{Budget, is_wild, matches_within};
@@ -16,7 +16,11 @@ use modfile::wildcard::{Budget, is_wild, matches_within};
 pub use super::node::Value;
 
 /// Levels of a trie; more of them is no index of names.
-const DEEPEST: usize = 1 << 16;
+const DEEPEST: usize = LONGEST_KEY;
+
+/// A visit shows so many bytes of keys and values, and so many more for each byte of the file.
+const MOST_SHOWN: u64 = 64 << 20;
+const SHOWN_EACH: u64 = 4;
 
 /// An index, open for reading.
 #[derive(Debug)]
@@ -128,8 +132,13 @@ impl<S: Source> Index<S> {
         let mut reader = Reader::whole(&self.source, &self.head);
         let Some(root) = reader.node(self.root)? else { return Ok(()) };
         let prefix = root.prefix.clone();
+        // Keys share their beginnings, so a small file can have long ones without number.
+        let mut unshown = MOST_SHOWN.saturating_add(self.source.size().saturating_mul(SHOWN_EACH));
         walk(&mut reader, root, prefix, ValuesStand::BeforeChildren, |reader, key, node| {
+            reader.begin_answer();
             for value in reader.values(node)? {
+                let shown = key.len() as u64 + value.text.len() as u64;
+                unshown = unshown.checked_sub(shown).ok_or(IndexError::TooMuchWork)?;
                 if each(key, &value).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -255,6 +264,9 @@ fn walk<S: Source>(
             if let Some(child) = reader.node(reference)? {
                 key.push(character);
                 key.extend_from_slice(&child.prefix);
+                if key.len() > LONGEST_KEY {
+                    return Err(IndexError::Damaged { offset: 0, what: "a key longer than any name" });
+                }
                 entered = Some(child);
             }
         } else {

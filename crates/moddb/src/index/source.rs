@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::error::IndexError;
+use super::format::LARGEST_FILE;
 
 /// Bytes of a known length that are read at any position.
 pub trait Source {
@@ -39,7 +40,7 @@ impl FileSource {
     /// Opens a regular file without waiting for anything.
     ///
     /// # Errors
-    /// The system's refusal, or [`IndexError::NotAFile`].
+    /// The system's refusal, [`IndexError::NotAFile`] or [`IndexError::TooLong`].
     pub fn open(path: &Path) -> Result<Self, IndexError> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?;
@@ -47,7 +48,11 @@ impl FileSource {
         if !FileType::from_raw_mode(stat.st_mode).is_file() {
             return Err(IndexError::NotAFile);
         }
-        Ok(Self { fd, size: u64::try_from(stat.st_size).unwrap_or(0), pages: RefCell::default() })
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        if size > LARGEST_FILE {
+            return Err(IndexError::TooLong(size));
+        }
+        Ok(Self { fd, size, pages: RefCell::default() })
     }
 
     /// Hands a piece of the file to `take`.

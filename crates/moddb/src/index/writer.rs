@@ -7,7 +7,10 @@ use std::cmp::Reverse;
 
 use modfile::list::append;
 
-use crate::index::format::{CHILDREN, HEADER_LEN, MAGIC, OFFSET_MASK, PREFIX, VALUES, VERSION};
+use crate::index::format::{
+    CHILDREN, HEADER_LEN, LONGEST_KEY, LONGEST_VALUE, MAGIC, MOST_VALUES, OFFSET_MASK, PREFIX, VALUES,
+    VERSION,
+};
 
 /// What an entry takes in an index, apart from its value: there is room at once for all that real ones have.
 const NODE_LEN: usize = 64;
@@ -16,8 +19,24 @@ const NODE_LEN: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry<'a> {
     key: Cow<'a, [u8]>,
-    value: &'a [u8],
+    value: Text<'a>,
     priority: u32,
+}
+
+/// A value that is at hand, or is written only where it belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text<'a> {
+    Given(&'a [u8]),
+    Later { number: usize, len: usize },
+}
+
+impl Text<'_> {
+    fn len(&self) -> usize {
+        match *self {
+            Self::Given(text) => text.len(),
+            Self::Later { len, .. } => len,
+        }
+    }
 }
 
 /// Why an entry cannot stand in an index.
@@ -30,9 +49,9 @@ pub struct BadCharacter {
     pub text: Vec<u8>,
 }
 
-/// The index would be larger than its node references can reach.
+/// The index would be larger than its node references can reach, or have a key or value that readers refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the index would be larger than 256 MiB")]
+#[error("the index would have more than its format can hold")]
 pub struct TooLarge;
 
 /// Collects the entries of an index.
@@ -60,15 +79,28 @@ impl<'a> IndexWriter<'a> {
         priority: u32,
     ) -> Result<(), BadCharacter> {
         let key = key.into();
-        for text in [&*key, value] {
-            // Without a branch for each byte; which one it was is found out only if there is one.
-            let is_bad = |byte: u8| byte == 0 || !byte.is_ascii();
-            if text.iter().fold(false, |any, &byte| any | is_bad(byte)) {
-                let byte = text.iter().copied().find(|&byte| is_bad(byte)).unwrap_or_default();
-                return Err(BadCharacter { byte, text: text.to_vec() });
-            }
-        }
-        self.entries.push(Entry { key, value, priority });
+        check(&key)?;
+        check(value)?;
+        self.entries.push(Entry { key, value: Text::Given(value), priority });
+        Ok(())
+    }
+
+    /// Adds an entry whose value [`finish_with`](Self::finish_with) asks for by its number when it writes the entry:
+    /// all values together may be too large to be kept beside the index. `len` is the value's length; its bytes must
+    /// be such as [`insert`](Self::insert) takes.
+    ///
+    /// # Errors
+    /// [`BadCharacter`] in the key; nothing is added then.
+    pub fn insert_later(
+        &mut self,
+        key: impl Into<Cow<'a, [u8]>>,
+        number: usize,
+        len: usize,
+        priority: u32,
+    ) -> Result<(), BadCharacter> {
+        let key = key.into();
+        check(&key)?;
+        self.entries.push(Entry { key, value: Text::Later { number, len }, priority });
         Ok(())
     }
 
@@ -89,8 +121,24 @@ impl<'a> IndexWriter<'a> {
     /// # Errors
     /// [`TooLarge`].
     pub fn finish(self) -> Result<Vec<u8>, TooLarge> {
+        self.finish_with(|_, _| {})
+    }
+
+    /// The bytes of the index; `write` puts the value of a number at the end of the bytes that it is given.
+    ///
+    /// # Errors
+    /// [`TooLarge`].
+    pub fn finish_with(self, mut write: impl FnMut(usize, &mut Vec<u8>)) -> Result<Vec<u8>, TooLarge> {
+        let is_readable =
+            |entry: &Entry<'_>| entry.key.len() <= LONGEST_KEY && entry.value.len() <= LONGEST_VALUE;
+        if !self.entries.iter().all(is_readable) {
+            return Err(TooLarge);
+        }
         let entries = sorted(&self.entries);
         let texts: usize = entries.iter().map(|entry| entry.value.len()).sum();
+        if texts > OFFSET_MASK as usize {
+            return Err(TooLarge);
+        }
         let mut bytes = Vec::with_capacity(HEADER_LEN + texts + entries.len() * NODE_LEN);
         put(&mut bytes, MAGIC);
         put(&mut bytes, VERSION);
@@ -98,11 +146,25 @@ impl<'a> IndexWriter<'a> {
         let root = if self.entries.is_empty() {
             u32::try_from(HEADER_LEN).map_err(|_| TooLarge)?
         } else {
-            write_tree(&mut bytes, &entries)?
+            write_tree(&mut bytes, &entries, &mut write)?
         };
         patch(&mut bytes, HEADER_LEN - size_of::<u32>(), root);
         Ok(bytes)
     }
+}
+
+/// Whether text can stand in an index.
+///
+/// # Errors
+/// [`BadCharacter`].
+pub(crate) fn check(text: &[u8]) -> Result<(), BadCharacter> {
+    // Without a branch for each byte; which one it was is found out only if there is one.
+    let is_bad = |byte: u8| byte == 0 || !byte.is_ascii();
+    if text.iter().fold(false, |any, &byte| any | is_bad(byte)) {
+        let byte = text.iter().copied().find(|&byte| is_bad(byte)).unwrap_or_default();
+        return Err(BadCharacter { byte, text: text.to_vec() });
+    }
+    Ok(())
 }
 
 /// The bytes of a key that are compared at a time.
@@ -171,11 +233,15 @@ struct Pending<'e, 'a> {
 
 /// Writes the trie of sorted entries and gives the reference to its root. An explicit stack: a key may be as
 /// long as a section of a hostile module.
-fn write_tree(bytes: &mut Vec<u8>, entries: &[&Entry<'_>]) -> Result<u32, TooLarge> {
+fn write_tree(
+    bytes: &mut Vec<u8>,
+    entries: &[&Entry<'_>],
+    write: &mut impl FnMut(usize, &mut Vec<u8>),
+) -> Result<u32, TooLarge> {
     let mut root = 0;
     let mut stack = vec![Pending { entries, depth: 0, parent_slot: None }];
     while let Some(node) = stack.pop() {
-        let reference = write_node(bytes, &node, &mut stack)?;
+        let reference = write_node(bytes, &node, &mut stack, write)?;
         match node.parent_slot {
             Some(slot) => patch(bytes, slot, reference),
             None => root = reference,
@@ -188,6 +254,7 @@ fn write_node<'e, 'a>(
     bytes: &mut Vec<u8>,
     node: &Pending<'e, 'a>,
     stack: &mut Vec<Pending<'e, 'a>>,
+    write: &mut impl FnMut(usize, &mut Vec<u8>),
 ) -> Result<u32, TooLarge> {
     let mut reference = u32::try_from(bytes.len()).ok().filter(|&at| at <= OFFSET_MASK).ok_or(TooLarge)?;
     // compat: the root never has a prefix, even if all keys share one (case depmod/module-alias-prefixes, test
@@ -215,12 +282,18 @@ fn write_node<'e, 'a>(
             stack.push(Pending { entries, depth: depth + 1, parent_slot: Some(slot) });
         }
     }
+    if values.len() > MOST_VALUES {
+        return Err(TooLarge);
+    }
     if !values.is_empty() {
         reference |= VALUES;
         put(bytes, u32::try_from(values.len()).map_err(|_| TooLarge)?);
         for entry in values {
             put(bytes, entry.priority);
-            append(bytes, entry.value);
+            match entry.value {
+                Text::Given(text) => append(bytes, text),
+                Text::Later { number, .. } => write(number, bytes),
+            }
             bytes.push(0);
         }
     }
@@ -300,10 +373,23 @@ mod tests {
     }
 
     #[test]
-    fn a_key_as_long_as_a_module_needs_no_stack() {
-        let long = "x".repeat(1 << 20);
+    fn the_longest_key_needs_no_stack() {
+        let long = "x".repeat(LONGEST_KEY);
         let bytes = index(&[(&long, "v", 0)]);
-        assert_eq!(bytes.len(), 12 + 6 + (1 << 20) + 4 + 4 + 2);
+        assert_eq!(bytes.len(), 12 + 6 + LONGEST_KEY + 4 + 4 + 2);
+    }
+
+    #[test]
+    fn what_readers_refuse_is_not_written() {
+        let mut writer = IndexWriter::default();
+        let long = vec![b'x'; LONGEST_KEY + 1];
+        writer.insert(&long, b"v", 0).unwrap();
+        assert_eq!(writer.finish(), Err(TooLarge));
+        let mut writer = IndexWriter::default();
+        for _ in 0..=MOST_VALUES {
+            writer.insert(b"a", b"", 0).unwrap();
+        }
+        assert_eq!(writer.finish(), Err(TooLarge));
     }
 
     proptest::proptest! {
@@ -312,7 +398,7 @@ mod tests {
             keys in proptest::collection::vec(("[ab]{0,20}", 0..3_u32), 0..60),
         ) {
             let entries: Vec<Entry<'_>> =
-                keys.iter().map(|(key, priority)| Entry { key: key.as_bytes().into(), value: b"", priority: *priority }).collect();
+                keys.iter().map(|(key, priority)| Entry { key: key.as_bytes().into(), value: Text::Given(b""), priority: *priority }).collect();
             let places = |entries: &[&Entry<'_>]| -> Vec<_> {
                 entries.iter().map(|entry| (entry.key.as_ptr(), entry.priority)).collect()
             };

@@ -46,6 +46,7 @@ pub fn exports(
     }
     for name in strings.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
         list.push(Export { name, crc: 0 });
+        check_limit(list)?;
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use crate::file::ReadError;
 use crate::list::{Item, Kind, List, put_number, take_array, take_number};
 
 /// The longest list of symbols that is accepted, in bytes. Names may overlap in the file, so a small file can
-/// claim to hold an immense list; the largest real ones take a few megabytes.
-const LIST_LIMIT: usize = 64 << 20;
+/// claim to hold an immense list; the largest real ones take some hundred thousand.
+const LIST_LIMIT: usize = 4 << 20;
 
 /// The number of bytes in which a checksum stands if it can.
 const CHECKSUM: usize = 4;
@@ -80,7 +80,7 @@ impl<'a> Item<'a> for Need<'a> {
 
 pub(super) fn check_limit<K: Kind>(list: &List<K>) -> Result<(), ReadError> {
     if list.as_bytes().len() > LIST_LIMIT {
-        return Err(ReadError::Malformed("the names of its symbols overlap without bound"));
+        return Err(ReadError::Malformed("the names of its symbols have more than 4 MiB"));
     }
     Ok(())
 }

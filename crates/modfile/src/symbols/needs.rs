@@ -91,6 +91,7 @@ pub fn needs(
         let left = accounted.iter().enumerate().filter(|(_, accounted)| !**accounted);
         for version in left.filter_map(|(place, _)| versions.at(layout, place)) {
             list.push(Need { name: version.name, crc: version.crc, weak: false });
+            check_limit(list)?;
         }
     }
     Ok(())
