@@ -48,8 +48,8 @@
 //!     for module in modules {
 //!         let dependencies = module.dependencies.iter().map(|dependency| &dependency.name);
 //!         for module in dependencies.chain([&module.name]) {
-//!             let soft = db.config().softdeps(module.as_bytes());
-//!             let soft = soft.into_iter().flat_map(|soft| soft.pre.iter().chain(&soft.post));
+//!             let soft = db.config().softdeps_of(module.as_bytes());
+//!             let soft = soft.flat_map(|soft| soft.pre.iter().chain(&soft.post));
 //!             let weak = db.config().weakdeps(module.as_bytes());
 //!             let weak = weak.into_iter().flat_map(|weak| &weak.modules);
 //!             wanted.extend(soft.chain(weak).map(|name| (name.clone(), false)));

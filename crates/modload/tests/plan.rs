@@ -42,11 +42,18 @@ fn a_dependency_that_is_a_softdep_too_is_planned_twice_as_by_kmod() {
 }
 
 #[test]
-fn an_install_command_stands_for_its_module_unless_softdeps_do() {
+fn an_install_command_stands_for_its_module_with_softdeps_around_it() {
     let config = "install a run a\ninstall b run b\nsoftdep b pre: c\nsoftdep a pre: unknown\n";
     let world = world(&["a:", "b:", "c:"], "", &[], config);
     assert_eq!(steps(&world.plan("a", "")), ["a [run a]"]);
-    assert_eq!(steps(&world.plan("b", "")), ["c", "b"]);
+    assert_eq!(steps(&world.plan("b", "")), ["c", "b [run b]"]);
+}
+
+#[test]
+fn all_softdep_lines_of_a_module_add_up_and_name_each_module_once() {
+    let config = "softdep a pre: p post: q\nsoftdep a* pre: p r\nsoftdep a post: s\n";
+    let world = world(&["a:", "p:", "q:", "r:", "s:"], "", &[], config);
+    assert_eq!(steps(&world.plan("a", "")), ["p", "r", "a", "q", "s"]);
 }
 
 #[test]

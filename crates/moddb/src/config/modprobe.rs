@@ -104,10 +104,10 @@ impl Config {
         self.removes.iter().find(|command| matches(&command.pattern, module))
     }
 
-    /// The one line that says what to load before and after a module: the first that matches.
-    #[must_use]
-    pub fn softdeps(&self, module: &[u8]) -> Option<&Softdep> {
-        self.softdeps.iter().find(|softdep| matches(&softdep.pattern, module))
+    /// The lines that say what to load before and after a module, in order. All of them count together.
+    // compat: kmod takes the first line alone (case modprobe/softdep-lines-add-up).
+    pub fn softdeps_of<'a>(&'a self, module: &'a [u8]) -> impl Iterator<Item = &'a Softdep> {
+        self.softdeps.iter().filter(move |softdep| matches(&softdep.pattern, module))
     }
 
     /// The one line that says what a module may use: the first that matches.
@@ -137,14 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn the_first_matching_command_and_softdep_count() {
+    fn the_first_matching_command_counts_and_all_softdeps_do() {
         let config = config(
             "install a* one\ninstall ab two\nremove [!a]* three\nsoftdep a? pre: p\nsoftdep ab post: q\nweakdep ab w\n",
         );
         assert_eq!(config.install_command(b"ab").map(|command| command.line.as_slice()), Some(&b"one"[..]));
         assert_eq!(config.remove_command(b"ab"), None);
         assert_eq!(config.remove_command(b"b").map(|command| command.line.as_slice()), Some(&b"three"[..]));
-        assert_eq!(config.softdeps(b"ab").map(|softdep| softdep.pre.len()), Some(1));
+        let lists: Vec<_> = config.softdeps_of(b"ab").map(|line| (line.pre.len(), line.post.len())).collect();
+        assert_eq!(lists, [(1, 0), (0, 1)]);
         assert_eq!(config.weakdeps(b"ab").map(|weakdep| weakdep.modules.len()), Some(1));
     }
 
@@ -197,9 +198,9 @@ mod tests {
             &[path("modules.softdep"), path("modules.weakdep")],
             Some(&path("cmdline")),
         );
-        let pre = |name: &[u8]| config.softdeps(name).map(|softdep| softdep.pre.concat());
-        assert_eq!(pre(b"a"), Some(b"from-modules".to_vec()));
-        assert_eq!(pre(b"b"), Some(b"from-a".to_vec()));
+        let pre = |name: &[u8]| config.softdeps_of(name).map(|line| line.pre.concat()).collect::<Vec<_>>();
+        assert_eq!(pre(b"a"), [b"from-modules", &b"from-n"[..]]);
+        assert_eq!(pre(b"b"), [&b"from-a"[..], b"late"]);
         assert_eq!(config.options_for(b"a", None), b"x=1");
         assert_eq!(problems.len(), 1, "{problems:?}");
         Ok(())

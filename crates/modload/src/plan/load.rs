@@ -13,7 +13,7 @@ use moddb::depend::{self, Dependency};
 use moddb::{ModuleDb, ModuleEntry};
 use modfile::ModuleName;
 
-use super::{DEEPEST, Note, softdeps};
+use super::{DEEPEST, Note, Softdeps, softdeps};
 
 /// The module that is wanted.
 #[derive(Clone, Debug)]
@@ -124,13 +124,7 @@ impl Planner<'_> {
     }
 
     fn with_softdeps(&mut self, module: &Module<'_>, depth: usize) {
-        let (pre, post) = match self.db.config().softdeps(module.name.as_bytes()) {
-            None => (Vec::new(), Vec::new()),
-            Some(softdep) => {
-                let notes = &mut self.plan.notes;
-                (softdeps(self.db, &softdep.pre, notes), softdeps(self.db, &softdep.post, notes))
-            }
-        };
+        let Softdeps { pre, post } = softdeps(self.db, module.name, &mut self.plan.notes);
         if depth >= DEEPEST && !(pre.is_empty() && post.is_empty()) {
             self.plan.notes.push(Note::TooDeep(module.name.clone()));
             return self.append(module, Commands::Ignored);
@@ -138,9 +132,9 @@ impl Planner<'_> {
         for entry in &pre {
             self.visit(entry, depth + 1);
         }
-        // compat: softdeps and an install command exclude each other (case modprobe/install-softdep).
-        let commands = if pre.is_empty() && post.is_empty() { Commands::Honoured } else { Commands::Ignored };
-        self.append(module, commands);
+        // compat: in kmod any softdep voids the install command, and with it many a line meant to keep a module
+        // out (case modprobe/install-softdep).
+        self.append(module, Commands::Honoured);
         for entry in &post {
             self.visit(entry, depth + 1);
         }

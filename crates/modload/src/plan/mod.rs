@@ -7,6 +7,8 @@
 mod load;
 mod unload;
 
+use std::collections::BTreeSet;
+
 use moddb::depend::MissingDependency;
 use moddb::{ModuleDb, ModuleEntry};
 use modfile::ModuleName;
@@ -29,14 +31,33 @@ pub enum Note {
     NoName(Vec<u8>),
 }
 
-/// The modules that the names in a softdep mean. Unknown ones are left out.
-fn softdeps(db: &ModuleDb, names: &[Vec<u8>], notes: &mut Vec<Note>) -> Vec<ModuleEntry> {
-    let mut found = Vec::new();
-    for name in names {
-        if normalize_alias(name).is_err() {
-            notes.push(Note::NoName(name.clone()));
+/// What softdeps bring in with a module.
+#[derive(Default)]
+struct Softdeps {
+    /// Loaded before it.
+    pre: Vec<ModuleEntry>,
+    /// Loaded after it.
+    post: Vec<ModuleEntry>,
+}
+
+/// What all softdep lines of a module name together, each name once. Unknown ones are left out.
+fn softdeps(db: &ModuleDb, module: &ModuleName, notes: &mut Vec<Note>) -> Softdeps {
+    let mut softdeps = Softdeps::default();
+    let (mut pre, mut post) = (BTreeSet::new(), BTreeSet::new());
+    for line in db.config().softdeps_of(module.as_bytes()) {
+        for (names, seen, found) in
+            [(&line.pre, &mut pre, &mut softdeps.pre), (&line.post, &mut post, &mut softdeps.post)]
+        {
+            for name in names {
+                if !seen.insert(name.as_slice()) {
+                    continue;
+                }
+                if normalize_alias(name).is_err() {
+                    notes.push(Note::NoName(name.clone()));
+                }
+                found.extend(db.resolve(name));
+            }
         }
-        found.extend(db.resolve(name));
     }
-    found
+    softdeps
 }

@@ -6,7 +6,7 @@ use moddb::config::Origin;
 use moddb::{ModuleDb, ModuleEntry};
 use modfile::ModuleName;
 
-use super::{DEEPEST, Note, softdeps};
+use super::{DEEPEST, Note, Softdeps, softdeps};
 
 /// The unloading of one module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,9 +93,10 @@ impl Planner<'_> {
         if self.above.len() > DEEPEST || self.planned > MOST {
             self.notes.push(Note::TooDeep(entry.name.clone()));
         } else if is_first_visit {
-            if !ignore_commands && let Some(softdep) = config.softdeps(name) {
-                after = self.softdeps(&softdep.post);
-                before = self.softdeps(&softdep.pre);
+            if !ignore_commands {
+                let Softdeps { pre, post } = softdeps(self.db, &entry.name, self.notes);
+                after = self.softdeps(&post);
+                before = self.softdeps(&pre);
             }
             if with_holders && let Some(holders_of) = self.options.holders {
                 holders = self.holders(holders_of(&entry.name));
@@ -120,8 +121,7 @@ impl Planner<'_> {
     }
 
     /// Softdeps go in the reverse order of their loading.
-    fn softdeps(&mut self, names: &[Vec<u8>]) -> Vec<UnloadPlan> {
-        let entries = softdeps(self.db, names, self.notes);
+    fn softdeps(&mut self, entries: &[ModuleEntry]) -> Vec<UnloadPlan> {
         entries.iter().rev().filter_map(|entry| self.along(entry, false)).collect()
     }
 

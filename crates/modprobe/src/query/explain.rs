@@ -114,7 +114,7 @@ fn lines(db: &ModuleDb, name: &[u8], entry: &ModuleEntry, plan: &LoadPlan) -> Ve
         if let Some(line) = config.blacklisted(module) {
             add(format!("{}: blacklist {}", line.origin, text(&line.module)));
         }
-        if let Some(softdep) = config.softdeps(module) {
+        for softdep in config.softdeps_of(module) {
             let (pre, post) = (text(&softdep.pre.join(&b' ')), text(&softdep.post.join(&b' ')));
             add(format!("{}: softdep {} pre: {pre} post: {post}", softdep.origin, text(&softdep.pattern)));
         }
