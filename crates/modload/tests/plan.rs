@@ -56,6 +56,33 @@ fn all_softdep_lines_of_a_module_add_up_and_name_each_module_once() {
     assert_eq!(steps(&world.plan("a", "")), ["p", "r", "a", "q", "s"]);
 }
 
+/// Each module needs all later ones and has all of them as softdeps, too: what is worked out anew for each mention
+/// takes time with the sixth power of their number.
+#[test]
+fn many_modules_that_all_want_each_other_are_planned_at_once() {
+    let names: Vec<String> = (0..150).map(|number| format!("m{number}")).collect();
+    let dep: Vec<String> =
+        (0..150).map(|at| format!("{}: {}", names[at], names[at + 1..].join(" "))).collect();
+    let dep: Vec<&str> = dep.iter().map(String::as_str).collect();
+    let world = world(&dep, "", &[], &format!("softdep * pre: {}\n", names.join(" ")));
+    let plan = world.plan("m0", "");
+    let distinct: HashSet<&ModuleName> = plan.steps.iter().map(|step| &step.module).collect();
+    assert_eq!(distinct.len(), 150);
+    assert!(plan.steps.len() <= 10_150, "{}", plan.steps.len());
+    assert_eq!(plan.steps.last().map(|step| step.role), Some(Role::Target));
+    let options = UnloadOptions { ignore_commands: false, holders: None };
+    let mut notes = Vec::new();
+    plan::unload(&world.db, &world.entry("m0"), &options, &mut notes);
+    assert!(notes.iter().any(|note| matches!(note, Note::TooDeep(_))));
+}
+
+#[test]
+fn a_dependency_of_its_own_softdep_keeps_its_place() {
+    // x comes in before a and needs it: a's other softdep then comes before x, as in kmod.
+    let world = world(&["a:", "x: a", "y:"], "", &[], "softdep a pre: x y\n");
+    assert_eq!(steps(&world.plan("a", "")), ["y", "a", "x", "a"]);
+}
+
 #[test]
 fn ignoring_commands_concerns_the_named_module_only() {
     let config = "install a run a\ninstall b run b\nsoftdep a pre: c\n";

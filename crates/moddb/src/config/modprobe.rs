@@ -106,7 +106,7 @@ impl Config {
 
     /// The lines that say what to load before and after a module, in order. All of them count together.
     // compat: kmod takes the first line alone (case modprobe/softdep-lines-add-up).
-    pub fn softdeps_of<'a>(&'a self, module: &'a [u8]) -> impl Iterator<Item = &'a Softdep> {
+    pub fn softdeps_of<'a>(&'a self, module: &[u8]) -> impl Iterator<Item = &'a Softdep> {
         self.softdeps.iter().filter(move |softdep| matches(&softdep.pattern, module))
     }
 

@@ -13,7 +13,7 @@ use moddb::depend::{self, Dependency};
 use moddb::{ModuleDb, ModuleEntry};
 use modfile::ModuleName;
 
-use super::{DEEPEST, Note, Softdeps, softdeps};
+use super::{DEEPEST, MOST, Note, softdeps};
 
 /// The module that is wanted.
 #[derive(Clone, Debug)]
@@ -88,7 +88,9 @@ pub fn load(db: &ModuleDb, target: &Target<'_>) -> LoadPlan {
     required.insert(identity(target.entry));
     required.extend(target.entry.dependencies.iter().map(|dependency| (dependency.name.clone(), None)));
     let plan = LoadPlan { target: target.entry.name.clone(), steps: Vec::new(), notes: Vec::new() };
-    let mut planner = Planner { db, target, required, visited: BTreeSet::new(), plan };
+    let softdeps = softdeps::Known::new(db);
+    let (visited, surrounded, planned) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut planner = Planner { db, target, required, softdeps, visited, surrounded, planned, plan };
     planner.visit(target.entry, 0);
     planner.plan
 }
@@ -104,7 +106,12 @@ struct Planner<'a> {
     db: &'a ModuleDb,
     target: &'a Target<'a>,
     required: BTreeSet<Identity>,
+    softdeps: softdeps::Known<'a>,
     visited: BTreeSet<Identity>,
+    /// Modules whose softdeps have all been visited.
+    surrounded: BTreeSet<ModuleName>,
+    /// Modules that stand in the plan.
+    planned: BTreeSet<Identity>,
     plan: LoadPlan,
 }
 
@@ -124,20 +131,24 @@ impl Planner<'_> {
     }
 
     fn with_softdeps(&mut self, module: &Module<'_>, depth: usize) {
-        let Softdeps { pre, post } = softdeps(self.db, module.name, &mut self.plan.notes);
-        if depth >= DEEPEST && !(pre.is_empty() && post.is_empty()) {
+        if self.surrounded.contains(module.name) {
+            return self.append(module, Commands::Honoured);
+        }
+        let softdeps = self.softdeps.of(module.name, &mut self.plan.notes);
+        if depth >= DEEPEST && !softdeps.is_empty() {
             self.plan.notes.push(Note::TooDeep(module.name.clone()));
             return self.append(module, Commands::Ignored);
         }
-        for entry in &pre {
+        for entry in softdeps.pre() {
             self.visit(entry, depth + 1);
         }
         // compat: in kmod any softdep voids the install command, and with it many a line meant to keep a module
         // out (case modprobe/install-softdep).
         self.append(module, Commands::Honoured);
-        for entry in &post {
+        for entry in softdeps.post() {
             self.visit(entry, depth + 1);
         }
+        self.surrounded.insert(module.name.clone());
     }
 
     // compat: if one file is missing, all dependencies are left out and the module is tried without (case
@@ -154,6 +165,10 @@ impl Planner<'_> {
 
     fn append(&mut self, module: &Module<'_>, commands: Commands) {
         let identity = (module.name.clone(), module.alias.map(<[u8]>::to_vec));
+        // A second step for a module finds it loaded: it matters only to those who compare plans.
+        if !self.planned.insert(identity.clone()) && self.plan.steps.len() >= MOST {
+            return;
+        }
         let is_target = identity == self::identity(self.target.entry);
         let role = match self.required.contains(&identity) {
             true if is_target => Role::Target,

@@ -6,7 +6,7 @@ use moddb::config::Origin;
 use moddb::{ModuleDb, ModuleEntry};
 use modfile::ModuleName;
 
-use super::{DEEPEST, Note, Softdeps, softdeps};
+use super::{DEEPEST, MOST, Note, softdeps};
 
 /// The unloading of one module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,17 +56,22 @@ pub fn unload(
     options: &UnloadOptions<'_>,
     notes: &mut Vec<Note>,
 ) -> UnloadPlan {
-    let mut planner = Planner { db, options, notes, above: BTreeSet::new(), planned: 0 };
+    let mut planner = Planner {
+        db,
+        options,
+        notes,
+        softdeps: softdeps::Known::new(db),
+        above: BTreeSet::new(),
+        planned: 0,
+    };
     planner.plan(entry, Came::Named, options.ignore_commands, options.holders.is_some())
 }
-
-/// More modules than any kernel has; a plan that reaches this grows without bound.
-const MOST: usize = 10_000;
 
 struct Planner<'a> {
     db: &'a ModuleDb,
     options: &'a UnloadOptions<'a>,
     notes: &'a mut Vec<Note>,
+    softdeps: softdeps::Known<'a>,
     /// The modules on the way from the named one: softdeps may lead in circles.
     above: BTreeSet<ModuleName>,
     planned: usize,
@@ -94,9 +99,9 @@ impl Planner<'_> {
             self.notes.push(Note::TooDeep(entry.name.clone()));
         } else if is_first_visit {
             if !ignore_commands {
-                let Softdeps { pre, post } = softdeps(self.db, &entry.name, self.notes);
-                after = self.softdeps(&post);
-                before = self.softdeps(&pre);
+                let softdeps = self.softdeps.of(&entry.name, self.notes);
+                after = self.softdeps(softdeps.post());
+                before = self.softdeps(softdeps.pre());
             }
             if with_holders && let Some(holders_of) = self.options.holders {
                 holders = self.holders(holders_of(&entry.name));
@@ -121,8 +126,8 @@ impl Planner<'_> {
     }
 
     /// Softdeps go in the reverse order of their loading.
-    fn softdeps(&mut self, entries: &[ModuleEntry]) -> Vec<UnloadPlan> {
-        entries.iter().rev().filter_map(|entry| self.along(entry, false)).collect()
+    fn softdeps<'e>(&mut self, entries: impl DoubleEndedIterator<Item = &'e ModuleEntry>) -> Vec<UnloadPlan> {
+        entries.rev().filter_map(|entry| self.along(entry, false)).collect()
     }
 
     // compat: the last one listed goes first (case modprobe/remove-holders).
