@@ -18,6 +18,7 @@ mod severity;
 pub mod sink;
 pub mod startup;
 pub mod table;
+pub mod terminal;
 pub mod words;
 
 pub use ended::{Ended, Exit};

@@ -1,6 +1,7 @@
 //! Standard output: what was asked for, through one buffered handle.
 //!
-//! Lines go out as they are complete when a person reads them at a terminal, in large pieces otherwise.
+//! Lines go out as they are complete when a person reads them at a terminal, and nothing in them that the terminal
+//! would obey; otherwise everything goes as it is, in large pieces.
 //!
 //! A reader that has gone away (`modprobe -c | head`) is no error: kmod dies of SIGPIPE there, without a word.
 //! Rust ignores that signal, and this project leaves it so, because a tool that changes the kernel must not die
@@ -10,12 +11,14 @@
 //!
 //! This module does not tell the failure itself; whoever ends the run asks [`Output::finish`].
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::{self, Write};
 
 use rustix::stdio::stdout;
 
 use crate::ended::{Ended, Exit};
+use crate::terminal::safe;
 
 /// How much is gathered before it is written.
 const PIECE: usize = 32 * 1024;
@@ -104,8 +107,8 @@ impl State {
         if self.failure.is_some() || text.is_empty() {
             return;
         }
-        self.gathered.extend_from_slice(text);
         let by_line = *self.by_line.get_or_insert_with(|| rustix::termios::isatty(stdout()));
+        self.gathered.extend_from_slice(&if by_line { safe(text) } else { Cow::Borrowed(text) });
         if self.gathered.len() >= PIECE || by_line && text.ends_with(b"\n") {
             self.flush();
         }

@@ -14,7 +14,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 
 use fixtures::Shown;
-use modcli::sink::{Places, Sink};
+use modcli::sink::{Places, Reader, Sink};
 use modcli::{Reporter, Severity};
 use tempfile::TempDir;
 
@@ -277,4 +277,38 @@ fn messages_stand_on_standard_error_at_once_and_hints_only_when_wanted() {
     assert_eq!((reporter.errors(), reporter.warnings()), (2, 0));
     reporter.raise();
     assert!(!reporter.wants_hints() && !reporter.tells(Severity::Fatal), "-q -v admits level 1 only");
+}
+
+/// What a reader of standard error sees of an error, a warning, a hint and a line of getopt's that name something odd.
+fn seen_by(reader: Reader) -> String {
+    let world = World::new();
+    let sink = Sink::new("tool", world.places(), Some(Box::new(world.stderr.clone()))).read_by(reader);
+    let reporter = Reporter::new(sink);
+    reporter.error("no \x1b[2J");
+    reporter.warning("w");
+    reporter.notice("not shown");
+    reporter.hint("h\u{9b}");
+    reporter.sink().say_plainly(b"tool: option '--\x07'");
+    world.stderr.text()
+}
+
+#[test]
+fn a_file_or_a_pipe_gets_every_byte_and_no_colour() {
+    assert_eq!(
+        seen_by(Reader::Program),
+        "tool: ERROR: no \x1b[2J\ntool: WARNING: w\ntool: option '--\x07'\n"
+    );
+}
+
+#[test]
+fn a_terminal_gets_nothing_that_it_would_obey_but_colours_if_it_has_them() {
+    assert_eq!(
+        seen_by(Reader::Person),
+        "tool: ERROR: no \\x1b[2J\ntool: WARNING: w\nhint: h\\xc2\\x9b\ntool: option '--\\x07'\n"
+    );
+    assert_eq!(
+        seen_by(Reader::PersonWithColours),
+        "tool: \x1b[1;31mERROR\x1b[0m: no \\x1b[2J\ntool: \x1b[33mWARNING\x1b[0m: w\n\
+         \x1b[36mhint\x1b[0m: h\\xc2\\x9b\ntool: option '--\\x07'\n"
+    );
 }

@@ -18,11 +18,12 @@ mod stderr;
 mod syslog;
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io::Write;
 use std::path::Path;
 
 use crate::severity::Severity;
+use crate::terminal::{self, safe};
 
 /// More messages than this are counted, not held.
 const HELD: usize = 1000;
@@ -49,13 +50,26 @@ impl Default for Places {
     }
 }
 
+/// Who reads standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// A file or a pipe: messages go there as they are.
+    Program,
+    /// A terminal: nothing goes there that it would obey.
+    Person,
+    /// The same, and the gravity of a message has a colour.
+    PersonWithColours,
+}
+
 /// The sink of one run.
 pub struct Sink {
     program: &'static str,
     places: Places,
     /// Standard error, unless it was closed when the program started.
     stderr: RefCell<Option<Box<dyn Write>>>,
-    is_terminal: fn() -> bool,
+    /// Asked when it is first needed.
+    reader: OnceCell<Reader>,
+    ask: fn() -> Reader,
     to_system: Cell<bool>,
     held: RefCell<Vec<Record>>,
     left_out: Cell<usize>,
@@ -73,7 +87,7 @@ impl Sink {
     pub fn of_system(program: &'static str, stderr_closed: bool) -> Self {
         let stderr: Option<Box<dyn Write>> =
             if stderr_closed { None } else { Some(Box::new(stderr::Stderr)) };
-        Self { is_terminal: stderr::is_terminal, ..Self::new(program, Places::default(), stderr) }
+        Self { ask: stderr::reader, ..Self::new(program, Places::default(), stderr) }
     }
 
     /// A sink with places and a standard error of the caller's. `None` stands for a closed one.
@@ -84,10 +98,17 @@ impl Sink {
             places,
             to_system: Cell::new(stderr.is_none()),
             stderr: RefCell::new(stderr),
-            is_terminal: || false,
+            reader: OnceCell::new(),
+            ask: || Reader::Program,
             held: RefCell::new(Vec::new()),
             left_out: Cell::new(0),
         }
+    }
+
+    /// The same sink for a reader of the caller's choice.
+    #[must_use]
+    pub fn read_by(self, reader: Reader) -> Self {
+        Self { reader: OnceCell::from(reader), ..self }
     }
 
     /// From now on messages go to the system log, as by `-s`.
@@ -98,7 +119,7 @@ impl Sink {
     /// Whether a person at a terminal reads the messages.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
-        !self.to_system.get() && (self.is_terminal)()
+        !self.to_system.get() && self.reader() != Reader::Program
     }
 
     /// Takes a message: `PROGRAM: WORD: text` on standard error, `WORD: text` for the system log.
@@ -106,7 +127,7 @@ impl Sink {
         if self.to_system.get() {
             self.hold(severity, &[severity.word().as_bytes(), b": ", text]);
         } else {
-            self.say(&[self.program.as_bytes(), b": ", severity.word().as_bytes(), b": ", text]);
+            self.say(self.program, terminal::look(severity), severity.word(), &[b": ", text]);
         }
     }
 
@@ -115,14 +136,14 @@ impl Sink {
         if self.to_system.get() {
             self.hold(Severity::Info, &[b"hint: ", text]);
         } else {
-            self.say(&[b"hint: ", text]);
+            self.say("", Some(terminal::HINT), "hint", &[b": ", text]);
         }
     }
 
     /// Takes a line that is no message and goes to standard error whatever was asked: getopt's sentences.
     pub fn say_plainly(&self, line: &[u8]) {
         if self.stderr.borrow().is_some() {
-            self.say(&[line]);
+            self.say("", None, "", &[line]);
         } else {
             self.hold(Severity::Error, &[line]);
         }
@@ -142,7 +163,7 @@ impl Sink {
         let rest = syslog::deliver(self.program, &self.places, &held);
         let rest = kmsg::deliver(self.program, &self.places.kernel_log, rest);
         for record in rest {
-            self.say(&[self.program.as_bytes(), b": ", &record.text]);
+            self.say(self.program, None, "", &[&record.text]);
         }
     }
 
@@ -155,13 +176,25 @@ impl Sink {
         }
     }
 
-    /// One line on standard error in one piece, so that lines of concurrent tools do not mix.
-    fn say(&self, parts: &[&[u8]]) {
-        if let Some(stderr) = self.stderr.borrow_mut().as_mut() {
-            let mut line = parts.concat();
-            line.push(b'\n');
-            // There is nobody left to tell that telling failed.
-            let _ = stderr.write_all(&line);
-        }
+    fn reader(&self) -> Reader {
+        *self.reader.get_or_init(self.ask)
+    }
+
+    /// `PROGRAM: WORD` and the rest as one line on standard error, in one piece, so that lines of concurrent tools do
+    /// not mix. The word has its look where colours are shown.
+    fn say(&self, program: &str, look: Option<&str>, word: &str, rest: &[&[u8]]) {
+        let mut stderr = self.stderr.borrow_mut();
+        let Some(stderr) = stderr.as_mut() else { return };
+        let rest = rest.concat();
+        let (rest, look) = match self.reader() {
+            Reader::Program => (Cow::Borrowed(rest.as_slice()), None),
+            Reader::Person => (safe(&rest), None),
+            Reader::PersonWithColours => (safe(&rest), look),
+        };
+        let separator = if program.is_empty() { "" } else { ": " };
+        let (look, plain) = look.map_or(("", ""), |look| (look, terminal::PLAIN));
+        let line = [program, separator, look, word, plain].concat();
+        // There is nobody left to tell that telling failed.
+        let _ = stderr.write_all(&[line.as_bytes(), &rest, b"\n"].concat());
     }
 }

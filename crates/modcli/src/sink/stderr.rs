@@ -4,6 +4,9 @@ use std::io::{self, Write};
 
 use rustix::stdio::stderr;
 
+use super::Reader;
+use crate::terminal::shows_colours;
+
 /// Standard error as the process was given it.
 pub(super) struct Stderr;
 
@@ -17,6 +20,13 @@ impl Write for Stderr {
     }
 }
 
-pub(super) fn is_terminal() -> bool {
-    rustix::termios::isatty(stderr())
+/// What standard error is for a reader. Costs a system call.
+pub(super) fn reader() -> Reader {
+    if !rustix::termios::isatty(stderr()) {
+        Reader::Program
+    } else if shows_colours(|name| std::env::var_os(name)) {
+        Reader::PersonWithColours
+    } else {
+        Reader::Person
+    }
 }
