@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use modcli::{Exit, Session};
+use modcli::{Exit, Session, words};
 use moddb::ModuleDb;
 use moddb::config::Config;
 use moddb::paths::ModuleDir;
@@ -41,7 +41,10 @@ pub(crate) fn run(
     match kernel.insert(path, &request.params, request.flags) {
         Ok(()) => {
             let loaded = Loaded { inserted: vec![module.clone()], present: Vec::new() };
-            Recorder { places, demand: &Demand::Person, clock }.remember(&module, &loaded);
+            let recorder = Recorder { places, demand: &Demand::Person, clock };
+            if let Err(failed) = recorder.remember(&module, &loaded) {
+                reporter.warning(words::not_remembered(&failed.modules, &failed.error));
+            }
             Exit::Success
         }
         Err(error) => {

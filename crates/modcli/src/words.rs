@@ -3,6 +3,7 @@
 //!
 //! What a tool says of its own work stands with the tool.
 
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -65,6 +66,21 @@ pub fn index(error: &IndexError) -> String {
 #[must_use]
 pub fn setting(module: &ModuleName, notice: &Notice) -> Vec<u8> {
     notice.sentence(module, |error| errno::reason(error).into_owned()).into()
+}
+
+/// That modules are wanted cannot be written down.
+#[must_use]
+pub fn not_remembered(modules: &[ModuleName], error: &io::Error) -> Vec<u8> {
+    let names: Vec<_> = modules.iter().map(ModuleName::as_bytes).collect();
+    let reason = errno::reason(error);
+    [
+        b"cannot remember that ",
+        names.join(&b' ').as_slice(),
+        b" is wanted, so rmmod -a may unload it: ",
+        reason.as_bytes(),
+        b"; name it in a keep line of modutils.d",
+    ]
+    .concat()
 }
 
 fn bytes(path: &Path) -> &[u8] {

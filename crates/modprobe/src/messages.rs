@@ -169,15 +169,7 @@ pub(crate) fn note(note: &Note) -> Vec<u8> {
 }
 
 pub(crate) fn not_remembered(failed: &NotRemembered) -> Vec<u8> {
-    let names: Vec<_> = failed.modules.iter().map(ModuleName::as_bytes).collect();
-    let reason = errno::reason(&failed.error);
-    join(&[
-        b"cannot remember that ",
-        &names.join(&b' '),
-        b" is wanted, so rmmod -a may unload it: ",
-        reason.as_bytes(),
-        b"; name it in a keep line of modutils.d",
-    ])
+    words::not_remembered(&failed.modules, &failed.error)
 }
 
 pub(crate) fn saved(module: &ModuleName, file: &Path) -> Vec<u8> {

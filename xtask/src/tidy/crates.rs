@@ -35,6 +35,9 @@ const DOORS: [&str; 3] = ["crates/modcli/", "crates/libkmod/", "crates/modstate/
 
 /// The crates of the source tree and what their manifests say they use, tests left out.
 pub fn of_manifests(root: &Path) -> Result<Arrows> {
+    // Names that the workspace gives to our own; the rest of it may have one of the same name.
+    let workspace = fs::read_to_string(root.join("Cargo.toml")).context("Cargo.toml")?;
+    let names: BTreeSet<String> = workspace.lines().filter_map(own).map(str::to_owned).collect();
     let mut manifests = Vec::new();
     for entry in fs::read_dir(root.join("crates"))? {
         let entry = entry?;
@@ -44,7 +47,6 @@ pub fn of_manifests(root: &Path) -> Result<Arrows> {
             manifests.push((entry.file_name().to_string_lossy().into_owned(), text));
         }
     }
-    let names: BTreeSet<String> = manifests.iter().map(|(name, _)| name.clone()).collect();
     Ok(manifests
         .into_iter()
         .map(|(name, text)| {
@@ -52,6 +54,12 @@ pub fn of_manifests(root: &Path) -> Result<Arrows> {
             (name, uses)
         })
         .collect())
+}
+
+/// The name of a crate of ours in a line of the workspace's dependencies.
+fn own(line: &str) -> Option<&str> {
+    let (name, value) = line.split_once(" = ")?;
+    value.contains("path = \"crates/").then_some(name)
 }
 
 /// The names in the sections of dependencies, those of one target included.
