@@ -7,11 +7,11 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use modfile::{ModuleName, name::normalize_alias};
+use modfile::{ModuleName, name::normalize_alias, regular};
 
 use crate::builtin;
 use crate::config::Severity;
-use crate::config::files;
+use crate::config::files::LONGEST_FILE;
 use crate::index::writer::IndexWriter;
 use crate::index::{FileSource, Index, IndexError, Source};
 use crate::paths::{ModuleDir, Table};
@@ -149,7 +149,7 @@ impl Tables {
     /// What takes the place of an index that cannot be used.
     fn text_instead(&self, table: Table, error: IndexError) -> State {
         let text = self.directory.text(table);
-        let bytes = files::read_regular(&text).ok().and_then(|text| index_of_text(table, &text));
+        let bytes = regular::read(&text, LONGEST_FILE).ok().and_then(|text| index_of_text(table, &text));
         let Some(in_memory) = bytes.and_then(|bytes| Index::new(Bytes::Memory(bytes)).ok()) else {
             return self.unanswered(table, error).unwrap_or(State::Unusable);
         };

@@ -180,6 +180,23 @@ fn one_alias_of_more_modules_than_there_can_be_makes_no_index() {
     assert!(peak < LIMIT, "{peak}");
 }
 
+#[test]
+fn soft_dependencies_that_modprobe_would_not_read_are_not_written() {
+    let _alone = alone();
+    let mut lists = Lists::default();
+    (0..10_000).for_each(|_| lists.softdeps.push(&[b'a'; 100]));
+    let bytes = ModuleInfo::from(&lists);
+    for (modules, expected) in [(3, false), (5, true)] {
+        let catalog = Catalog::new((0..modules).map(|number| {
+            let path = format!("{number}.ko");
+            let located = Located { name: ModuleName::of_path(path.as_bytes()), path: path.into_bytes() };
+            (located, ModuleInfo::stored(bytes.as_bytes()).unwrap())
+        }));
+        let graph = DependencyGraph::new(vec![Vec::new(); modules]).unwrap();
+        assert_eq!(outputs(&catalog.unwrap(), &graph).1, expected);
+    }
+}
+
 /// An index whose root has one child, `a`, that says it has four billion values; then zeros.
 fn endless(size: u64) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -21,7 +21,10 @@ const START: usize = 64;
 /// The largest part of a module that is looked at, in bytes: the symbol table, its names, or one other section.
 /// Those of real modules with debugging information have a few megabytes. Sections may overlap and holes in a
 /// file cost nothing, so the size of the file is no bound.
-pub const PART_LIMIT: u64 = 64 << 20;
+pub const PART_LIMIT: u64 = 16 << 20;
+
+/// The largest compressed file that is read, in bytes.
+const PACKED_LIMIT: usize = 128 << 20;
 
 /// kmod takes nothing shorter for a module, whatever it holds.
 const SHORTEST_FILE: u64 = 6;
@@ -154,7 +157,7 @@ impl<'a> Image<'a> {
             return Err(OUTSIDE);
         }
         if len > PART_LIMIT {
-            return Err(ReadError::Malformed("a part of it is larger than 64 MiB"));
+            return Err(ReadError::Malformed("a part of it is larger than 16 MiB"));
         }
         let size = usize::try_from(len).unwrap_or(usize::MAX);
         let at = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -248,6 +251,9 @@ pub fn image<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers) -> Result<Ima
     let start = if is_small { size } else { START };
     file.read_exact_at(room(packed, start)?, 0)?;
     if let Some(format) = Compression::detect(packed.get(..start).unwrap_or_default()) {
+        if size > PACKED_LIMIT {
+            return Err(ReadError::TooLarge(PACKED_LIMIT));
+        }
         if !is_small {
             file.read_exact_at(room(packed, size)?, 0)?;
         }

@@ -6,6 +6,7 @@ use crate::build::catalog::Module;
 use crate::build::notes::{FirstNotes, Note};
 use crate::build::refuse::{self, Reason, Said};
 use crate::build::sources::Sources;
+use crate::config::files::LONGEST_BESIDE_MODULES;
 
 /// `modules.dep`: each module's path and the paths of all that it depends on.
 pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
@@ -45,7 +46,7 @@ pub(super) fn softdeps(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> 
         let accepted = module.info.softdeps().filter(|text| refuse::configuration(name, text).is_none());
         accepted.map(|softdep| [b"softdep ", name.as_bytes(), b" ", softdep])
     });
-    lines(b"# Soft dependencies extracted from modules themselves.\n", softdeps)
+    configuration(b"# Soft dependencies extracted from modules themselves.\n", softdeps, notes)
 }
 
 /// `modules.weakdep`, which modprobe reads as configuration.
@@ -59,7 +60,7 @@ pub(super) fn weakdeps(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> 
         let accepted = module.info.weakdeps().filter(|text| refuse::configuration(name, text).is_none());
         accepted.map(|weakdep| [b"weakdep ", name.as_bytes(), b" ", weakdep])
     });
-    lines(b"# Weak dependencies extracted from modules themselves.\n", weakdeps)
+    configuration(b"# Weak dependencies extracted from modules themselves.\n", weakdeps, notes)
 }
 
 /// `modules.symbols`: which module provides which symbol.
@@ -73,6 +74,20 @@ pub(super) fn symbols(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
         Some([b"alias symbol:", symbol, b" ", module.name.as_bytes()])
     });
     lines(b"# Aliases for symbols, used by symbol_request().\n", provided)
+}
+
+/// A text that modprobe reads as configuration, unless it would be longer than it reads.
+fn configuration<'a, const PARTS: usize>(
+    header: &[u8],
+    contents: impl Iterator<Item = [&'a [u8]; PARTS]> + Clone,
+    notes: &mut Vec<Note>,
+) -> Vec<u8> {
+    let text = lines(header, contents);
+    if text.len() > LONGEST_BESIDE_MODULES {
+        notes.push(Note::TooLarge);
+        return Vec::new();
+    }
+    text
 }
 
 /// Notes which strings of a module are left out of a text, and of the index beside it.

@@ -22,6 +22,10 @@ use super::Severity;
 /// The longest configuration file that is read, in bytes.
 pub const LONGEST_FILE: usize = 64 << 20;
 
+/// The longest file of the module directory that is read as configuration, in bytes, and the longest that is written.
+/// Those of real kernels have some thousand.
+pub const LONGEST_BESIDE_MODULES: usize = 4 << 20;
+
 /// What is wrong with a configuration file or directory; the others count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileProblem {
@@ -51,8 +55,13 @@ pub enum FileProblem {
         /// Why.
         errno: Errno,
     },
-    /// A file is longer than [`LONGEST_FILE`]; nothing of it counts.
-    TooLong(PathBuf),
+    /// A file is longer than such a file may be; nothing of it counts.
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// How long it may be, in bytes.
+        limit: usize,
+    },
 }
 
 impl FileProblem {
@@ -60,7 +69,7 @@ impl FileProblem {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::DirectoryInside(path) | Self::NotAFile(path) | Self::TooLong(path) => path,
+            Self::DirectoryInside(path) | Self::NotAFile(path) | Self::TooLong { path, .. } => path,
             Self::CannotStat { path, .. } | Self::CannotList { path, .. } | Self::CannotRead { path, .. } => {
                 path
             }
@@ -78,7 +87,7 @@ impl FileProblem {
             Self::NotAFile(_) => ("Not a file, ignored: ", String::new()),
             Self::CannotList { .. } => ("opendir(", ")".to_owned()),
             Self::CannotRead { .. } => ("file parse ", String::new()),
-            Self::TooLong(_) => ("file parse ", format!(": longer than {LONGEST_FILE} bytes")),
+            Self::TooLong { limit, .. } => ("file parse ", format!(": longer than {limit} bytes")),
         };
         [before.as_bytes(), path, after.as_bytes()].concat()
     }
@@ -234,9 +243,10 @@ pub fn parse_all<P>(
 /// The system's refusal, or [`FileProblem::TooLong`].
 fn read(file: &ConfigFile) -> Result<Option<Vec<u8>>, FileProblem> {
     let path = &file.path;
-    match read_up_to(path, file.found, file.is_regular, LONGEST_FILE) {
+    let limit = if file.found == Found::BesideModules { LONGEST_BESIDE_MODULES } else { LONGEST_FILE };
+    match read_up_to(path, file.found, file.is_regular, limit) {
         Ok(Some(bytes)) => Ok(Some(bytes)),
-        Ok(None) => Err(FileProblem::TooLong(path.clone())),
+        Ok(None) => Err(FileProblem::TooLong { path: path.clone(), limit }),
         Err(Errno::NOENT) if file.found == Found::BesideModules => Ok(None),
         Err(errno) => Err(FileProblem::CannotRead { path: path.clone(), errno }),
     }
@@ -269,14 +279,6 @@ fn read_up_to(path: &Path, found: Found, is_regular: bool, limit: usize) -> Resu
         }
     }
     Ok(None)
-}
-
-/// All bytes of a regular file that is no longer than [`LONGEST_FILE`].
-pub(crate) fn read_regular(path: &Path) -> Result<Vec<u8>, Errno> {
-    if !FileType::from_raw_mode(rustix::fs::stat(path)?.st_mode).is_file() {
-        return Err(Errno::INVAL);
-    }
-    read_up_to(path, Found::BesideModules, true, LONGEST_FILE)?.ok_or(Errno::FBIG)
 }
 
 /// The first bytes of a regular file or of one of the kernel's, at most `limit`: one read gives all there are.
