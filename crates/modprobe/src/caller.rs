@@ -4,13 +4,14 @@
 //! must not do what could make the kernel call it again.
 
 use std::ffi::{OsStr, OsString};
+use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use clap::Id;
 use modcli::common::{QUIET, SYSLOG};
 use modcli::getopt::{Event, Parsed};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 
 use crate::cli;
 
@@ -40,6 +41,11 @@ impl Caller {
         if !argv.iter().any(|word| word == "--") {
             return Self::Anyone;
         }
+        // A process in a PID namespace of its own may still see the host's /proc, in which its parent's number is
+        // somebody else's: 2 is a kernel thread there. The kernel's own calls are in the first namespace.
+        if !is_own_proc(proc) {
+            return Self::Anyone;
+        }
         // A parent in another PID namespace is shown as none; the kernel's threads are in the first one.
         let Some(parent) = rustix::process::getppid() else { return Self::Anyone };
         let stat = proc.join(parent.as_raw_pid().to_string()).join("stat");
@@ -48,6 +54,15 @@ impl Caller {
             None => recognise(argv).is_some() && is_kernels_environment(std::env::vars_os()),
         };
         if is_kernel { Self::Kernel } else { Self::Anyone }
+    }
+}
+
+/// Whether the numbers of processes in `/proc` are those of our own PID namespace, or there is no `/proc`.
+fn is_own_proc(proc: &Path) -> bool {
+    let mut text = [MaybeUninit::uninit(); 32];
+    match rustix::fs::readlinkat_raw(CWD, proc.join("self"), text.as_mut_slice()) {
+        Ok((target, _)) => *target == *rustix::process::getpid().as_raw_nonzero().to_string().as_bytes(),
+        Err(_) => true,
     }
 }
 
@@ -108,10 +123,30 @@ pub fn is_safe(name: &OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use modcli::getopt::{self, Options, Order};
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_proc_of_another_pid_namespace_says_nothing_of_our_parent() {
+        let proc = tempfile::tempdir().unwrap();
+        let parent = proc.path().join(rustix::process::getppid().unwrap().as_raw_nonzero().to_string());
+        fs::create_dir(&parent).unwrap();
+        fs::write(parent.join("stat"), "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0\n").unwrap();
+        let argv: Vec<OsString> = ["modprobe", "-q", "--", "x"].map(OsString::from).into();
+        let own = std::process::id();
+        symlink(own.to_string(), proc.path().join("self")).unwrap();
+        assert_eq!(Caller::of_process(proc.path(), &argv), Caller::Kernel);
+        for other in [(own + 1).to_string(), format!("{own}1"), "1".to_owned()] {
+            fs::remove_file(proc.path().join("self")).unwrap();
+            symlink(&other, proc.path().join("self")).unwrap();
+            assert_eq!(Caller::of_process(proc.path(), &argv), Caller::Anyone, "{other}");
+        }
+    }
 
     #[test]
     fn a_kernel_thread_is_known_by_its_flags_whatever_its_name() {

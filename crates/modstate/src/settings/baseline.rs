@@ -18,6 +18,8 @@ use crate::places::{BASELINES, Places};
 
 /// The key of the lines that name saved settings in effect.
 const IN_EFFECT: &str = "in-effect";
+/// The key of the line that says of which network namespace the values below `net/` are.
+const NETWORK: &str = "network";
 
 /// What is known of one load of a module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +42,8 @@ impl Baseline {
         for (key, value) in &self.values {
             text.extend(fields::line(&key.to_string(), value));
         }
+        // A baseline without this line may be of another namespace.
+        text.extend(fields::line(NETWORK, b"initial"));
         for key in &self.in_effect {
             text.extend(fields::line(IN_EFFECT, &key.format()));
         }
@@ -71,12 +75,16 @@ impl Baseline {
             return None;
         }
         let mut baseline = Self::default();
-        for (key, value) in pairs {
-            if key == IN_EFFECT.as_bytes() {
-                baseline.in_effect.extend(Key::parse(&value));
+        for (key, value) in &pairs {
+            if *key == IN_EFFECT.as_bytes() {
+                baseline.in_effect.extend(Key::parse(value));
             } else if let Some(key) = Key::parse(key) {
-                baseline.values.push((key, value));
+                baseline.values.push((key, value.clone()));
             }
+        }
+        if fields::single(&pairs, NETWORK) != Some(b"initial") {
+            baseline.values.retain(|(key, _)| !key.is_of_network());
+            baseline.in_effect.retain(|key| !key.is_of_network());
         }
         Some(baseline)
     }

@@ -61,6 +61,12 @@ impl Key {
         })
     }
 
+    /// Whether it belongs to a network namespace.
+    #[must_use]
+    pub fn is_of_network(&self) -> bool {
+        matches!(self, Self::Sysctl(path) if path.starts_with(b"net/"))
+    }
+
     /// Whether writing it makes the kernel ask for another module.
     #[must_use]
     pub fn loads_modules(&self) -> bool {

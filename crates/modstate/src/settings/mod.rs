@@ -13,6 +13,7 @@ mod baseline;
 mod document;
 mod file;
 mod key;
+mod network;
 mod notice;
 mod restore;
 mod save;
@@ -175,5 +176,24 @@ pub(crate) mod tests {
         assert_eq!(system.removed(1), [""; 0]);
         assert_eq!(fs::read_dir(system.path("run")).unwrap().count(), 0);
         assert_eq!(fs::read_dir(system.path("var/lib")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_load_or_unload_in_a_network_namespace_of_its_own_forgets_nothing_and_saves_nothing() {
+        let text = "sysctl/net/m_max = 5\n";
+        let file = "var/lib/modutils/settings/m";
+        let system = system("persist m sysctl net/m_*\n", &[("proc/sys/net/m_max", "1\n"), (file, text)]);
+        // A PID namespace of its own, as far as anybody can see.
+        let own = std::process::id().to_string();
+        for name in ["net", "pid"] {
+            system.write(&format!("proc/{own}/ns/{name}"), "");
+        }
+        std::os::unix::fs::symlink(&own, system.path("proc/self")).unwrap();
+        let sentence = "those below net/ are neither saved nor put back, as this process is in another network namespace";
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]), [sentence]);
+        assert_eq!(system.value("proc/sys/net/m_max"), "1");
+        system.write("proc/sys/net/m_max", "7\n");
+        assert_eq!(system.removed(1), [sentence]);
+        assert_eq!(system.read(file), text);
     }
 }

@@ -15,6 +15,9 @@ pub enum Notice {
     NotPlain(Key),
     /// A value cannot be read.
     Unreadable(Key, io::Error),
+    /// Settings below `net/` belong to the initial network namespace, which cannot be reached from this process; why,
+    /// if it was tried.
+    OtherNetwork(Option<io::Error>),
     /// The kernel does not take a saved value.
     Refused {
         /// The settings file.
@@ -64,6 +67,7 @@ impl Notice {
     pub fn error(&self) -> Option<&io::Error> {
         match self {
             Self::Unreadable(_, error)
+            | Self::OtherNetwork(Some(error))
             | Self::Refused { error, .. }
             | Self::CannotRead(_, error)
             | Self::CannotWrite(_, error) => Some(error),
@@ -76,6 +80,7 @@ impl Notice {
             Self::NotPlain(_) | Self::Unreadable(..) | Self::CannotRead(..) | Self::CannotWrite(..) => {
                 return None;
             }
+            Self::OtherNetwork(_) => "run it in the network and PID namespaces of the host",
             Self::Refused { .. } => "correct the line, or remove it",
             Self::NotAllowed(..) => "add one to modutils.d, or remove the line",
             Self::BadLine(..) => "see modutils.d(5)",
@@ -99,6 +104,10 @@ impl fmt::Display for Notice {
                 "{key} is not one line of text: it is not saved, and an older value is forgotten"
             ),
             Self::Unreadable(key, _) => write!(formatter, "{key} cannot be read and is not saved"),
+            Self::OtherNetwork(_) => write!(
+                formatter,
+                "those below net/ are neither saved nor put back, as this process is in another network namespace"
+            ),
             // Without the value: it may be a secret, and this may go to the kernel's log.
             Self::Refused { path, key, .. } => {
                 write!(formatter, "{}: the kernel refused {key}", path.display())

@@ -6,6 +6,7 @@ use modfile::ModuleName;
 
 use super::baseline::Baseline;
 use super::key::Key;
+use super::network::Network;
 use super::notice::Notice;
 use super::{file, values};
 use crate::config::What;
@@ -44,10 +45,11 @@ pub fn restore_after_insertion(places: &Places, restoring: &Restoring<'_>) -> Ve
     if restoring.rules.is_empty() {
         return notices;
     }
-    let values = values::read_all(places, restoring.module, restoring.rules, &mut notices);
+    let network = Network::of_rules(places, restoring.rules);
+    let values = values::read_all(places, &network, restoring.module, restoring.rules, &mut notices);
     let mut baseline = Baseline { values, in_effect: Vec::new() };
     if restoring.put_back != PutBack::Nothing {
-        put_back(places, restoring, &mut baseline, &mut notices);
+        put_back(places, &network, restoring, &mut baseline, &mut notices);
     }
     // Without a place for it nothing will be saved later, which the save tells.
     if let Err(error) = baseline.write(places, restoring.module, restoring.identity)
@@ -58,7 +60,13 @@ pub fn restore_after_insertion(places: &Places, restoring: &Restoring<'_>) -> Ve
     notices
 }
 
-fn put_back(places: &Places, restoring: &Restoring<'_>, baseline: &mut Baseline, notices: &mut Vec<Notice>) {
+fn put_back(
+    places: &Places,
+    network: &Network,
+    restoring: &Restoring<'_>,
+    baseline: &mut Baseline,
+    notices: &mut Vec<Notice>,
+) {
     let &Restoring { module, rules, given, .. } = restoring;
     let Some(document) = file::read(places, module, notices).map(|file| file.document) else { return };
     let path = file::path(places, module);
@@ -71,18 +79,18 @@ fn put_back(places: &Places, restoring: &Restoring<'_>, baseline: &mut Baseline,
             notices.push(Notice::NotAllowed(path.clone(), key.clone()));
         } else if restoring.put_back == PutBack::WhatLoadsNothing && key.loads_modules() {
             notices.push(Notice::LoadsModules(key.clone()));
-        } else {
+        } else if !(key.is_of_network() && network.is_unreachable()) {
             left.push((key, value));
         }
     }
     let refused = write_all(left, |&(key, value)| {
-        values::write(places, module, key, value)?;
+        values::write(places, network, module, key, value)?;
         if shown() == before {
             baseline.in_effect.push(key.clone());
         } else if let Some(at_load) = baseline.value(key) {
             // It is another view of a parameter that was given, as nf_conntrack_buckets is of hashsize. What fails
             // here cannot be put right.
-            let _ = values::write(places, module, key, at_load);
+            let _ = values::write(places, network, module, key, at_load);
         }
         Ok(())
     });

@@ -8,6 +8,7 @@ use super::baseline::Baseline;
 use super::document::{self, Document, Header};
 use super::file::{self, Trusted};
 use super::key::Key;
+use super::network::Network;
 use super::notice::Notice;
 use super::values;
 use crate::config::What;
@@ -49,7 +50,8 @@ pub fn save_before_removal(places: &Places, saving: &Saving<'_>) -> Saved {
 
 fn save(places: &Places, saving: &Saving<'_>, notices: &mut Vec<Notice>) -> Option<PathBuf> {
     let &Saving { module, rules, identity, header } = saving;
-    let present = values::read_all(places, module, rules, notices);
+    let network = Network::of_rules(places, rules);
+    let present = values::read_all(places, &network, module, rules, notices);
     if present.is_empty() {
         return None;
     }

@@ -7,6 +7,7 @@ use modfile::ModuleName;
 use super::baseline::Baseline;
 use super::document::Document;
 use super::key::Key;
+use super::network::Network;
 use super::notice::Notice;
 use super::{file, values};
 use crate::config::What;
@@ -45,7 +46,7 @@ pub fn show(places: &Places, module: &ModuleName, rules: &[&What], load: Option<
     let mut notices = Vec::new();
     let (mut present, mut baseline) = (Vec::new(), Baseline::default());
     if let Some(load) = load {
-        present = values::read_all(places, module, rules, &mut notices);
+        present = values::read_all(places, &Network::of_rules(places, rules), module, rules, &mut notices);
         match Baseline::read(places, module, load) {
             Ok(found) => baseline = found.unwrap_or_default(),
             Err(notice) => notices.push(notice),

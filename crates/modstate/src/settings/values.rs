@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 
 use super::document::LONGEST_VALUE;
 use super::key::{self, Key};
+use super::network::Network;
 use super::notice::Notice;
 use crate::config::What;
 use crate::directory::name_of;
@@ -22,41 +23,72 @@ use crate::places::Places;
 /// The settings of a module that the rules name and that can be read and written now, sorted.
 pub(super) fn read_all(
     places: &Places,
+    network: &Network,
     module: &ModuleName,
     rules: &[&What],
     notices: &mut Vec<Notice>,
 ) -> Vec<(Key, Vec<u8>)> {
+    let mut keys = parameters_of(places, module, rules);
     let mut values = Vec::new();
-    for key in keys(places, module, rules) {
+    if rules.iter().any(|rule| matches!(rule, What::Sysctl(_))) {
+        let mut sysctls = || read_each(places, module, sysctls(places, rules));
+        match network.run(&mut sysctls) {
+            Ok(Some((found, unreadable))) => {
+                values.extend(found);
+                notices.extend(unreadable);
+            }
+            unreachable => {
+                let (found, unreadable) = sysctls();
+                if found.iter().any(|(key, _)| key.is_of_network()) {
+                    notices.push(Notice::OtherNetwork(unreachable.err()));
+                }
+                values.extend(found.into_iter().filter(|(key, _)| !key.is_of_network()));
+                notices.extend(unreadable);
+            }
+        }
+    }
+    keys.retain(|key| Key::parse(&key.format()).as_ref() == Some(key));
+    let (found, unreadable) = read_each(places, module, keys);
+    values.extend(found);
+    notices.extend(unreadable);
+    values.sort();
+    values
+}
+
+fn read_each(places: &Places, module: &ModuleName, keys: Vec<Key>) -> (Vec<(Key, Vec<u8>)>, Vec<Notice>) {
+    let (mut values, mut notices) = (Vec::new(), Vec::new());
+    for key in keys {
         match read(places, module, &key) {
             Ok(Some(value)) => values.push((key, value)),
             Ok(None) => {}
             Err(error) => notices.push(Notice::Unreadable(key, error)),
         }
     }
-    values
+    (values, notices)
 }
 
-/// The names that the rules stand for now and that can stand in a settings file, sorted.
-fn keys(places: &Places, module: &ModuleName, rules: &[&What]) -> Vec<Key> {
+/// The parameters that the rules stand for now and that can stand in a settings file, sorted.
+fn parameters_of(places: &Places, module: &ModuleName, rules: &[&What]) -> Vec<Key> {
+    let mut keys = Vec::new();
+    let Some(directory) = parameters(places, module) else { return keys };
+    for rule in rules {
+        let What::Parameters(globs) = rule else { continue };
+        for name in list(&[], &directory) {
+            if globs.iter().any(|glob| wildcard::matches(glob, &name)) {
+                key::add(&mut keys, Key::Parameter(name));
+            }
+        }
+    }
+    keys
+}
+
+/// The same of sysctls.
+fn sysctls(places: &Places, rules: &[&What]) -> Vec<Key> {
     let mut keys = Vec::new();
     for rule in rules {
-        match rule {
-            What::Parameters(globs) => {
-                let Some(directory) = parameters(places, module) else { continue };
-                for name in list(&[], &directory) {
-                    if globs.iter().any(|glob| wildcard::matches(glob, &name)) {
-                        key::add(&mut keys, Key::Parameter(name));
-                    }
-                }
-            }
-            What::Sysctl(globs) => {
-                for glob in globs {
-                    for path in expand(places, glob) {
-                        key::add(&mut keys, Key::Sysctl(path));
-                    }
-                }
-            }
+        let What::Sysctl(globs) = rule else { continue };
+        for path in globs.iter().flat_map(|glob| expand(places, glob)) {
+            key::add(&mut keys, Key::Sysctl(path));
         }
     }
     keys.retain(|key| Key::parse(&key.format()).as_ref() == Some(key));
@@ -84,9 +116,24 @@ pub(super) fn read(places: &Places, module: &ModuleName, key: &Key) -> io::Resul
     Ok(Some(value))
 }
 
+/// Writes a value, in the initial network namespace if it belongs to one.
+pub(super) fn write(
+    places: &Places,
+    network: &Network,
+    module: &ModuleName,
+    key: &Key,
+    value: &[u8],
+) -> io::Result<()> {
+    if !key.is_of_network() {
+        return write_here(places, module, key, value);
+    }
+    let written = network.run(|| write_here(places, module, key, value))?;
+    written.unwrap_or_else(|| Err(rustix::io::Errno::XDEV.into()))
+}
+
 /// Writes a value in one piece. Without a newline, which a parameter that is a text would keep; only an empty value
 /// needs one to be written at all.
-pub(super) fn write(places: &Places, module: &ModuleName, key: &Key, value: &[u8]) -> io::Result<()> {
+fn write_here(places: &Places, module: &ModuleName, key: &Key, value: &[u8]) -> io::Result<()> {
     let Some((directory, name)) = directory_of(places, module, key)? else {
         return Err(io::ErrorKind::NotFound.into());
     };
@@ -200,7 +247,7 @@ mod tests {
         }
         symlink("a", system.path("sys/module/m/parameters/link")).unwrap();
         let mut notices = Vec::new();
-        let values = read_all(&system.places, system.module(), &system.rules(), &mut notices);
+        let values = read_all(&system.places, &Network::Here, system.module(), &system.rules(), &mut notices);
         let shown: Vec<_> = values.iter().map(|(key, value)| (key.to_string(), value.as_slice())).collect();
         assert_eq!(shown, [("parameters/a".into(), &b"1"[..]), ("sysctl/net/b/m_1".into(), b"x y")]);
         assert!(notices.is_empty());
@@ -216,7 +263,7 @@ mod tests {
         let value = |name| read(&system.places, system.module(), &key(name)).unwrap().unwrap();
         assert_eq!((value("a"), value("b")), (b"text".to_vec(), b"".to_vec()));
         for (value, text) in [("other", "other"), ("", "\n")] {
-            write(&system.places, system.module(), &key("a"), value.as_bytes()).unwrap();
+            write(&system.places, &Network::Here, system.module(), &key("a"), value.as_bytes()).unwrap();
             assert_eq!(system.read("sys/module/m/parameters/a"), text);
         }
     }
@@ -228,8 +275,25 @@ mod tests {
         symlink("../target/x", system.path("proc/sys/file")).unwrap();
         for path in ["away/x", "file"] {
             let key = Key::Sysctl(path.into());
-            assert!(write(&system.places, system.module(), &key, b"new").is_err(), "{path}");
+            assert!(write(&system.places, &Network::Here, system.module(), &key, b"new").is_err(), "{path}");
         }
         assert_eq!(system.read("target/x"), "old");
+    }
+
+    #[test]
+    fn from_another_network_namespace_that_is_all_there_is_of_the_network_nothing_is_read_or_written() {
+        let system = system(
+            "persist m\npersist m sysctl net/* other\n",
+            &[("sys/module/m/parameters/a", "1\n"), ("proc/sys/net/x", "1\n"), ("proc/sys/other", "1\n")],
+        );
+        let mut notices = Vec::new();
+        let values =
+            read_all(&system.places, &Network::Unreachable, system.module(), &system.rules(), &mut notices);
+        let shown: Vec<_> = values.iter().map(|(key, _)| key.to_string()).collect();
+        assert_eq!(shown, ["parameters/a", "sysctl/other"]);
+        assert!(matches!(notices.as_slice(), [Notice::OtherNetwork(None)]));
+        let key = Key::Sysctl(b"net/x".to_vec());
+        assert!(write(&system.places, &Network::Unreachable, system.module(), &key, b"2").is_err());
+        assert_eq!(system.value("proc/sys/net/x"), "1");
     }
 }

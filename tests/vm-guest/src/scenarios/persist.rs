@@ -2,6 +2,7 @@
 //! when it comes again in whichever way.
 
 mod files;
+mod namespaces;
 mod request;
 mod tour;
 
@@ -46,6 +47,13 @@ pub const GROUP: Group = Group {
             )
             .ours_only(),
             Scenario::new("a-refused-value-is-one-warning", MODULES, request::refused).ours_only(),
+            Scenario::new(
+                "another-network-namespace-changes-nothing",
+                &["br_netfilter"],
+                namespaces::network,
+            )
+            .ours_only(),
+            Scenario::new("values-that-bound-each-other-come-back", &["sctp"], request::bounds).ours_only(),
             Scenario::new("a-hostile-file-sets-nothing-else", MODULES, files::hostile).ours_only(),
             Scenario::new("a-file-that-others-can-have-written-is-ignored", MODULES, files::untrusted)
                 .ours_only(),

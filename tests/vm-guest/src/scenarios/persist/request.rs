@@ -1,15 +1,16 @@
 //! Values that the kernel does not take, and those that it must not be given while it waits.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{ALPHA, BETA, CONTROL, LINES, configure, quietly, save_as, with_warning};
+use super::{ALPHA, BETA, CONTROL, LINES, SAVED, configure, quietly, save_as, with_warning};
 use crate::ask;
 use crate::kernel_log::Tail;
 use crate::program::{modprobe, rmmod};
 use crate::scenarios::expect_requests;
-use crate::world::World;
+use crate::world::{PROC, World};
 
 /// Puts the default congestion control back, which keeps its module loaded.
 struct Default(String);
@@ -40,6 +41,21 @@ pub(super) fn other(world: &mut World) -> Result<()> {
     quietly(modprobe(&["tcp_vegas"])?)?;
     CONTROL.expect("westwood").context("loaded by name")?;
     world.expect_loaded(&["tcp_westwood"])
+}
+
+pub(super) fn bounds(_: &mut World) -> Result<()> {
+    configure("persist sctp sysctl net/sctp/*\n")?;
+    // In the order in which they are saved, which is that of their names: each is refused beside the defaults.
+    let text =
+        "sysctl/net/sctp/rto_initial = 300\nsysctl/net/sctp/rto_max = 500\nsysctl/net/sctp/rto_min = 100\n";
+    fs::create_dir_all(SAVED)?;
+    fs::write(Path::new(SAVED).join("sctp"), text)?;
+    quietly(modprobe(&["sctp"])?)?;
+    for (name, value) in [("rto_initial", "300"), ("rto_max", "500"), ("rto_min", "100")] {
+        let found = fs::read_to_string(Path::new(PROC).join("sys/net/sctp").join(name))?;
+        ensure!(found.trim_end() == value, "{name} is {found}");
+    }
+    Ok(())
 }
 
 pub(super) fn refused(world: &mut World) -> Result<()> {
