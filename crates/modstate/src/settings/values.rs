@@ -31,8 +31,8 @@ pub(super) fn read_all(
     let mut keys = parameters_of(places, module, rules);
     let mut values = Vec::new();
     if rules.iter().any(|rule| matches!(rule, What::Sysctl(_))) {
-        let mut sysctls = || read_each(places, module, sysctls(places, rules));
-        match network.run(&mut sysctls) {
+        let sysctls = || read_each(places, module, sysctls(places, rules));
+        match network.run(sysctls) {
             Ok(Some((found, unreadable))) => {
                 values.extend(found);
                 notices.extend(unreadable);
