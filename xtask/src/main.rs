@@ -8,6 +8,7 @@ mod demo;
 mod dist;
 mod documents;
 mod fuzz;
+mod libkmod;
 mod packaging;
 mod project;
 mod setup;
@@ -36,6 +37,7 @@ usage: cargo xtask TASK
   dist [ARCHITECTURE]   static tarballs and Debian packages, for x86_64 and aarch64
   install --prefix DIR  the tools for this machine with pages and completions, below DIR
   packaging [NAME]      the Debian package in throwaway systems: with kernels, initramfs images, DKMS; see there
+  libkmod [test]        the C library; or C programs on it and on kmod's, the answers compared
   tidy                  rules of the source tree that no other tool checks
   fuzz [TARGET]         random bytes for everything that reads files, a minute each
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
@@ -66,6 +68,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ["tour"] => tour::run(),
         ["man" | "completions", ..] => documents::run(&words),
         ["dist", options @ ..] => dist::run(options),
+        ["libkmod", options @ ..] => libkmod::run(options),
         ["packaging", options @ ..] => packaging::run(options),
         ["install", options @ ..] => dist::install(options),
         ["demo"] => demo::run(),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{bench, calls, compliance, project, setup, shell, tidy, tour, vm};
+use crate::{bench, calls, compliance, libkmod, project, setup, shell, tidy, tour, vm};
 
 /// What runs a tier.
 type Run = Box<dyn Fn() -> Result<()>>;
@@ -29,11 +29,12 @@ pub fn run() -> Result<()> {
 
 fn tiers() -> Vec<(String, Run)> {
     type Step = fn() -> Result<()>;
-    let common: [(&str, Step); 9] = [
+    let common: [(&str, Step); 10] = [
         ("setup: what the tests need", setup::run),
         ("tidy: rules of the source tree", tidy::run),
         ("unit and integration tests of every package", packages),
         ("libkmod: modprobe and rmmod with their other back end", with_libkmod),
+        ("libkmod: C programs on our library and on kmod's", || libkmod::test(&[])),
         ("calls: system calls of the builds", calls::run),
         ("documentation: every page of the API, without warnings", documentation),
         ("documentation: the examples of README.md and the manual pages", tour::run),

@@ -7,10 +7,11 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use modfile::{ModuleName, name::normalize_alias};
+use modfile::{ModuleName, name::normalize_alias, regular};
+use rustix::io::Errno;
 
 use crate::build::refuse::is_one_line;
-use crate::config::{Command, Config};
+use crate::config::{Command, Config, files};
 use crate::depend::{Dependency, DependencyLine};
 use crate::index::Value;
 use crate::paths::{ModuleDir, Table};
@@ -98,6 +99,13 @@ impl ModuleDb {
     /// there more than once.
     #[must_use]
     pub fn resolve(&self, name: &[u8]) -> Vec<ModuleEntry> {
+        self.find(name).into_iter().map(|entry| self.completed(entry)).collect()
+    }
+
+    /// The same as far as the source that knows the name says it: file and dependencies are there only if it was
+    /// [`FoundIn::Modules`]. For those who may not need them, or ask [`ModuleDb::installed`] later.
+    #[must_use]
+    pub fn find(&self, name: &[u8]) -> Vec<ModuleEntry> {
         let Ok(name) = normalize_alias(name) else { return Vec::new() };
         SOURCES.iter().map(|source| source(self, &name)).find(|found| !found.is_empty()).unwrap_or_default()
     }
@@ -108,27 +116,28 @@ impl ModuleDb {
     pub fn resolve_name(&self, name: &ModuleName) -> Vec<ModuleEntry> {
         let sources: [Knows; 3] = [modules, builtin, builtin_aliases];
         let name = name.as_bytes();
-        sources.iter().map(|source| source(self, name)).find(|found| !found.is_empty()).unwrap_or_default()
+        let found = sources.iter().map(|source| source(self, name)).find(|found| !found.is_empty());
+        found.unwrap_or_default().into_iter().map(|entry| self.completed(entry)).collect()
     }
 
     /// The module of the file at a path, with the dependencies of the installed module of that name.
     #[must_use]
     pub fn at_path(&self, path: &Path) -> ModuleEntry {
         let name = ModuleName::of_path(path.as_os_str().as_bytes());
-        let entry = self.entry(name, None, FoundIn::Path);
+        let entry = self.completed(bare(name, None, FoundIn::Path));
         ModuleEntry { path: Some(path.to_owned()), ..entry }
     }
 
     /// Whether the module is built into the kernel.
     #[must_use]
     pub fn is_builtin(&self, name: &ModuleName) -> bool {
-        self.find(Table::Builtin, name.as_bytes()).is_some()
+        self.value(Table::Builtin, name.as_bytes()).is_some()
     }
 
     /// The file and dependencies of an installed module.
     #[must_use]
     pub fn installed(&self, name: &ModuleName) -> Option<DependencyLine> {
-        let line = self.find(Table::Dependencies, name.as_bytes())?;
+        let line = self.value(Table::Dependencies, name.as_bytes())?;
         DependencyLine::parse(&line, self.directory())
     }
 
@@ -136,17 +145,21 @@ impl ModuleDb {
     /// indexes. What would not be one line, as older depmods let it in, is left out.
     #[must_use]
     pub fn alias_lines(&self) -> Vec<u8> {
-        [Table::Aliases, Table::Symbols].iter().filter_map(|&table| self.lines_of(table)).flatten().collect()
+        let tables = [Table::Aliases, Table::Symbols];
+        tables.iter().filter_map(|&table| self.lines(table, b"alias ")).flatten().collect()
     }
 
-    fn lines_of(&self, table: Table) -> Option<Vec<u8>> {
+    /// One line for every value of a table, in its order: this beginning, the key, a space and the value. What would
+    /// not be one line is left out. `None` if the table cannot be used.
+    #[must_use]
+    pub fn lines(&self, table: Table, beginning: &[u8]) -> Option<Vec<u8>> {
         self.tables.ask(table, |index| {
             let mut lines = Vec::new();
             index.visit(|key, value| {
                 if !(is_one_line(key) && is_one_line(&value.text)) {
                     return ControlFlow::Continue(());
                 }
-                for part in [&b"alias "[..], key, b" ", &value.text, b"\n"] {
+                for part in [beginning, key, b" ", &value.text, b"\n"] {
                     lines.extend_from_slice(part);
                 }
                 ControlFlow::Continue(())
@@ -155,14 +168,40 @@ impl ModuleDb {
         })
     }
 
-    fn find(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
+    /// Whether a table can be used, be it from its text. It stays open for questions.
+    #[must_use]
+    pub fn is_usable(&self, table: Table) -> bool {
+        self.tables.ask(table, |_| Ok(())).is_some()
+    }
+
+    /// The text of `modules.builtin.modinfo`, for [`crate::builtin`] to take apart.
+    ///
+    /// # Errors
+    /// It is not there, not a regular file, or cannot be read.
+    pub fn builtin_modinfo(&self) -> Result<Vec<u8>, Errno> {
+        let text = self.directory().text(Table::BuiltinAliases);
+        regular::read(&text, files::LONGEST_FILE).map_err(|error| error.errno())
+    }
+
+    /// Closes all tables. Questions from now on are answered from what is there then: what depmod has put in the
+    /// place of a table is seen.
+    pub fn close(&self) {
+        self.tables.close();
+    }
+
+    fn value(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
         self.tables.ask(table, |index| index.find(key)).flatten()
     }
 
-    fn entry(&self, name: ModuleName, alias: Option<Vec<u8>>, found_in: FoundIn) -> ModuleEntry {
-        let (path, dependencies) =
-            self.installed(&name).map_or((None, Vec::new()), |line| (Some(line.path), line.dependencies));
-        ModuleEntry { name, path, dependencies, alias, found_in, command: None }
+    /// With the file and the dependencies of the installed module of that name, unless they are there.
+    fn completed(&self, entry: ModuleEntry) -> ModuleEntry {
+        if entry.found_in == FoundIn::Modules {
+            return entry;
+        }
+        match self.installed(&entry.name) {
+            Some(line) => ModuleEntry { path: Some(line.path), dependencies: line.dependencies, ..entry },
+            None => entry,
+        }
     }
 
     /// The modules that a table of aliases has for a name.
@@ -170,9 +209,14 @@ impl ModuleDb {
         let found = self.tables.ask(table, |index| index.search(name)).unwrap_or_default();
         found
             .into_iter()
-            .map(|Value { text, .. }| self.entry(ModuleName::verbatim(&text), Some(name.to_vec()), found_in))
+            .map(|Value { text, .. }| bare(ModuleName::verbatim(&text), Some(name.to_vec()), found_in))
             .collect()
     }
+}
+
+/// A module of which nothing more is known.
+fn bare(name: ModuleName, alias: Option<Vec<u8>>, found_in: FoundIn) -> ModuleEntry {
+    ModuleEntry { name, path: None, dependencies: Vec::new(), alias, found_in, command: None }
 }
 
 /// A source of modules for a normalised name.
@@ -186,7 +230,7 @@ fn config_aliases(db: &ModuleDb, name: &[u8]) -> Vec<ModuleEntry> {
         .aliases_of(name)
         .map(|alias| {
             let target = ModuleName::verbatim(&alias.module);
-            db.entry(target, Some(alias.pattern.clone()), FoundIn::ConfigAlias)
+            bare(target, Some(alias.pattern.clone()), FoundIn::ConfigAlias)
         })
         .collect()
 }
@@ -195,7 +239,7 @@ fn modules(db: &ModuleDb, name: &[u8]) -> Vec<ModuleEntry> {
     if name.contains(&b':') {
         return Vec::new();
     }
-    let Some(line) = db.find(Table::Dependencies, name) else { return Vec::new() };
+    let Some(line) = db.value(Table::Dependencies, name) else { return Vec::new() };
     let (path, dependencies) = DependencyLine::parse(&line, db.directory())
         .map_or((None, Vec::new()), |line| (Some(line.path), line.dependencies));
     let name = ModuleName::verbatim(name);
@@ -213,7 +257,7 @@ fn commands(db: &ModuleDb, name: &[u8]) -> Vec<ModuleEntry> {
     let mut commands = db.config.installs.iter().chain(&db.config.removes);
     let Some(command) = commands.find(|command| command.pattern == name) else { return Vec::new() };
     // compat: the module's name is cut at a dot, and its command comes along (case modprobe/lookup-command-dot).
-    let entry = db.entry(ModuleName::new(name), None, FoundIn::Command);
+    let entry = bare(ModuleName::new(name), None, FoundIn::Command);
     vec![ModuleEntry { command: Some(command.clone()), ..entry }]
 }
 
@@ -222,8 +266,8 @@ fn aliases(db: &ModuleDb, name: &[u8]) -> Vec<ModuleEntry> {
 }
 
 fn builtin(db: &ModuleDb, name: &[u8]) -> Vec<ModuleEntry> {
-    let found = db.find(Table::Builtin, name);
-    found.map(|_| db.entry(ModuleName::verbatim(name), None, FoundIn::Builtin)).into_iter().collect()
+    let found = db.value(Table::Builtin, name);
+    found.map(|_| bare(ModuleName::verbatim(name), None, FoundIn::Builtin)).into_iter().collect()
 }
 
 fn builtin_aliases(db: &ModuleDb, name: &[u8]) -> Vec<ModuleEntry> {

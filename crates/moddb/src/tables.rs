@@ -121,6 +121,13 @@ impl Tables {
         self.problems.take()
     }
 
+    /// Forgets all that was opened. What is asked from now on is answered from what is there then.
+    pub(crate) fn close(&self) {
+        for state in &self.states {
+            *state.borrow_mut() = State::Closed;
+        }
+    }
+
     /// Asks a table; `None` if it cannot be used. A question that meets damage is asked again of the text.
     pub(crate) fn ask<T>(
         &self,

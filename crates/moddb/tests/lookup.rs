@@ -116,6 +116,9 @@ fn an_entry_has_its_file_its_dependencies_and_the_alias_it_came_through() {
     assert_eq!(order, [tree.path("k/a.ko"), tree.path("k/x-y.ko")]);
     let [entry] = db.resolve(b"net-pf-10").try_into().expect("one module");
     assert_eq!(entry.alias.as_deref(), Some(&b"net_pf_10"[..]));
+    assert_eq!(entry.path, Some(tree.path("k/b.ko")));
+    let [entry] = db.find(b"net-pf-10").try_into().expect("one module");
+    assert_eq!((entry.path, entry.dependencies.len()), (None, 0), "nobody has asked for them");
     let [entry] = db.resolve(b"b").try_into().expect("one module");
     assert_eq!(entry.alias, None);
     let [entry] = db.resolve(b"odd").try_into().expect("one module");
@@ -123,6 +126,36 @@ fn an_entry_has_its_file_its_dependencies_and_the_alias_it_came_through() {
     let entry = db.at_path(Path::new("/else/b.ko"));
     assert_eq!((entry.path, entry.dependencies.len()), (Some("/else/b.ko".into()), 2));
     assert!(db.is_builtin(&"unix".into()) && !db.is_builtin(&"a".into()));
+}
+
+#[test]
+fn by_its_own_name_only_what_is_installed_or_built_in_is_found() {
+    let tree = Tree::new();
+    let db = tree.db("alias a b\ninstall cmd echo\n");
+    for (name, found_in) in [
+        ("a", Some(FoundIn::Modules)),
+        ("unix", Some(FoundIn::Builtin)),
+        ("fs_proc", Some(FoundIn::BuiltinAliases)),
+        ("cmd", None),
+        ("net_pf_10", None),
+    ] {
+        let found = db.resolve_name(&name.into());
+        assert_eq!(found.first().map(|entry| entry.found_in), found_in, "{name}");
+    }
+}
+
+#[test]
+fn a_closed_table_is_answered_from_what_is_there_then() {
+    let tree = Tree::new();
+    let db = tree.db("");
+    assert!(db.is_usable(Table::Dependencies));
+    assert_eq!(names(&db.resolve(b"hidden")), ["hidden"]);
+    tree.write(Table::Dependencies, &[("new", 0, "k/new.ko:")]);
+    db.close();
+    assert_eq!(names(&db.resolve(b"hidden")), [""; 0]);
+    assert_eq!(names(&db.resolve(b"new")), ["new"]);
+    assert_eq!(db.lines(Table::Dependencies, b"").as_deref(), Some(&b"new k/new.ko:\n"[..]));
+    assert_eq!(db.lines(Table::Builtin, b"-").as_deref(), Some(&b"-net_pf_1 \n-unix \n"[..]));
 }
 
 #[test]

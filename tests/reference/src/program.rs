@@ -88,6 +88,26 @@ impl Program {
         Ok(program)
     }
 
+    /// Any program, started by the dynamic loader of a kmod release and with its libraries; libraries in the
+    /// directory `before`, if there is one, come before them.
+    ///
+    /// # Errors
+    /// If setup has not brought the release.
+    pub fn with_libraries_of(
+        cache: &Cache,
+        release: Release,
+        tool: &str,
+        executable: &Path,
+        before: Option<&Path>,
+    ) -> Result<Self> {
+        let mut loader = loader_in(&cache.kmod(release.number()))?;
+        if let Some(before) = before {
+            let behind: Vec<_> = std::env::split_paths(&loader.libraries).collect();
+            loader.libraries = std::env::join_paths([vec![before.to_owned()], behind].concat())?;
+        }
+        Ok(Self { tool: tool.to_owned(), executable: executable.to_owned(), loader: Some(loader) })
+    }
+
     /// The file that holds it.
     pub fn executable(&self) -> &Path {
         &self.executable
