@@ -9,10 +9,8 @@
 //! The file itself is not trusted: it must belong to the caller, and to nobody else's writing.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -23,9 +21,10 @@ use foldhash::fast::RandomState;
 use moddb::cache::{self, Cache, Entry, Remembered, Stamp, Unusable};
 use modfile::file;
 use modfile::info::Reading;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::OFlags;
 
 use crate::paths;
+use crate::source::{LastDirectory, ModuleSource};
 
 /// The largest cache that is read, in bytes. That of 40,000 modules has a tenth of it.
 const LARGEST: u64 = 1 << 30;
@@ -125,34 +124,23 @@ pub fn decode(bytes: &[u8]) -> Result<Cache<'_>, CacheRefused> {
 pub struct Looks {
     /// Which file systems keep a real time of change, by device: asked once for each.
     keep_change_time: HashMap<u64, bool, RandomState>,
-    /// The directory of the last file. Files of one directory come together, and with its handle the kernel finds
-    /// each without going through all directories above.
-    directory: Option<(PathBuf, OwnedFd)>,
+    /// The way to the files.
+    pub directory: LastDirectory,
 }
 
 impl Looks {
-    fn keeps_change_time(&mut self, device: u64, path: &Path) -> bool {
-        *self.keep_change_time.entry(device).or_insert_with(|| {
-            rustix::fs::statfs(path).is_ok_and(|info| {
+    fn keeps_change_time(&mut self, device: u64, source: &ModuleSource) -> bool {
+        let Self { keep_change_time, directory } = self;
+        *keep_change_time.entry(device).or_insert_with(|| {
+            directory.file_system(source).is_ok_and(|info| {
                 u64::try_from(info.f_type).is_ok_and(|kind| KEEP_CHANGE_TIME.contains(&kind))
             })
         })
     }
 
     /// The state of a file, links followed.
-    fn state(&mut self, path: &Path) -> Option<Stamp> {
-        let bytes = path.as_os_str().as_bytes();
-        let name_at = bytes.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-        let (directory, name) = bytes.split_at_checked(name_at)?;
-        let directory = if directory.is_empty() { b"." } else { directory };
-        let is_open = |(open, _): &(PathBuf, OwnedFd)| open.as_os_str().as_bytes() == directory;
-        if !self.directory.as_ref().is_some_and(is_open) {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let handle = rustix::fs::open(directory, flags, Mode::empty()).ok()?;
-            self.directory = Some((Path::new(OsStr::from_bytes(directory)).to_owned(), handle));
-        }
-        let (_, handle) = self.directory.as_ref()?;
-        let stat = rustix::fs::statat(handle, name, AtFlags::empty()).ok()?;
+    fn state(&mut self, source: &ModuleSource) -> Option<Stamp> {
+        let stat = self.directory.stat(source).ok()?;
         Some(Stamp {
             device: stat.st_dev,
             inode: stat.st_ino,
@@ -165,15 +153,16 @@ impl Looks {
 
 /// What is remembered of a module file, if the file is still what it was.
 #[must_use]
-pub fn recall<'a>(path: &Path, cache: &Cache<'a>, looks: &mut Looks) -> Option<Remembered<'a>> {
-    let remembered = cache.entry(path.as_os_str().as_bytes())?;
-    if looks.state(path)? != remembered.stamp {
+pub fn recall<'a>(source: &ModuleSource, cache: &Cache<'a>, looks: &mut Looks) -> Option<Remembered<'a>> {
+    let remembered = cache.entry(source.path().as_os_str().as_bytes())?;
+    if looks.state(source)? != remembered.stamp {
         return None;
     }
-    if looks.keeps_change_time(remembered.stamp.device, path) {
+    if looks.keeps_change_time(remembered.stamp.device, source) {
         return Some(remembered);
     }
-    let same_end = !remembered.tail.is_empty() && file::tail(path).is_ok_and(|tail| tail == remembered.tail);
+    let mut tail = || looks.directory.open(source).and_then(|module| file::tail(&module));
+    let same_end = !remembered.tail.is_empty() && tail().is_ok_and(|tail| tail == remembered.tail);
     same_end.then_some(remembered)
 }
 
@@ -220,6 +209,20 @@ pub fn store<'a>(place: &CacheFile, entries: impl Iterator<Item = Entry<'a>>) ->
     written
 }
 
+/// Removes a cache, if there is one.
+///
+/// # Errors
+/// Whatever the file system said.
+pub fn remove(cache: &CacheFile) -> io::Result<()> {
+    let Some(path) = cache.path() else { return Ok(()) };
+    match fs::remove_file(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(())
+        }
+        removed => removed,
+    }
+}
+
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // What a run with the same process id left behind.
     let _ = fs::remove_file(path);
@@ -242,9 +245,12 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
+    use std::sync::Arc;
+
     use modfile::ModuleInfo;
 
     use super::*;
+    use crate::tree::Tree;
 
     fn reading(path: &Path) -> Reading {
         Reading { metadata: Some(fs::metadata(path).unwrap()), ..Reading::default() }
@@ -266,13 +272,16 @@ mod tests {
 
     fn recalled(place: &CacheFile, module: &Path, looks: &mut Looks) -> bool {
         let bytes = load(place).unwrap();
-        recall(module, &decode(&bytes).unwrap(), looks).is_some()
+        recall(&ModuleSource::named(module), &decode(&bytes).unwrap(), looks).is_some()
     }
 
     /// Looks of one who knows whether the file system of a file keeps a real time of change.
     fn looks(file: &Path, keeps: bool) -> Looks {
         let device = fs::metadata(file).unwrap().dev();
-        Looks { keep_change_time: [(device, keeps)].into_iter().collect(), directory: None }
+        Looks {
+            keep_change_time: [(device, keeps)].into_iter().collect(),
+            directory: LastDirectory::default(),
+        }
     }
 
     #[test]
@@ -298,15 +307,18 @@ mod tests {
             fs::write(file(directory), "module").unwrap();
             std::os::unix::fs::symlink("m.ko", file(directory).with_extension("link")).unwrap();
         }
+        let tree = Arc::new(Tree::open(root.path(), false).unwrap());
         let mut looks = Looks::default();
-        for file in ["a", "b", "a", "a/c"].map(file) {
-            let expected = Some(stamp(&fs::metadata(&file).unwrap()));
-            assert_eq!(looks.state(&file), expected);
-            assert_eq!(looks.state(&file.with_extension("link")), expected, "links are followed");
-            assert_eq!(looks.state(&file.with_extension("missing")), None);
+        for directory in ["a", "b", "a", "a/c"] {
+            let expected = Some(stamp(&fs::metadata(file(directory)).unwrap()));
+            let mut state =
+                |name: &str| looks.state(&ModuleSource::inside(&tree, &Path::new(directory).join(name)));
+            assert_eq!(state("m.ko"), expected);
+            assert_eq!(state("m.link"), expected, "links are followed");
+            assert_eq!(state("m.missing"), None);
         }
         let here = Path::new("Cargo.toml");
-        assert_eq!(looks.state(here), Some(stamp(&fs::metadata(here).unwrap())));
+        assert_eq!(looks.state(&ModuleSource::named(here)), Some(stamp(&fs::metadata(here).unwrap())));
     }
 
     #[test]

@@ -22,16 +22,35 @@ pub(crate) const CACHE: &str = "cache";
 pub(crate) const NO_CACHE: &str = "no-cache";
 pub(crate) const STATS: &str = "stats";
 pub(crate) const JSON: &str = "json";
+pub(crate) const KEEP_GOING: &str = "keep-going";
+pub(crate) const STRICT: &str = "strict";
+pub(crate) const COMPARE: &str = "check";
+pub(crate) const ROOT: &str = "root";
+pub(crate) const REMOVE: &str = "remove";
 
 /// Options of older versions that do nothing, as they are spelled: each spelling is an option of its own,
 /// because the warning repeats it.
-pub(crate) const IGNORED: [&str; 7] = ["-u", "--unresolved-error", "-q", "--quiet", "-r", "--root", "--map"];
+pub(crate) const IGNORED: [&str; 6] = ["-u", "--unresolved-error", "-q", "--quiet", "-r", "--map"];
 
 /// What the frame of every tool needs to know.
 pub const DEFINITION: Definition = Definition {
     command,
     threshold: Threshold::WARNINGS,
-    added: &[JOBS, CACHE, NO_CACHE, STATS, JSON, "unresolved-error", "quiet", "root", "map"],
+    added: &[
+        JOBS,
+        CACHE,
+        NO_CACHE,
+        STATS,
+        JSON,
+        KEEP_GOING,
+        STRICT,
+        COMPARE,
+        ROOT,
+        REMOVE,
+        "unresolved-error",
+        "quiet",
+        "map",
+    ],
 };
 
 /// The definition from which parser, help, manual checks and completions come.
@@ -41,7 +60,11 @@ pub fn command() -> Command {
         .about("Build the database from which modprobe knows the modules of a kernel")
         .override_usage("depmod [OPTION]... [VERSION [FILE]...]")
         .arg(common::flag(ALL).short('a').help("Take all modules of the kernel; the default without FILE"))
-        .arg(common::flag(QUICK).short('A').help("Do nothing if no module is newer than modules.dep"))
+        .arg(
+            common::flag(QUICK)
+                .short('A')
+                .help("Do nothing if the database is whole and no module has changed"),
+        )
         .arg(dir(BASE_DIR, 'b').help("Look for the module directory below DIR"))
         .arg(dir(MODULE_DIR, 'm').help("Module directories are in DIR instead of lib/modules"))
         .arg(dir(OUT_DIR, 'o').help("Write the database below DIR instead of the base directory"))
@@ -59,6 +82,11 @@ pub fn command() -> Command {
         .arg(file(JOBS, 'j', "N").help("Read N modules at a time; the default is all processors"))
         .arg(common::valued(CACHE, "FILE").help("Remember in FILE what modules say, for the next run"))
         .arg(common::flag(NO_CACHE).help("Read every module, and remember nothing"))
+        .arg(common::valued(ROOT, "DIR").help("Work inside DIR alone, its own depmod.d included"))
+        .arg(common::valued(REMOVE, "VERSION").help("Remove what was made for that kernel, and leave"))
+        .arg(common::flag(COMPARE).help("Say which files of the database are out of date, write nothing"))
+        .arg(common::flag(STRICT).help("End with status 1 after any warning"))
+        .arg(common::flag(KEEP_GOING).help("Replace the database even if a directory cannot be read"))
         .arg(common::flag(STATS).help("Sum the run up in a line"))
         .arg(common::flag(JSON).help("Sum the run up as JSON"))
         .arg(common::verbose())

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -18,7 +17,9 @@ use crate::messages;
 use crate::parallel::{self, Spread};
 use crate::progress::Progress;
 use crate::request::{Destination, Request};
-use crate::scan::FoundModule;
+use crate::scan::{FoundModule, Scan};
+use crate::source::ModuleSource;
+use crate::walk::Faults;
 
 /// Files that a thread takes at a time.
 const BATCH: usize = 16;
@@ -42,6 +43,8 @@ pub(crate) struct Known<'m> {
 pub(crate) struct Gathered<'m> {
     pub(crate) found: Vec<FoundModule>,
     known: Vec<Known<'m>>,
+    /// What could not be looked at.
+    pub(crate) faults: Faults,
     /// How many modules were remembered before.
     remembered: usize,
 }
@@ -55,7 +58,7 @@ pub(crate) fn gather<'m>(
     began: SystemTime,
     reporter: &Reporter,
     stored: &'m Stored,
-    find: impl FnOnce(&mut dyn FnMut(PathBuf)) -> Result<Vec<FoundModule>, Ended>,
+    find: impl FnOnce(&mut dyn FnMut(ModuleSource)) -> Result<Scan, Ended>,
 ) -> Result<Gathered<'m>, Ended> {
     // Whoever is the first to need it loads the cache: with several threads, that is while more is searched for.
     let decoded = OnceLock::new();
@@ -69,24 +72,24 @@ pub(crate) fn gather<'m>(
     let done = AtomicUsize::new(0);
     // What modules say is bounded for each of them; all together must not fill the memory before anybody counts.
     let said = AtomicUsize::new(0);
-    let know = |file: PathBuf, (workspace, looks): &mut (Workspace, Looks)| {
+    let know = |source: ModuleSource, (workspace, looks): &mut (Workspace, Looks)| {
         let is_enough = said.load(Ordering::Relaxed) > Catalog::MAX_BYTES;
         let known = if is_enough {
             Known::default()
         } else {
-            know(&file, cache().as_ref().ok(), began, workspace, looks)
+            know(&source, cache().as_ref().ok(), began, workspace, looks)
         };
         said.fetch_add(known.info.as_bytes().len(), Ordering::Relaxed);
         progress.reached(done.fetch_add(1, Ordering::Relaxed) + 1);
         known
     };
-    let find = |hand_out: &mut dyn FnMut(PathBuf)| {
-        let found = find(hand_out)?;
-        progress.expect(found.len());
-        Ok(found)
+    let find = |hand_out: &mut dyn FnMut(ModuleSource)| {
+        let scan = find(hand_out)?;
+        progress.expect(scan.found.len());
+        Ok(scan)
     };
-    let (found, known) = parallel::stream(Spread { jobs: request.jobs, batch: BATCH }, find, know);
-    let found = found?;
+    let (scan, known) = parallel::stream(Spread { jobs: request.jobs, batch: BATCH }, find, know);
+    let Scan { found, faults } = scan?;
     if said.into_inner() > Catalog::MAX_BYTES {
         reporter.fatal(messages::plain(TooMuch::Said))?;
         return Err(Ended(Exit::Failure));
@@ -95,38 +98,39 @@ pub(crate) fn gather<'m>(
         reporter.message(Severity::Notice, messages::cache_ignored(&request.cache, refused));
     }
     let remembered = cache().as_ref().map_or(0, Cache::len);
-    Ok(Gathered { found, known, remembered })
+    Ok(Gathered { found, known, faults, remembered })
 }
 
 fn know<'m>(
-    file: &Path,
+    source: &ModuleSource,
     cache: Option<&Cache<'m>>,
     began: SystemTime,
     workspace: &mut Workspace,
     looks: &mut Looks,
 ) -> Known<'m> {
-    if let Some(remembered) = cache.and_then(|cache| cache::recall(file, cache, looks))
+    if let Some(remembered) = cache.and_then(|cache| cache::recall(source, cache, looks))
         && let Some(info) = remembered.info()
     {
         let tail = remembered.tail.into();
         return Known { info, error: None, stamp: Some(remembered.stamp), tail, reused: true };
     }
-    let reading = info::read(file, workspace);
+    let reading = info::read_opened(looks.directory.open(source), workspace);
     let stamp = cache::stamp_of(&reading, began);
     Known { info: reading.info, error: reading.error, stamp, tail: reading.tail.into(), reused: false }
 }
 
 /// Puts together what is known of the modules that count; one that could not be read stays, with as much as could
-/// be read. Gives also how many were remembered.
+/// be read. Gives also how many were remembered, and notes in `faults` what failed.
 ///
 /// # Errors
 /// The run is over if there are more modules than can be numbered.
 pub(crate) fn assemble<'m>(
     request: &Request,
     gathered: Gathered<'m>,
+    faults: &mut Faults,
     reporter: &Reporter,
 ) -> Result<(Catalog<'m>, usize), Ended> {
-    let Gathered { found, known, remembered } = gathered;
+    let Gathered { found, known, remembered, .. } = gathered;
     // Files that were read in vain, because a better one of the same name was found, drop out here.
     let mut known: Vec<Option<Known<'m>>> = known.into_iter().map(Some).collect();
     let mut modules: Vec<(FoundModule, Known<'m>)> = found
@@ -139,16 +143,19 @@ pub(crate) fn assemble<'m>(
     modules.retain(|(module, known)| {
         let is_module = !matches!(known.error, Some(ReadError::DebugOnly));
         if !is_module {
-            reporter.warning(messages::debug_only(&module.file));
+            reporter.warning(messages::debug_only(module.source.path()));
         }
         is_module
     });
     for (module, known) in &modules {
         let Some(error) = &known.error else { continue };
+        if let ReadError::Io(error) = error {
+            faults.note_unread(error);
+        }
         if let Some(text) = messages::decompressor(error) {
             reporter.error(text);
         }
-        reporter.error(messages::cannot_load_symbols(&module.file, error));
+        reporter.error(messages::cannot_load_symbols(module.source.path(), error));
         if let Some(why) = messages::why_not_loaded(error) {
             reporter.hint(why);
         }
@@ -175,7 +182,7 @@ fn remember(request: &Request, modules: &[(FoundModule, Known<'_>)], reporter: &
         return;
     }
     let entries = modules.iter().filter_map(|(module, known)| {
-        let path = module.file.as_os_str().as_bytes();
+        let path = module.source.path().as_os_str().as_bytes();
         Some(Entry { path, stamp: known.stamp?, tail: &known.tail, info: &known.info })
     });
     if let Err(error) = cache::store(&request.cache, entries) {

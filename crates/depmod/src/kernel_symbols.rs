@@ -13,9 +13,13 @@ use moddb::build::symbols::{KernelSymbols, unprefixed};
 use crate::messages::{self, Say};
 use crate::paths;
 use crate::request::{KernelSymbolSource, Request};
+use crate::tree::{Absolute, Tree};
 
 /// The largest file that is taken for a list of symbols, in bytes.
-const LARGEST_LIST: u64 = 256 << 20;
+const LARGEST_LIST: usize = 256 << 20;
+
+/// How the names begin that a map has for exported symbols.
+const EXPORT: &[u8] = b"__ksymtab_";
 
 /// Formats in which symbols are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +46,24 @@ pub struct CannotLoad {
     /// The file.
     pub file: PathBuf,
     /// Why.
-    pub error: io::Error,
+    pub why: UnusableList,
+}
+
+/// Why a file of symbols that was named is not used.
+#[derive(Debug)]
+pub enum UnusableList {
+    /// What the system said.
+    Io(io::Error),
+    /// It is a kernel image or another file that is no text.
+    NotText,
+    /// Not one of its lines is about an exported symbol, so that everything would be reported as unknown.
+    NoExports,
+}
+
+/// Whether the beginning of a file is that of a text.
+fn is_text(bytes: &[u8]) -> bool {
+    const BEGINNING: usize = 4096;
+    !bytes.iter().take(BEGINNING).any(|&byte| byte == 0 || byte == 0x7F)
 }
 
 /// The kernel's symbols as far as the request names their list.
@@ -56,53 +77,85 @@ pub fn named(request: &Request, say: &dyn Say) -> Result<Option<KernelSymbols>, 
         KernelSymbolSource::SystemMap(file) => (file, ListFormat::SystemMap),
     };
     match read(file) {
-        Ok(text) => {
+        Ok(text) if is_text(&text) => {
             let list = SymbolList { format, prefix: request.symbol_prefix };
-            Ok(Some(parse(list, file, &text, say)))
+            let symbols = parse(list, file, &text, say);
+            let lists_none = !text.is_empty() && !text.windows(EXPORT.len()).any(|part| part == EXPORT);
+            if lists_none && request.check && format == ListFormat::SystemMap {
+                return Err(CannotLoad { file: file.clone(), why: UnusableList::NoExports });
+            }
+            Ok(Some(symbols))
         }
-        Err(error) => Err(CannotLoad { file: file.clone(), error }),
+        Ok(_) => Err(CannotLoad { file: file.clone(), why: UnusableList::NotText }),
+        Err(error) => Err(CannotLoad { file: file.clone(), why: UnusableList::Io(error) }),
     }
 }
 
-/// The kernel's symbols from the first of the usual places that lists any. `running` is the release of the
-/// running kernel, `kallsyms` its list of symbols.
-pub fn found(request: &Request, running: &[u8], kallsyms: &Path, say: &dyn Say) -> Option<KernelSymbols> {
+/// Where the kernel's symbols may be found.
+pub struct Places<'a> {
+    /// The root of the system that the modules belong to.
+    pub base: &'a Tree,
+    /// The module directory.
+    pub input: &'a Tree,
+    /// The release of the running kernel.
+    pub running: &'a [u8],
+    /// Its list of symbols.
+    pub kallsyms: &'a Path,
+}
+
+/// A place, what it should hold, and what it holds if it can be read.
+type Candidate = (PathBuf, ListFormat, Option<Vec<u8>>);
+
+/// The kernel's symbols from the first of the usual places that lists any.
+pub fn found(request: &Request, places: &Places<'_>, say: &dyn Say) -> Option<KernelSymbols> {
     let release = request.release.as_os_str();
-    let mut map_name = std::ffi::OsString::from("System.map-");
+    let mut map_name = std::ffi::OsString::from("boot/System.map-");
     map_name.push(release);
-    // An empty base is the root directory.
-    let root = Path::new(paths::ROOT);
-    let boot = root.join(&request.base).join("boot").join(map_name);
-    let build = request.input.join("build");
-    let mut places = vec![
-        (boot, ListFormat::SystemMap),
-        (request.input.join("System.map"), ListFormat::SystemMap),
-        (request.input.join("Module.symvers"), ListFormat::Symvers),
-        (build.join("System.map"), ListFormat::SystemMap),
-        (build.join("Module.symvers"), ListFormat::Symvers),
+    let Places { base, input, running, kallsyms } = *places;
+    // Links there are made for the system that the modules belong to, so they are followed inside of it.
+    let in_base = |file: &Path| base.read(file, Absolute::Tree, LARGEST_LIST).ok();
+    let of_modules = |name: &str, format: ListFormat| {
+        let text = input.read(Path::new(name), Absolute::System, LARGEST_LIST).ok();
+        (request.input.join(name), format, text)
+    };
+    let built = |name: &str, format: ListFormat| {
+        (request.input.join(name), format, in_base(&request.within.join(name)))
+    };
+    let candidates: [&dyn Fn() -> Candidate; 6] = [
+        &|| {
+            // An empty base is the root directory.
+            let file = Path::new(paths::ROOT).join(&request.base).join(&map_name);
+            (file, ListFormat::SystemMap, in_base(Path::new(&map_name)))
+        },
+        &|| of_modules("System.map", ListFormat::SystemMap),
+        &|| of_modules("Module.symvers", ListFormat::Symvers),
+        &|| built("build/System.map", ListFormat::SystemMap),
+        &|| built("build/Module.symvers", ListFormat::Symvers),
+        &|| {
+            let text = (release.as_bytes() == running).then(|| read(kallsyms).ok()).flatten();
+            (kallsyms.to_owned(), ListFormat::Kallsyms, text)
+        },
     ];
-    if release.as_bytes() == running {
-        places.push((kallsyms.to_owned(), ListFormat::Kallsyms));
-    }
-    places.into_iter().find_map(|(file, format)| {
-        let text = read(&file).ok()?;
+    candidates.into_iter().find_map(|candidate| {
+        let (file, format, text) = candidate();
+        let text = text?;
         let list = SymbolList { format, prefix: request.symbol_prefix };
         let symbols = parse(list, &file, &text, &messages::Silent);
         if symbols.symbols.is_empty() {
             say.say(Severity::Info, messages::no_symbols_in(&file));
             return None;
         }
-        say.say(Severity::Info, messages::symbols_from(&file, symbols.symbols.len()));
+        say.say(Severity::Notice, messages::symbols_from(&file, symbols.symbols.len()));
         Some(symbols)
     })
 }
 
-/// All bytes of a list. Those in `/proc` do not tell their size.
+/// All bytes of a list. Those in `/proc` do not tell their size, and the caller may name a pipe.
 fn read(file: &Path) -> io::Result<Vec<u8>> {
     use std::io::Read;
     let mut text = Vec::new();
-    std::fs::File::open(file)?.take(LARGEST_LIST + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > LARGEST_LIST {
+    std::fs::File::open(file)?.take(LARGEST_LIST as u64 + 1).read_to_end(&mut text)?;
+    if text.len() > LARGEST_LIST {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(text)
@@ -140,7 +193,7 @@ fn symbol_of(list: SymbolList, line: &[u8]) -> Result<Option<(Vec<u8>, u64)>, Ba
             Some(prefix) => name.strip_prefix(&[prefix])?,
             None => name,
         };
-        Some((name.strip_prefix(b"__ksymtab_")?.to_vec(), 0))
+        Some((name.strip_prefix(EXPORT)?.to_vec(), 0))
     };
     match list.format {
         ListFormat::Symvers => {
@@ -184,9 +237,6 @@ fn fields(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::CacheFile;
-    use crate::request::{Destination, Selection};
-    use crate::summary::SummaryForm;
 
     fn symbols(format: ListFormat, text: &str) -> Vec<(String, u64)> {
         let list = SymbolList { format, prefix: None };
@@ -220,24 +270,12 @@ mod tests {
         std::fs::create_dir_all(&input).unwrap();
         let kallsyms = root.path().join("kallsyms");
         std::fs::write(&kallsyms, "0 D __ksymtab_printk\n0 r __ksymtab_jbd2\t[jbd2]\n").unwrap();
-        let request = Request {
-            release: "6.1".into(),
-            base: root.path().to_owned(),
-            output: input.clone(),
-            input,
-            selection: Selection::All,
-            config: Vec::new(),
-            kernel_symbols: KernelSymbolSource::Unsaid,
-            check: true,
-            symbol_prefix: None,
-            warn: false,
-            destination: Destination::Files,
-            cache: CacheFile::Nowhere,
-            summary: SummaryForm::None,
-            jobs: None,
-        };
+        let (base, input) = (root.path(), Tree::open(&input, false).unwrap());
+        let request = crate::request::for_test(&["-e", "-b", base.to_str().unwrap(), "6.1"]).unwrap();
+        let base = Tree::open(base, false).unwrap();
         let look = |running: &[u8]| {
-            let symbols = found(&request, running, &kallsyms, &messages::Silent)?.symbols;
+            let places = Places { base: &base, input: &input, running, kallsyms: &kallsyms };
+            let symbols = found(&request, &places, &messages::Silent)?.symbols;
             Some(symbols.into_iter().map(|(name, _)| String::from_utf8(name).unwrap()).collect::<Vec<_>>())
         };
         assert_eq!(look(b"6.1"), Some(vec!["printk".to_owned()]));

@@ -5,19 +5,27 @@
 
 mod cache;
 mod cli;
+mod directories;
 mod freshness;
 mod gather;
 mod kernel_symbols;
+mod making;
 mod messages;
 mod parallel;
 mod paths;
 mod pipeline;
 mod progress;
 mod publish;
+mod remove;
 mod request;
+mod running;
 mod scan;
+mod source;
 mod summary;
+mod tree;
+mod walk;
 
+use std::ffi::OsString;
 use std::time::SystemTime;
 
 use modcli::{Ended, Exit, Session};
@@ -47,19 +55,30 @@ pub fn run_at(session: &Session, now: SystemTime) -> anyhow::Result<Exit> {
         }
     }
     let uname = rustix::system::uname();
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if cfg!(target_env = "musl") && variable("FAKECHROOT").is_some() {
+        reporter.fatal(messages::FAKECHROOT)?;
+        return Ok(Exit::Failure);
+    }
+    let seconds = |value: OsString| value.to_str().and_then(|text| text.parse().ok());
     let surroundings = Surroundings {
         running_release: os_string(uname.release().to_bytes()),
         current_dir: std::env::current_dir().unwrap_or_default(),
+        is_live: paths::is_live(variable("container").is_some()),
+        source_date_epoch: variable("SOURCE_DATE_EPOCH").and_then(seconds),
     };
     let request = match Request::new(&parsed, &surroundings) {
         Ok(request) => request,
         Err(problem) => return Ok(refuse(session, &problem)?),
     };
+    if request.destination == Destination::Removal {
+        return remove::run(session, request);
+    }
     if request.selection == Selection::IfNewer && request.destination == Destination::Stdout {
         return Ok(Exit::Success);
     }
     let was_said = !parsed.operands.is_empty();
-    pipeline::run(session, &request, &pipeline::Moment { began: now, surroundings, was_said })
+    pipeline::run(session, request, &pipeline::Moment { began: now, surroundings, was_said })
 }
 
 fn refuse(session: &Session, problem: &BadRequest) -> Result<Exit, Ended> {
@@ -68,6 +87,6 @@ fn refuse(session: &Session, problem: &BadRequest) -> Result<Exit, Ended> {
     Err(Ended(Exit::Failure))
 }
 
-fn os_string(bytes: &[u8]) -> std::ffi::OsString {
+fn os_string(bytes: &[u8]) -> OsString {
     std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec())
 }

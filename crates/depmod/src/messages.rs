@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use modcli::{Reporter, Severity, errno};
@@ -11,10 +10,11 @@ use moddb::build::catalog::Catalog;
 use moddb::build::outputs::Note;
 use moddb::build::refuse::Reason;
 use modfile::{ModuleName, ReadError};
-use walkdir::DirEntry;
 
 use crate::cache::{CacheFile, CacheRefused};
+use crate::kernel_symbols::UnusableList;
 use crate::request::BadRequest;
+use crate::tree::OpenError;
 
 pub(crate) use modcli::words::depmod_config as config;
 
@@ -27,6 +27,18 @@ pub trait Say {
 impl Say for Reporter {
     fn say(&self, severity: Severity, text: Vec<u8>) {
         self.message(severity, text);
+    }
+}
+
+/// Keeps what is said.
+#[cfg(test)]
+#[derive(Default)]
+pub struct Heard(pub std::cell::RefCell<Vec<String>>);
+
+#[cfg(test)]
+impl Say for Heard {
+    fn say(&self, severity: Severity, text: Vec<u8>) {
+        self.0.borrow_mut().push(format!("{severity:?} {}", String::from_utf8_lossy(&text)));
     }
 }
 
@@ -51,6 +63,10 @@ pub(crate) fn problem(problem: &BadRequest) -> (Severity, Vec<u8>) {
         BadRequest::BadJobs(text) => {
             (Severity::Fatal, join(&[b"-j takes a number of at least 1, not ", text.as_bytes()]))
         }
+        BadRequest::RootAndBase => (
+            Severity::Fatal,
+            b"--root is the base directory and the output directory; it does not go with -b or -o".to_vec(),
+        ),
     }
 }
 
@@ -74,19 +90,28 @@ pub(crate) fn installed_releases(directory: &Path, releases: &[Vec<u8>]) -> Vec<
     ])
 }
 
-pub(crate) fn unsupported_file_type(entry: &DirEntry) -> Vec<u8> {
+pub(crate) fn unsupported_file_type(path: &Path, mode: u32) -> Vec<u8> {
     const TYPE_BITS: u32 = 0o170_000;
-    let kind = entry.metadata().map_or(0, |metadata| metadata.mode() & TYPE_BITS);
-    join(&[b"unsupported file type ", bytes(entry.path()), format!(": {kind:o}").as_bytes()])
+    join(&[b"unsupported file type ", bytes(path), format!(": {:o}", mode & TYPE_BITS).as_bytes()])
 }
 
-pub(crate) fn not_visited(error: &walkdir::Error) -> Vec<u8> {
-    let path = error.path().map(bytes).unwrap_or_default();
-    if let Some(ancestor) = error.loop_ancestor() {
-        return join(&[b"not following link ", path, b": it leads back to ", bytes(ancestor)]);
-    }
-    let reason = error.io_error().map(reason).unwrap_or_default();
-    join(&[b"could not read ", path, b": ", reason.as_bytes()])
+pub(crate) fn leads_back(path: &Path, ancestor: &Path) -> Vec<u8> {
+    join(&[b"not following link ", bytes(path), b": it leads back to ", bytes(ancestor)])
+}
+
+pub(crate) fn not_visited(path: &Path, error: &OpenError) -> Vec<u8> {
+    join(&[b"could not read ", bytes(path), b": ", error.reason().as_bytes()])
+}
+
+pub(crate) fn twins(name: &ModuleName, taken: &Path, other: &Path) -> Vec<u8> {
+    join(&[
+        b"two files of equal rank for module ",
+        name.as_bytes(),
+        b": ",
+        bytes(taken),
+        b" is taken, not ",
+        bytes(other),
+    ])
 }
 
 pub(crate) fn visited_enough(path: &Path, limit: usize) -> Vec<u8> {
@@ -94,16 +119,12 @@ pub(crate) fn visited_enough(path: &Path, limit: usize) -> Vec<u8> {
     join(&[b"not following ", bytes(path), why.as_bytes()])
 }
 
-pub(crate) fn cannot_open_order(directory: &Path, error: &io::Error) -> Vec<u8> {
-    cannot_open_input("modules.order", directory, error)
-}
-
-pub(crate) fn cannot_open_input(name: &str, directory: &Path, error: &io::Error) -> Vec<u8> {
+pub(crate) fn cannot_open_input(name: &str, directory: &Path, error: &OpenError) -> Vec<u8> {
     join(&[
         format!("could not open {name} at ").as_bytes(),
         bytes(directory),
         b": ",
-        reason(error).as_bytes(),
+        error.reason().as_bytes(),
     ])
 }
 
@@ -177,8 +198,17 @@ pub(crate) fn cannot_add_module(file: &Path) -> Vec<u8> {
     join(&[b"could not add module ", bytes(file), b": File exists"])
 }
 
-pub(crate) fn cannot_load(file: &Path, error: &io::Error) -> Vec<u8> {
-    join(&[b"could not load ", bytes(file), b": ", reason(error).as_bytes()])
+pub(crate) fn cannot_load(file: &Path, why: &UnusableList) -> Vec<u8> {
+    let why = match why {
+        UnusableList::Io(error) => reason(error),
+        UnusableList::NotText => "not a text file, so no list of symbols".into(),
+        UnusableList::NoExports => {
+            "it lists no exported symbol; distributions ship such a file in place of the real \
+                                    one, which is in a package with debugging information"
+                .into()
+        }
+    };
+    join(&[b"could not load ", bytes(file), b": ", why.as_bytes()])
 }
 
 pub(crate) fn invalid_line(file: &Path, number: usize, line: &[u8]) -> Vec<u8> {
@@ -289,10 +319,38 @@ pub(crate) fn waited_enough(directory: &Path, seconds: u64) -> Vec<u8> {
     ])
 }
 
+pub(crate) fn cannot_remove(file: &Path, error: &io::Error) -> Vec<u8> {
+    join(&[b"could not remove ", bytes(file), b": ", reason(error).as_bytes()])
+}
+
+pub(crate) fn cannot_remove_cache(place: &CacheFile, error: &io::Error) -> Vec<u8> {
+    join(&[b"could not remove the cache ", &cache(place), b": ", reason(error).as_bytes()])
+}
+
+pub(crate) const WITHOUT_CYCLES: &str = "the database is made without the modules in cycles";
+
 pub(crate) fn cannot_publish(attempt: &str, file: &Path, error: &io::Error) -> Vec<u8> {
     join(&[format!("could not {attempt} ").as_bytes(), bytes(file), b": ", reason(error).as_bytes()])
 }
 
+pub(crate) fn room_missing(directory: &Path, missing: u64) -> Vec<u8> {
+    join(&[
+        format!("{missing} bytes are missing on the file system of ").as_bytes(),
+        bytes(directory),
+        b" to hold the new files beside the old ones",
+    ])
+}
+
+/// What `--check` says of a file that is not what it should be.
+pub(crate) fn out_of_date(file: &Path, is_there: bool) -> Vec<u8> {
+    join(&[bytes(file), if is_there { b" differs" } else { b" is missing" }])
+}
+
+pub(crate) const FAKECHROOT: &str = "this program is static, so that fakechroot cannot keep it inside of its \
+    directory; use the one that is built for the system's C library";
+
+pub(crate) const DATABASE_KEPT: &str = "the old database stays, because nobody knows what is missing; \
+    --keep-going replaces it with what could be read";
 pub(crate) const DATABASE_UNCHANGED: &str = "no file of the database was changed";
 pub(crate) const DATABASE_MIXED: &str =
     "some files of the database are new, some are old, each one whole; run depmod again once that is mended";

@@ -1,33 +1,39 @@
 //! One run of depmod: the order of its phases.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::io;
 use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use modcli::{Ended, Exit, Reporter, Session, Severity};
-use moddb::build::catalog::{Catalog, Module};
-use moddb::build::cycles::Cycles;
-use moddb::build::graph::{self, Check, DependencyGraph, NeedNote};
+use moddb::build::graph::Check;
 use moddb::build::order::{self, CorruptedLine, Located};
-use moddb::build::outputs::{self, Kind, Note, Output, Recipe, Sources};
-use moddb::build::symbols::{KernelSymbols, SymbolTable};
-use moddb::config::depmod::{self, DepmodConfig};
+use moddb::build::outputs::{self, Note, Output};
+use moddb::build::symbols::KernelSymbols;
+use moddb::config::depmod::{self, DepmodConfig, DepmodProblem};
+use moddb::config::files::FileProblem;
 use modfile::ModuleName;
 use rustix::io::Errno;
 
 use crate::cache::Stored;
+use crate::directories::Directories;
+use crate::making::Making;
 use crate::messages;
-use crate::parallel::{self, Spread};
 use crate::paths;
-use crate::publish::{self, CannotPublish, OutputDirectory};
+use crate::publish::{CannotPublish, DatabaseState, OutputDirectory, REFERENCE, Times};
 use crate::request::{Destination, Request, Selection, Surroundings};
-use crate::scan::{self, FoundModule, Unsearchable};
+use crate::running::{self, PATIENCE, Running};
+use crate::scan::{self, FoundModule, Scan};
+use crate::source::ModuleSource;
 use crate::summary::Summary;
+use crate::tree::{Absolute, OpenError, Tree};
+use crate::walk::Faults;
 use crate::{freshness, gather, kernel_symbols};
+
+/// The longest file of the kernel's build that is read, in bytes. Those of real kernels have some hundred thousand.
+pub(crate) const LONGEST_INPUT: usize = 64 << 20;
 
 /// The circumstances of a run.
 pub(crate) struct Moment {
@@ -39,142 +45,343 @@ pub(crate) struct Moment {
     pub(crate) was_said: bool,
 }
 
-pub(crate) fn run(session: &Session, request: &Request, moment: &Moment) -> anyhow::Result<Exit> {
+/// What holds for the whole run.
+struct Run<'a> {
+    session: &'a Session,
+    request: &'a Request,
+    moment: &'a Moment,
+    directories: &'a Directories,
+    output: Option<OutputDirectory>,
+    kernel: Option<KernelSymbols>,
+    check: Check,
+    config: DepmodConfig,
+    is_config_whole: bool,
+}
+
+/// How one attempt ended.
+enum Attempt {
+    Done(Exit),
+    /// Another run replaced the database while this one read the modules. Now this one is alone.
+    Overtaken(Running),
+}
+
+pub(crate) fn run(session: &Session, request: Request, moment: &Moment) -> anyhow::Result<Exit> {
     let reporter = &session.reporter;
-    let mut summary = Summary::begin();
-    let mut check = request.check;
+    let (request, base, directories) = Directories::open(request);
+    let request = &request;
     let kernel = match kernel_symbols::named(request, reporter) {
-        Ok(None) if check => {
-            let running = moment.surroundings.running_release.as_bytes();
-            let found = kernel_symbols::found(request, running, Path::new(paths::KALLSYMS), reporter);
-            if found.is_none() {
-                reporter.warning(messages::CHECK_NEEDS_SYMBOLS);
-                check = false;
-            }
-            found
+        Ok(None) if request.check => {
+            find_kernel_symbols(request, moment, base.as_ref().ok(), &directories, reporter)
         }
         Ok(named) => named,
         Err(failure) => {
-            reporter.fatal(messages::cannot_load(&failure.file, &failure.error))?;
+            reporter.fatal(messages::cannot_load(&failure.file, &failure.why))?;
             return Ok(Exit::Failure);
         }
     };
-    let config = read_config(request, reporter);
-    let directory = match request.destination {
-        Destination::Stdout => None,
-        Destination::Files => Some(lock_output(request, moment, reporter)?),
+    // Not everybody may have many files open.
+    drop(base);
+    let check = match &kernel {
+        Some(kernel) if request.check && kernel.has_crcs => Check::NamesAndVersions,
+        Some(_) if request.check => Check::Names,
+        _ => Check::Nothing,
     };
-    if request.selection == Selection::IfNewer
-        && freshness::is_current(&request.input, &request.output, reporter)
-    {
-        return Ok(Exit::Success);
-    }
-    let stored = Stored::new();
-    let mut gathered = gather::gather(request, moment.began, reporter, &stored, |hand_out| {
-        let found = find(request, moment, &config, reporter, hand_out)?;
-        summary.phase("scan");
-        Ok(found)
-    })?;
-    sort(request, &mut gathered.found, reporter);
-    let (catalog, reused) = gather::assemble(request, gathered, reporter)?;
-    for (located, reason) in catalog.refused() {
-        reporter.error(messages::refused(&located.path, *reason));
-    }
-    summary.reused = reused;
-    summary.phase("read");
-    let built = build(session, request, &catalog, kernel.as_ref(), check, &mut summary)?;
-    summary.phase("build");
-    let complete = tell_notes(request, &built, reporter) && catalog.refused().is_empty();
-    if built.outputs.iter().flat_map(|(_, notes)| notes).any(|note| *note == Note::TooLarge) {
-        reporter.message(Severity::Error, messages::DATABASE_UNCHANGED);
-        return Ok(Exit::Failure);
-    }
-    let outputs: Vec<Output> = built.outputs.into_iter().map(|(output, _)| output).collect();
-    match directory {
-        None => outputs.iter().try_for_each(|output| session.output.print(&output.bytes))?,
-        Some(directory) => publish(request, &directory, &outputs, moment.began, reporter)?,
-    }
-    summary.phase("publish");
-    let release = request.release.to_string_lossy();
-    let (warnings, errors) = (reporter.warnings(), reporter.errors());
-    session.output.show(summary.show(request.summary, &release, warnings, errors));
-    // The process ends: giving back a hundred thousand pieces of memory one by one would only take time.
-    std::mem::forget((catalog, outputs));
-    Ok(Exit::failed_if(!complete))
+    let (config, is_config_whole) = read_config(request, reporter);
+    let output = directories.output(request, moment, reporter)?;
+    let run = Run {
+        session,
+        request,
+        moment,
+        directories: &directories,
+        output,
+        kernel,
+        check,
+        config,
+        is_config_whole,
+    };
+    let exit = run.carry_out()?;
+    let is_spotless = reporter.warnings() + reporter.errors() == 0;
+    Ok(if request.strict && !is_spotless { Exit::Failure } else { exit })
 }
 
-fn read_config(request: &Request, reporter: &Reporter) -> DepmodConfig {
-    if matches!(request.selection, Selection::Files(_)) {
-        return DepmodConfig::default();
+fn find_kernel_symbols(
+    request: &Request,
+    moment: &Moment,
+    base: Option<&Tree>,
+    directories: &Directories,
+    reporter: &Reporter,
+) -> Option<KernelSymbols> {
+    let found = match (base, &directories.input) {
+        (Some(base), Ok(input)) => {
+            let running = moment.surroundings.running_release.as_bytes();
+            let places =
+                kernel_symbols::Places { base, input, running, kallsyms: Path::new(paths::KALLSYMS) };
+            kernel_symbols::found(request, &places, reporter)
+        }
+        _ => None,
+    };
+    if found.is_none() {
+        reporter.warning(messages::CHECK_NEEDS_SYMBOLS);
     }
-    let paths: Vec<PathBuf> =
-        if request.config.is_empty() { paths::config_directories() } else { request.config.clone() };
-    let (config, problems) = depmod::load(&paths, request.release.as_bytes());
+    found
+}
+
+/// What depmod.d says, and whether all of it could be read.
+fn read_config(request: &Request, reporter: &Reporter) -> (DepmodConfig, bool) {
+    if matches!(request.selection, Selection::Files(_)) {
+        return (DepmodConfig::default(), true);
+    }
+    let (config, problems) = depmod::load(&config_paths(request), request.release.as_bytes());
     for problem in &problems {
         let (severity, text) = messages::config(problem);
         reporter.message(severity, text);
     }
-    config
+    let is_whole = !problems.iter().any(is_unread);
+    (config, is_whole)
 }
 
-/// Opens and locks the output directory, which is made if it is another one than that of the modules.
-fn lock_output(request: &Request, moment: &Moment, reporter: &Reporter) -> Result<OutputDirectory, Ended> {
-    if request.output != request.input
-        && let Err(error) = std::fs::create_dir_all(&request.output)
-    {
-        reporter.fatal(messages::cannot_create_directory(&request.output, &error))?;
-        return Err(Ended(Exit::Failure));
+/// Whether it is the system's fault that nobody knows what a file says.
+fn is_unread(problem: &DepmodProblem) -> bool {
+    let DepmodProblem::File(
+        FileProblem::CannotStat { errno, .. }
+        | FileProblem::CannotList { errno, .. }
+        | FileProblem::CannotRead { errno, .. },
+    ) = problem
+    else {
+        return false;
+    };
+    !matches!(*errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ISDIR)
+}
+
+fn config_paths(request: &Request) -> Vec<PathBuf> {
+    if request.config.is_empty() { paths::config_directories() } else { request.config.clone() }
+}
+
+impl Run<'_> {
+    fn reporter(&self) -> &Reporter {
+        &self.session.reporter
     }
-    match publish::lock(&request.output, reporter) {
-        Ok(directory) => Ok(directory),
-        Err(CannotPublish { error, .. }) if request.output == request.input => {
-            reporter.error(messages::cannot_open_directory(&request.input, &error));
-            Err(unsearchable(request, moment, &error, reporter))
+
+    fn writes(&self) -> bool {
+        self.request.destination == Destination::Files
+    }
+
+    fn carry_out(&self) -> anyhow::Result<Exit> {
+        let mut running = None;
+        if let Some(output) = self.output.as_ref().filter(|_| self.writes()) {
+            // Whoever cannot open the file cannot write here either; that is reported if there is something to write.
+            running = Running::take_over(output.tree(), self.reporter(), PATIENCE).ok().flatten();
+            let is_quick = self.request.selection == Selection::IfNewer;
+            if is_quick && running.is_none() && self.is_current(output) {
+                return Ok(Exit::Success);
+            }
+            if running.is_none() && (is_quick || !output.has_database()) {
+                running = Running::begin(output.tree(), self.reporter(), PATIENCE).ok();
+            }
         }
-        Err(failure) => {
-            reporter.fatal(messages::cannot_publish(failure.attempt, &failure.file, &failure.error))?;
-            Err(Ended(Exit::Failure))
+        loop {
+            match self.attempt(running)? {
+                Attempt::Done(exit) => return Ok(exit),
+                Attempt::Overtaken(alone) => running = Some(alone),
+            }
         }
     }
-}
 
-fn find(
-    request: &Request,
-    moment: &Moment,
-    config: &DepmodConfig,
-    reporter: &Reporter,
-    hand_out: &mut dyn FnMut(PathBuf),
-) -> Result<Vec<FoundModule>, Ended> {
-    if let Selection::Files(files) = &request.selection {
-        let found = named_files(request, files, reporter)?;
-        found.iter().for_each(|module| hand_out(module.file.clone()));
-        return Ok(found);
+    fn is_current(&self, output: &OutputDirectory) -> bool {
+        let Ok(input) = &self.directories.input else { return false };
+        let quick = freshness::Quick {
+            input,
+            output,
+            config: &self.config,
+            config_paths: &config_paths(self.request),
+            jobs: self.request.jobs,
+        };
+        quick.is_current(self.reporter())
     }
-    scan::find(&request.input, config, reporter, hand_out)
-        .map_err(|Unsearchable(error)| unsearchable(request, moment, &error, reporter))
-}
 
-/// The module directory cannot be read. Who named no kernel is told which ones there are.
-fn unsearchable(request: &Request, moment: &Moment, error: &io::Error, reporter: &Reporter) -> Ended {
-    let _ = reporter.fatal(messages::cannot_search(error));
-    let is_missing = error.kind() == io::ErrorKind::NotFound;
-    if let Some(parent) = request.input.parent().filter(|_| is_missing && !moment.was_said) {
-        reporter.sink().hint(&messages::installed_releases(parent, &releases_in(parent)));
+    fn attempt(&self, running: Option<Running>) -> anyhow::Result<Attempt> {
+        let Self { session, request, moment, .. } = *self;
+        let reporter = self.reporter();
+        let mut summary = Summary::begin();
+        let names = || outputs::recipes().map(|recipe| recipe.name);
+        let before = self.output.as_ref().map(|output| output.state(names()));
+        let stored = Stored::new();
+        let mut gathered = gather::gather(request, moment.began, reporter, &stored, |hand_out| {
+            let found = self.find(hand_out)?;
+            summary.phase("scan");
+            Ok(found)
+        })?;
+        let mut faults = gathered.faults;
+        faults.unlisted |= !self.is_config_whole;
+        self.sort(&mut gathered.found, &mut faults);
+        let (catalog, reused) = gather::assemble(request, gathered, &mut faults, reporter)?;
+        for (located, reason) in catalog.refused() {
+            reporter.error(messages::refused(&located.path, *reason));
+        }
+        summary.reused = reused;
+        summary.phase("read");
+        let has_database = self.output.as_ref().is_some_and(OutputDirectory::has_database);
+        let making = Making {
+            session,
+            request,
+            input: self.directories.input.as_ref().ok(),
+            kernel: self.kernel.as_ref(),
+            check: self.check,
+            publishes_parts: self.writes() && (request.keep_going || !has_database),
+        };
+        let made = making.run(&catalog, &mut faults, &mut summary)?;
+        summary.phase("build");
+        let is_complete = making.tell_notes(&made)
+            && !made.is_partial
+            && catalog.refused().is_empty()
+            && faults == Faults::default();
+        if made.outputs.iter().flat_map(|(_, notes)| notes).any(|note| *note == Note::TooLarge) {
+            reporter.message(Severity::Error, messages::DATABASE_UNCHANGED);
+            return Ok(Attempt::Done(Exit::Failure));
+        }
+        let outputs: Vec<Output> = made.outputs.into_iter().map(|(output, _)| output).collect();
+        let mut exit = Exit::failed_if(!is_complete);
+        match &self.output {
+            None => outputs.iter().try_for_each(|output| session.output.print(&output.bytes))?,
+            Some(output) if !self.writes() => {
+                exit = Exit::failed_if(self.compare(output, &outputs)? || !is_complete);
+            }
+            Some(_) if faults.unlisted && has_database && !request.keep_going => {
+                reporter.error(messages::DATABASE_KEPT);
+                exit = Exit::Failure;
+            }
+            Some(output) => {
+                if let Some(alone) =
+                    self.replace(output, &outputs, running, before, faults == Faults::default())?
+                {
+                    return Ok(Attempt::Overtaken(alone));
+                }
+            }
+        }
+        summary.phase("publish");
+        let release = request.release.to_string_lossy();
+        let (warnings, errors) = (reporter.warnings(), reporter.errors());
+        session.output.show(summary.show(request.summary, &release, warnings, errors));
+        // The process ends: giving back a hundred thousand pieces of memory one by one would only take time.
+        std::mem::forget((catalog, outputs));
+        Ok(Attempt::Done(exit))
     }
-    Ended(Exit::Failure)
+
+    fn find(&self, hand_out: &mut dyn FnMut(ModuleSource)) -> Result<Scan, Ended> {
+        if let Selection::Files(files) = &self.request.selection {
+            let found = named_files(self.request, files, self.reporter())?;
+            found.iter().for_each(|module| hand_out(module.source.clone()));
+            return Ok(Scan { found, faults: Faults::default() });
+        }
+        let input = self.directories.searchable(self.request, self.moment, self.reporter())?;
+        Ok(scan::find(input, &self.config, self.reporter(), hand_out))
+    }
+
+    fn sort(&self, found: &mut [FoundModule], faults: &mut Faults) {
+        let input = self.directories.input.as_ref().map_err(OpenError::again);
+        let text = match input.and_then(|input| read_input(input, "modules.order", faults)) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                let at = &self.request.input;
+                self.reporter().warning(messages::cannot_open_input("modules.order", at, &error));
+                None
+            }
+        };
+        let corrupted = order::sort(found, |module| &module.located, text.as_deref());
+        if let Err(CorruptedLine { number }) = corrupted {
+            self.reporter().error(messages::corrupted_order(&self.request.input, number));
+        }
+    }
+
+    /// Says which files of a database are not as they should be, if any.
+    fn compare(&self, directory: &OutputDirectory, outputs: &[Output]) -> Result<bool, Ended> {
+        let differing = directory.differing(outputs);
+        for output in &differing {
+            let file = self.request.output.join(output.name);
+            let is_there = directory.tree().stat(Path::new(output.name)).is_ok();
+            self.session.output.print_line(messages::out_of_date(&file, is_there))?;
+        }
+        Ok(!differing.is_empty())
+    }
+
+    /// Replaces the files that differ. Gives this run's lock if another one was quicker.
+    fn replace(
+        &self,
+        directory: &OutputDirectory,
+        outputs: &[Output],
+        running: Option<Running>,
+        before: Option<DatabaseState>,
+        is_complete: bool,
+    ) -> Result<Option<Running>, Ended> {
+        let mut differing = directory.differing(outputs);
+        // What -A found not to be current gets a new time, or it would be found so again and again.
+        let wants_time = self.request.selection == Selection::IfNewer
+            && differing.iter().all(|output| output.name != REFERENCE);
+        let nothing_else = differing.is_empty();
+        if wants_time {
+            differing.extend(outputs.iter().filter(|output| output.name == REFERENCE));
+        }
+        if differing.is_empty() && running.is_none() {
+            return Ok(None);
+        }
+        let mut running = match running {
+            Some(running) => running,
+            None => match Running::begin(directory.tree(), self.reporter(), PATIENCE) {
+                Ok(running) => {
+                    let names = outputs.iter().map(|output| output.name);
+                    if before != Some(directory.state(names)) {
+                        return Ok(Some(running));
+                    }
+                    running
+                }
+                Err(_) if nothing_else => return Ok(None),
+                Err(errno) => {
+                    let file = running::path(&self.request.output);
+                    let (attempt, error) = ("create temporary file", errno.into());
+                    return Err(self.not_published(&CannotPublish {
+                        attempt,
+                        file,
+                        error,
+                        mixed: false,
+                        missing: None,
+                    }));
+                }
+            },
+        };
+        // Who waits for the disk needs no processor, so there may be more of them.
+        let at_once = self.request.jobs.filter(|jobs| jobs.get() == 1).unwrap_or(NonZero::<usize>::MAX);
+        // A database that lacks something is older than any module, so that the next -A completes it.
+        let scan_began = if is_complete { self.moment.began } else { SystemTime::UNIX_EPOCH };
+        let times = Times { scan_began, latest: self.request.latest };
+        match directory.publish(&differing, &running, times, at_once) {
+            Err(failure) if !nothing_else || failure.mixed => {
+                if failure.mixed {
+                    running.stay();
+                }
+                Err(self.not_published(&failure))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn not_published(&self, failure: &CannotPublish) -> Ended {
+        let reporter = self.reporter();
+        reporter.error(messages::cannot_publish(failure.attempt, &failure.file, &failure.error));
+        if let Some(missing) = failure.missing {
+            reporter.message(Severity::Error, messages::room_missing(&self.request.output, missing));
+        }
+        let state = if failure.mixed { messages::DATABASE_MIXED } else { messages::DATABASE_UNCHANGED };
+        reporter.message(Severity::Error, state);
+        Ended(Exit::Failure)
+    }
 }
 
-/// Names of the directories in one, sorted.
-fn releases_in(directory: &Path) -> Vec<Vec<u8>> {
-    let mut releases: Vec<Vec<u8>> = std::fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().as_bytes().to_vec())
-        .collect();
-    releases.sort();
-    releases
+/// The contents of a file that the kernel's build left beside the modules.
+pub(crate) fn read_input(input: &Arc<Tree>, name: &str, faults: &mut Faults) -> Result<Vec<u8>, OpenError> {
+    input.read(Path::new(name), Absolute::System, LONGEST_INPUT).inspect_err(|error| match error {
+        OpenError::Leaves { .. } => faults.refused = true,
+        error => faults.unlisted |= !error.is_nothing(),
+    })
 }
 
 /// The files of the command line, one of each name.
@@ -198,149 +405,8 @@ fn named_files(request: &Request, files: &[PathBuf], reporter: &Reporter) -> Res
             return Err(Ended(Exit::Failure));
         }
         let recorded = file.strip_prefix(&request.input).unwrap_or(file).as_os_str().as_bytes().to_vec();
-        found.push(FoundModule { located: Located { name, path: recorded }, file: file.clone(), number });
+        let source = ModuleSource::named(file);
+        found.push(FoundModule { located: Located { name, path: recorded }, source, number });
     }
     Ok(found)
-}
-
-fn sort(request: &Request, found: &mut [FoundModule], reporter: &Reporter) {
-    let text = match std::fs::read(request.input.join("modules.order")) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            reporter.warning(messages::cannot_open_order(&request.input, &error));
-            None
-        }
-    };
-    let corrupted = order::sort(found, |module| &module.located, text.as_deref());
-    if let Err(CorruptedLine { number }) = corrupted {
-        reporter.error(messages::corrupted_order(&request.input, number));
-    }
-}
-
-/// The files of a database, and what is to be said of each.
-struct Built {
-    outputs: Vec<(Output, Vec<Note>)>,
-    /// Inputs that could not be read, by the name of the output that wants them.
-    missing: Vec<(&'static str, &'static str, io::Error)>,
-}
-
-fn build(
-    session: &Session,
-    request: &Request,
-    catalog: &Catalog<'_>,
-    kernel: Option<&KernelSymbols>,
-    check: bool,
-    summary: &mut Summary,
-) -> Result<Built, Ended> {
-    let reporter = &session.reporter;
-    let check = match (check, kernel) {
-        (true, Some(kernel)) if kernel.has_crcs => Check::NamesAndVersions,
-        (true, Some(_)) => Check::Names,
-        _ => Check::Nothing,
-    };
-    let symbols = SymbolTable::new(catalog, kernel, request.symbol_prefix);
-    summary.count(catalog, &symbols);
-    let spread = Spread { jobs: request.jobs, batch: 64 };
-    let resolved = parallel::map(catalog.modules().len(), spread, |module, ()| {
-        graph::resolve(catalog, &symbols, check, module)
-    });
-    for note in resolved.iter().flat_map(|resolved| &resolved.notes) {
-        tell_need(session, request, catalog, note);
-    }
-    let graph = DependencyGraph::new(resolved.into_iter().map(|resolved| resolved.direct).collect())
-        .map_err(|cycles| report_cycles(catalog, &cycles, reporter))?;
-    let mut missing = Vec::new();
-    let mut read_input = |name, output| {
-        let text = std::fs::read(request.input.join(name));
-        text.map_err(|error| missing.push((output, name, error))).ok()
-    };
-    let builtin = read_input("modules.builtin", "modules.builtin.bin");
-    let builtin_modinfo = read_input("modules.builtin.modinfo", "modules.builtin.alias.bin");
-    let mut sources = Sources::new(catalog, &symbols, &graph);
-    sources.builtin = builtin.as_deref();
-    sources.builtin_modinfo = builtin_modinfo.as_deref();
-    sources.note_duplicates = request.warn;
-    Ok(Built { outputs: write(request, &sources), missing })
-}
-
-/// Makes all files that are wanted, several at a time.
-fn write(request: &Request, sources: &Sources<'_>) -> Vec<(Output, Vec<Note>)> {
-    let mut recipes: Vec<(usize, Recipe)> = outputs::recipes()
-        .filter(|recipe| request.destination == Destination::Files || recipe.kind == Kind::Text)
-        .enumerate()
-        .collect();
-    // Indexes take longest. Begun last, one of them would keep all others waiting.
-    recipes.sort_by_key(|(_, recipe)| recipe.kind == Kind::Text);
-    let spread = Spread { jobs: request.jobs, batch: 1 };
-    let mut written = parallel::map(recipes.len(), spread, |number, ()| {
-        recipes.get(number).map(|(place, recipe)| (*place, recipe.write(sources)))
-    });
-    written.sort_unstable_by_key(|written| written.as_ref().map(|&(place, _)| place));
-    written.into_iter().flatten().map(|(_, written)| written).collect()
-}
-
-fn tell_need(session: &Session, request: &Request, catalog: &Catalog<'_>, note: &NeedNote<'_>) {
-    let reporter = &session.reporter;
-    let path = |index| file_of(request, catalog.module(index));
-    match *note {
-        NeedNote::Dependency { module, symbol, provider } if reporter.is_verbose() => {
-            session.output.show_line(messages::needs(&path(module), symbol, &path(provider)));
-        }
-        NeedNote::Dependency { .. } => {}
-        NeedNote::Unknown { module, symbol } => {
-            reporter.warning(messages::unknown_symbol(&path(module), symbol));
-        }
-        NeedNote::VersionDisagrees { module, symbol } => {
-            reporter.warning(messages::version_disagrees(&path(module), symbol));
-        }
-    }
-}
-
-/// A module's file by its recorded path, which is relative to the module directory.
-fn file_of(request: &Request, module: Option<&Module<'_>>) -> PathBuf {
-    request.input.join(OsStr::from_bytes(module.map(|module| module.path.as_slice()).unwrap_or_default()))
-}
-
-fn report_cycles(catalog: &Catalog, cycles: &Cycles, reporter: &Reporter) -> Ended {
-    for chain in &cycles.chains {
-        reporter.error(messages::cycle(catalog, chain));
-    }
-    reporter.error(messages::cycle_count(cycles.members.len()));
-    Ended(Exit::Failure)
-}
-
-/// Says what was missing or did not fit, output by output; tells whether the database lacks something for it.
-fn tell_notes(request: &Request, built: &Built, reporter: &Reporter) -> bool {
-    let mut complete = true;
-    for (output, notes) in &built.outputs {
-        for (_, name, error) in built.missing.iter().filter(|(wanting, ..)| *wanting == output.name) {
-            reporter.warning(messages::cannot_open_input(name, &request.input, error));
-        }
-        for note in notes {
-            let (severity, text) = messages::note(note, output.name);
-            reporter.message(severity, text);
-            if matches!(note, Note::BadCharacter { .. }) {
-                reporter.hint(messages::left_out(output.name));
-            }
-            complete &= !note.is_loss();
-        }
-    }
-    complete
-}
-
-fn publish(
-    request: &Request,
-    directory: &OutputDirectory,
-    built: &[Output],
-    began: SystemTime,
-    reporter: &Reporter,
-) -> Result<(), Ended> {
-    // Who waits for the disk needs no processor, so there may be more of them.
-    let at_once = request.jobs.filter(|jobs| jobs.get() == 1).unwrap_or(NonZero::<usize>::MAX);
-    directory.publish(built, began, at_once).map_err(|failure| {
-        reporter.error(messages::cannot_publish(failure.attempt, &failure.file, &failure.error));
-        let state = if failure.mixed { messages::DATABASE_MIXED } else { messages::DATABASE_UNCHANGED };
-        reporter.message(Severity::Error, state);
-        Ended(Exit::Failure)
-    })
 }

@@ -1,28 +1,33 @@
 //! Puts the files of a database into their directory so that no reader ever sees half of one.
 //!
-//! 1. The directory is locked: a second depmod waits, but not for ever, because any user can hold such a lock.
-//! 2. Every file is written under a temporary name and synced before anything is renamed. Waiting for the disk is
-//!    most of it, so all files wait at once.
-//! 3. The old `modules.dep` gets the oldest time there is. It is the reference of `depmod -A`, so from here on
-//!    an interrupted run is repaired by the next one.
-//! 4. All files are renamed, `modules.dep` last. It bears the moment at which the scan began: what changed
-//!    during the scan is newer.
-//! 5. The directory is synced.
+//! 1. A file that would get the bytes it has is left alone: no new inode, nothing to wait for.
+//! 2. Every other file is written under a temporary name and synced before anything is renamed. Waiting for the disk
+//!    is most of it, so all files wait at once.
+//! 3. They are renamed, `modules.dep` last. It bears the moment at which the scan began: what changed during the scan
+//!    is newer. Old files are not touched, because snapshots made of hard links share them.
+//! 4. The directory is synced.
+//!
+//! All of it goes through the handle of the directory, which was opened before the modules were looked for: whoever
+//! owns the directory above can put another one in its place meanwhile. The file of [`running`](crate::running) is
+//! there as long as files are replaced, so that an interrupted run is repaired by the next one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
+use std::mem::MaybeUninit;
 use std::num::NonZero;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use moddb::build::outputs::Output;
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, flock};
+use rustix::io::{Errno, retry_on_intr};
 
-use crate::messages::{self, Say};
 use crate::parallel::{self, Spread};
+use crate::running::{self, Running};
+use crate::tree::Tree;
 
 /// The file whose time tells how old the database is.
 pub const REFERENCE: &str = "modules.dep";
@@ -30,22 +35,14 @@ pub const REFERENCE: &str = "modules.dep";
 /// Temporary files begin so; the process id follows.
 const TEMPORARY_PREFIX: &str = ".depmod-";
 
-/// How a lock that somebody else holds is waited for.
-#[derive(Clone, Copy, Debug)]
-struct Patience {
-    /// The lock is tried again after this time.
-    step: Duration,
-    /// After this wait the user is told what depmod waits for.
-    announcement: Duration,
-    /// After this wait depmod goes on all the same.
-    limit: Duration,
-}
+/// The mode of every file of a database.
+const MODE: u32 = 0o644;
 
-const PATIENCE: Patience = Patience {
-    step: Duration::from_millis(50),
-    announcement: Duration::from_secs(1),
-    limit: Duration::from_secs(30),
-};
+/// Files that are written at a time: enough for the disk, and each thread takes memory.
+const WRITERS: NonZero<usize> = NonZero::new(4).unwrap();
+
+/// As many names are tried for a temporary file. One that is taken belongs to a process in another PID namespace.
+const NAMES: usize = 100;
 
 /// Why a database was not published.
 #[derive(Debug)]
@@ -58,196 +55,311 @@ pub struct CannotPublish {
     pub error: io::Error,
     /// Whether some files had been replaced already.
     pub mixed: bool,
+    /// How many bytes the file system lacks, if that is why.
+    pub missing: Option<u64>,
 }
 
-/// The output directory, open and, if that could be had, locked until this is dropped.
-#[derive(Debug)]
+/// The times that files of a database get.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// When the modules began to be looked for.
+    pub scan_began: SystemTime,
+    /// No file gets a later one.
+    pub latest: Option<SystemTime>,
+}
+
+impl Times {
+    /// The time of a file; nothing for the time at which it is written.
+    fn of(self, name: &str) -> Option<SystemTime> {
+        let time = if name == REFERENCE { self.scan_began } else { SystemTime::now() };
+        match self.latest {
+            Some(latest) if latest < time => Some(latest),
+            _ => (name == REFERENCE).then_some(time),
+        }
+    }
+}
+
+/// The directory of a database.
+#[derive(Clone, Debug)]
 pub struct OutputDirectory {
-    path: PathBuf,
-    handle: File,
-    locked: bool,
+    tree: Arc<Tree>,
 }
 
-/// Opens the output directory and waits for other runs on it.
-///
-/// # Errors
-/// [`CannotPublish`] if the directory cannot be opened.
-pub fn lock(path: &Path, say: &dyn Say) -> Result<OutputDirectory, CannotPublish> {
-    lock_patiently(path, say, PATIENCE)
-}
-
-fn lock_patiently(path: &Path, say: &dyn Say, patience: Patience) -> Result<OutputDirectory, CannotPublish> {
-    let handle = File::open(path).map_err(|error| failure("open directory", path, error))?;
-    let mut waited = Duration::ZERO;
-    let locked = loop {
-        match flock(&handle, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => break true,
-            Err(Errno::WOULDBLOCK) if waited < patience.limit => {}
-            Err(Errno::WOULDBLOCK) => {
-                let seconds = patience.limit.as_secs();
-                say.say(modcli::Severity::Warning, messages::waited_enough(path, seconds));
-                break false;
-            }
-            // A file system without locks: renaming is safe without one.
-            Err(_) => break false,
-        }
-        thread::sleep(patience.step);
-        let before = waited;
-        waited += patience.step;
-        if before < patience.announcement && waited >= patience.announcement {
-            say.say(modcli::Severity::Warning, messages::waiting(path));
-        }
-    };
-    Ok(OutputDirectory { path: path.to_owned(), handle, locked })
-}
+/// What tells one state of a database from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseState(Vec<Option<(u64, u64, i64, i64)>>);
 
 impl OutputDirectory {
-    /// Replaces the database by `outputs`, `at_once` files of which are written at a time. `scan_began` becomes
-    /// the time of `modules.dep`.
+    /// The directory that was opened.
+    #[must_use]
+    pub fn new(tree: &Arc<Tree>) -> Self {
+        Self { tree: Arc::clone(tree) }
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn tree(&self) -> &Arc<Tree> {
+        &self.tree
+    }
+
+    /// Whether there is a database.
+    #[must_use]
+    pub fn has_database(&self) -> bool {
+        !matches!(self.stat(REFERENCE), Err(Errno::NOENT | Errno::NOTDIR))
+    }
+
+    /// The state that the files of these names are in.
+    pub fn state<'n>(&self, names: impl Iterator<Item = &'n str>) -> DatabaseState {
+        let of = |name| {
+            let stat = self.stat(name).ok()?;
+            Some((stat.st_dev, stat.st_ino, stat.st_ctime, i64::try_from(stat.st_ctime_nsec).ok()?))
+        };
+        DatabaseState(names.map(of).collect())
+    }
+
+    fn stat(&self, name: &str) -> Result<rustix::fs::Stat, Errno> {
+        retry_on_intr(|| rustix::fs::statat(self.tree.handle(), name, AtFlags::SYMLINK_NOFOLLOW))
+    }
+
+    /// The outputs whose files are not as they should be.
+    #[must_use]
+    pub fn differing<'o>(&self, outputs: &'o [Output]) -> Vec<&'o Output> {
+        outputs.iter().filter(|output| !self.holds(output).unwrap_or(false)).collect()
+    }
+
+    /// Whether a file is there, the caller's own, for all to read, and has these bytes.
+    fn holds(&self, output: &Output) -> io::Result<bool> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let open = || rustix::fs::openat(self.tree.handle(), output.name, flags, Mode::empty());
+        let file = retry_on_intr(open)?;
+        let stat = rustix::fs::fstat(&file)?;
+        let is_ours = stat.st_uid == rustix::process::geteuid().as_raw();
+        let is_plain = FileType::from_raw_mode(stat.st_mode).is_file() && stat.st_mode & 0o7777 == MODE;
+        if !is_ours || !is_plain || u64::try_from(stat.st_size) != Ok(output.bytes.len() as u64) {
+            return Ok(false);
+        }
+        let file = File::from(file);
+        let mut piece = [0; 64 << 10];
+        for (number, expected) in (0_u64..).zip(output.bytes.chunks(piece.len())) {
+            let Some(found) = piece.get_mut(..expected.len()) else { return Ok(false) };
+            file.read_exact_at(found, number * (64 << 10))?;
+            if found != expected {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Replaces the files of these outputs, `at_once` of which are written at a time.
     ///
     /// # Errors
     /// [`CannotPublish`]; unless it says so, no file was changed and no temporary file is left.
     pub fn publish(
         &self,
-        outputs: &[Output],
-        scan_began: SystemTime,
+        outputs: &[&Output],
+        running: &Running,
+        times: Times,
         at_once: NonZero<usize>,
     ) -> Result<(), CannotPublish> {
-        if self.locked {
-            self.remove_leftovers();
+        if running.is_held()
+            && let Ok(handle) = self.readable()
+        {
+            self.remove_leftovers(&handle);
         }
-        let mut pending = TemporaryFiles(Vec::with_capacity(outputs.len()));
-        for output in outputs {
-            pending.0.push(Temporary::create(&self.path, output.name)?);
+        if outputs.is_empty() {
+            return Ok(());
         }
         // What renaming would only find out with half of the files replaced.
-        if let Some(Temporary { target, .. }) = pending.0.iter().find(|temporary| temporary.is_barred()) {
-            return Err(failure("replace", target, Errno::ISDIR.into()));
+        let is_barred = |output: &&&Output| {
+            self.stat(output.name).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir())
+        };
+        if let Some(barred) = outputs.iter().find(is_barred) {
+            return Err(failure("replace", &self.path_of(barred.name), Errno::ISDIR));
         }
-        let files: Vec<_> = pending.0.iter().zip(outputs).collect();
-        let spread = Spread { jobs: Some(at_once), batch: 1 };
-        let written = parallel::map(files.len(), spread, |number, ()| {
-            files.get(number).map_or(Ok(()), |(temporary, output)| {
-                temporary.fill(&output.bytes, (output.name == REFERENCE).then_some(scan_began))
-            })
+        let spread = Spread { jobs: Some(at_once.min(WRITERS)), batch: 1 };
+        let written = parallel::map(outputs.len(), spread, |number, ()| {
+            let Some(output) = outputs.get(number) else { return Ok(None) };
+            let mut temporary = Temporary::create(self, output.name)?;
+            temporary.fill(&output.bytes, times)?;
+            if running.is_held() {
+                temporary.file = None;
+            }
+            Ok(Some(temporary))
         });
-        written.into_iter().collect::<Result<(), _>>()?;
-        self.age_reference();
-        self.rename_all(pending)
+        let written: Result<Vec<_>, _> = written.into_iter().collect();
+        match written {
+            Ok(written) => self.rename_all(written.into_iter().flatten().collect()),
+            Err(error) => Err(self.measured(error, outputs)),
+        }
     }
 
-    fn rename_all(&self, mut pending: TemporaryFiles) -> Result<(), CannotPublish> {
-        pending.0.sort_by_key(|temporary| temporary.target.ends_with(REFERENCE));
+    /// Removes the files of these names, and, for the only run, what killed ones left. Gives those that stay.
+    pub fn remove<'n>(
+        &self,
+        names: impl Iterator<Item = &'n str>,
+        is_only_run: bool,
+    ) -> Vec<(PathBuf, io::Error)> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        if is_only_run && let Ok(handle) = rustix::fs::openat(self.tree.handle(), c".", flags, Mode::empty())
+        {
+            self.remove_leftovers(&handle);
+        }
+        let remove =
+            |name| match retry_on_intr(|| rustix::fs::unlinkat(self.tree.handle(), name, AtFlags::empty())) {
+                Ok(()) | Err(Errno::NOENT) => None,
+                Err(errno) => Some((self.path_of(name), errno.into())),
+            };
+        names.filter_map(remove).collect()
+    }
+
+    fn rename_all(&self, mut written: Vec<Temporary>) -> Result<(), CannotPublish> {
+        written.sort_by_key(|temporary| temporary.target == REFERENCE);
         let mut mixed = false;
-        for temporary in &mut pending.0 {
-            fs::rename(&temporary.path, &temporary.target)
-                .map_err(|error| CannotPublish { mixed, ..failure("replace", &temporary.target, error) })?;
-            temporary.renamed = true;
+        let directory = self.tree.handle();
+        for temporary in &mut written {
+            let rename = || rustix::fs::renameat(directory, &temporary.name, directory, temporary.target);
+            retry_on_intr(rename).map_err(|errno| {
+                let target = self.path_of(temporary.target);
+                CannotPublish { mixed, ..failure("replace", &target, errno) }
+            })?;
+            temporary.is_renamed = true;
+            temporary.file = None;
             mixed = true;
         }
-        self.handle
-            .sync_all()
-            .map_err(|error| CannotPublish { mixed, ..failure("sync directory", &self.path, error) })
+        self.readable()
+            .and_then(|handle| retry_on_intr(|| rustix::fs::fsync(&handle)))
+            .map_err(|errno| CannotPublish { mixed, ..failure("sync directory", self.tree.path(), errno) })
     }
 
-    /// From now on the database counts as older than any module. Without the right to do that, a run that is
-    /// killed right now is only repaired by `depmod -a`.
-    fn age_reference(&self) {
-        let path = self.path.join(REFERENCE);
-        if let Ok(file) = OpenOptions::new().write(true).custom_flags(no_follow()).open(path) {
-            let _ = file.set_modified(SystemTime::UNIX_EPOCH);
+    /// The directory, to be synced and listed: the tree's own handle can do neither.
+    fn readable(&self) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        retry_on_intr(|| rustix::fs::openat(self.tree.handle(), c".", flags, Mode::empty()))
+    }
+
+    /// How much room is missing, if it is room that is missing.
+    fn measured(&self, mut error: CannotPublish, outputs: &[&Output]) -> CannotPublish {
+        let errno = Errno::from_io_error(&error.error);
+        if let Some(Errno::NOSPC) = errno
+            && let Ok(space) = rustix::fs::fstatvfs(self.tree.handle())
+        {
+            let block = space.f_frsize.max(1);
+            let wanted = outputs.iter().map(|output| (output.bytes.len() as u64).next_multiple_of(block));
+            let free = space.f_bavail.saturating_mul(block);
+            error.missing = wanted.sum::<u64>().checked_sub(free).filter(|&missing| missing > 0);
         }
+        error
     }
 
-    /// Removes what killed runs left behind. A file that is locked belongs to a run that went on without the
-    /// directory's lock.
-    fn remove_leftovers(&self) {
-        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
-            let is_temporary = entry.file_name().as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes());
-            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-            if is_temporary && is_file && !is_locked(&entry.path()) {
-                let _ = fs::remove_file(entry.path());
+    fn path_of(&self, name: &str) -> PathBuf {
+        self.tree.path().join(name)
+    }
+
+    /// Removes what killed runs left behind. A file that is locked belongs to a run that went on without waiting
+    /// for the others.
+    fn remove_leftovers(&self, handle: &OwnedFd) {
+        let mut buffer = [MaybeUninit::uninit(); 8192];
+        let mut listing = RawDir::new(handle, &mut buffer);
+        let mut leftovers = Vec::new();
+        while let Some(Ok(entry)) = listing.next() {
+            let name = entry.file_name();
+            if is_temporary(name.to_bytes()) {
+                leftovers.push(name.to_owned());
+            }
+        }
+        for name in leftovers {
+            if self.is_abandoned(&name) {
+                let _ = rustix::fs::unlinkat(self.tree.handle(), &name, AtFlags::empty());
             }
         }
     }
+
+    fn is_abandoned(&self, name: &std::ffi::CStr) -> bool {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let Ok(file) = rustix::fs::openat(self.tree.handle(), name, flags, Mode::empty()) else {
+            return false;
+        };
+        let is_file =
+            rustix::fs::fstat(&file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
+        is_file && flock(&file, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK)
+    }
 }
 
-fn is_locked(path: &Path) -> bool {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(no_follow())
-        .open(path)
-        .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK))
+fn is_temporary(name: &[u8]) -> bool {
+    name.starts_with(TEMPORARY_PREFIX.as_bytes()) && name != running::NAME.as_bytes()
 }
 
 /// A file under its temporary name; removed when dropped, unless it was renamed.
 #[derive(Debug)]
 struct Temporary {
-    path: PathBuf,
-    target: PathBuf,
-    file: File,
-    renamed: bool,
+    tree: Arc<Tree>,
+    name: String,
+    target: &'static str,
+    /// Open as long as its lock shows that it is used.
+    file: Option<File>,
+    is_renamed: bool,
 }
 
-/// The temporary files of a run.
-struct TemporaryFiles(Vec<Temporary>);
-
 impl Temporary {
-    fn create(directory: &Path, name: &str) -> Result<Self, CannotPublish> {
-        let path = directory.join(format!("{TEMPORARY_PREFIX}{}-{name}", std::process::id()));
-        let open = || OpenOptions::new().write(true).create_new(true).custom_flags(no_follow()).open(&path);
-        let file = match open() {
-            // The name bears our process id, so the process that made it is dead.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                fs::remove_file(&path).and_then(|()| open())
+    fn create(directory: &OutputDirectory, target: &'static str) -> Result<Self, CannotPublish> {
+        let tree = Arc::clone(&directory.tree);
+        let pid = std::process::id();
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let mut name = format!("{TEMPORARY_PREFIX}{pid}-{target}");
+        let mut number = 1;
+        let file = loop {
+            match retry_on_intr(|| rustix::fs::openat(tree.handle(), &name, flags, mode)) {
+                Err(Errno::EXIST) if number < NAMES => {
+                    name = format!("{TEMPORARY_PREFIX}{pid}.{number}-{target}");
+                    number += 1;
+                }
+                Err(errno) => return Err(failure("create temporary file", &directory.path_of(&name), errno)),
+                Ok(file) => break File::from(file),
             }
-            opened => opened,
-        }
-        .map_err(|error| failure("create temporary file", &path, error))?;
+        };
         // Whether it is locked matters only to a run that cleans up; not every file system has locks.
         let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
-        Ok(Self { path, target: directory.join(name), file, renamed: false })
-    }
-
-    /// Whether a directory stands where the file belongs.
-    fn is_barred(&self) -> bool {
-        fs::symlink_metadata(&self.target).is_ok_and(|metadata| metadata.is_dir())
+        Ok(Self { tree, name, target, file: Some(file), is_renamed: false })
     }
 
     /// Writes the file and waits until it is on the disk.
-    fn fill(&self, bytes: &[u8], modified: Option<SystemTime>) -> Result<(), CannotPublish> {
-        // compat: readable for all, whatever the umask (case depmod/output-modes).
-        (&self.file)
-            .write_all(bytes)
-            .and_then(|()| self.file.set_permissions(fs::Permissions::from_mode(0o644)))
-            .and_then(|()| modified.map_or(Ok(()), |time| self.file.set_modified(time)))
-            .map_err(|error| failure("write", &self.path, error))?;
-        self.file.sync_all().map_err(|error| failure("sync", &self.path, error))
+    fn fill(&self, bytes: &[u8], times: Times) -> Result<(), CannotPublish> {
+        let path = self.tree.path().join(&self.name);
+        let failed = |attempt, error: io::Error| failure(attempt, &path, error);
+        let Some(mut file) = self.file.as_ref() else { return Ok(()) };
+        // Before the mode is set, nobody else can open it. compat: readable for all (case depmod/output-modes).
+        file.write_all(bytes)
+            .and_then(|()| file.set_permissions(Permissions::from_mode(MODE)))
+            .and_then(|()| times.of(self.target).map_or(Ok(()), |time| file.set_modified(time)))
+            .map_err(|error| failed("write", error))?;
+        retry_on_intr(|| rustix::fs::fsync(file)).map_err(|errno| failed("sync", errno.into()))
     }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.renamed {
-            let _ = fs::remove_file(&self.path);
+        if !self.is_renamed {
+            let remove = || rustix::fs::unlinkat(self.tree.handle(), &self.name, AtFlags::empty());
+            let _ = retry_on_intr(remove);
         }
     }
 }
 
-fn no_follow() -> i32 {
-    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
-}
-
-fn failure(attempt: &'static str, file: &Path, error: io::Error) -> CannotPublish {
-    CannotPublish { attempt, file: file.to_owned(), error, mixed: false }
+fn failure(attempt: &'static str, file: &Path, error: impl Into<io::Error>) -> CannotPublish {
+    CannotPublish { attempt, file: file.to_owned(), error: error.into(), mixed: false, missing: None }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::time::Duration;
+
     use moddb::build::outputs::Kind;
 
     use super::*;
     use crate::messages::Silent;
+    use crate::running::PATIENCE;
 
     const ALL: NonZero<usize> = NonZero::<usize>::MAX;
 
@@ -264,76 +376,53 @@ mod tests {
         names
     }
 
-    /// Keeps what is said.
-    #[derive(Default)]
-    struct Heard(std::cell::RefCell<Vec<String>>);
-
-    impl Say for Heard {
-        fn say(&self, severity: modcli::Severity, text: Vec<u8>) {
-            self.0.borrow_mut().push(format!("{severity:?} {}", String::from_utf8_lossy(&text)));
-        }
+    fn opened(root: &Path) -> (OutputDirectory, Running) {
+        let tree = Arc::new(Tree::open(root, false).unwrap());
+        (OutputDirectory::new(&tree), Running::begin(&tree, &Silent, PATIENCE).unwrap())
     }
 
-    #[test]
-    fn a_lock_that_is_never_given_back_is_announced_once_and_then_done_without() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().display().to_string();
-        fs::write(root.path().join(".depmod-1-modules.dep"), "of somebody who may live").unwrap();
-        let other = File::open(root.path()).unwrap();
-        flock(&other, FlockOperation::LockExclusive).unwrap();
-        let step = Duration::from_micros(10);
-        let heard = Heard::default();
-        let patience = Patience { step, announcement: step * 3, limit: step * 50 };
-        let directory = lock_patiently(root.path(), &heard, patience).unwrap();
-        assert_eq!(
-            heard.0.into_inner(),
-            [
-                format!("Warning waiting for another depmod in {path}"),
-                format!("Warning {path} is still locked after 0 seconds; going on without the lock"),
-            ]
-        );
-        directory.publish(&[output(REFERENCE, "a")], SystemTime::now(), ALL).unwrap();
-        assert_eq!(names(root.path()), [".depmod-1-modules.dep", REFERENCE]);
+    fn publish(root: &Path, outputs: &[Output], times: Times) -> Result<(), CannotPublish> {
+        let (directory, running) = opened(root);
+        directory.publish(&outputs.iter().collect::<Vec<_>>(), &running, times, ALL)
     }
 
-    #[test]
-    fn a_lock_that_is_free_is_taken_without_a_word() {
-        let root = tempfile::tempdir().unwrap();
-        let heard = Heard::default();
-        let directory = lock(root.path(), &heard).unwrap();
-        let other = File::open(root.path()).unwrap();
-        assert_eq!(flock(&other, FlockOperation::NonBlockingLockExclusive), Err(Errno::WOULDBLOCK));
-        drop(directory);
-        flock(&other, FlockOperation::NonBlockingLockExclusive).unwrap();
-        assert!(heard.0.into_inner().is_empty());
-    }
-
-    #[test]
-    fn the_wait_is_announced_after_a_second_and_ends_after_thirty() {
-        assert_eq!((PATIENCE.announcement.as_secs(), PATIENCE.limit.as_secs()), (1, 30));
+    fn times(scan_began: u64, latest: Option<u64>) -> Times {
+        let time = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        Times { scan_began: time(scan_began), latest: latest.map(time) }
     }
 
     #[test]
     fn files_appear_whole_with_their_mode_and_the_reference_with_its_time() {
         let root = tempfile::tempdir().unwrap();
-        let began = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let directory = lock(root.path(), &Silent).unwrap();
-        directory.publish(&[output(REFERENCE, "a"), output("modules.alias", "b")], began, ALL).unwrap();
+        let outputs = [output(REFERENCE, "a"), output("modules.alias", "b")];
+        publish(root.path(), &outputs, times(1_000_000, None)).unwrap();
         assert_eq!(names(root.path()), ["modules.alias", "modules.dep"]);
         let metadata = fs::metadata(root.path().join(REFERENCE)).unwrap();
-        assert_eq!(metadata.modified().unwrap(), began);
+        assert_eq!(metadata.modified().unwrap(), times(1_000_000, None).scan_began);
         assert_eq!(metadata.permissions().mode() & 0o7777, 0o644);
         assert_eq!(fs::read(root.path().join("modules.alias")).unwrap(), b"b");
+    }
+
+    #[test]
+    fn no_file_gets_a_later_time_than_it_may() {
+        let root = tempfile::tempdir().unwrap();
+        let outputs = [output(REFERENCE, "a"), output("modules.alias", "b")];
+        for (began, latest) in [(1_000_000, 2_000), (1_000, 2_000)] {
+            publish(root.path(), &outputs, times(began, Some(latest))).unwrap();
+            let seconds = |name: &str| {
+                let modified = fs::metadata(root.path().join(name)).unwrap().modified().unwrap();
+                modified.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+            };
+            assert_eq!((seconds(REFERENCE), seconds("modules.alias")), (began.min(latest), latest));
+        }
     }
 
     #[test]
     fn a_failure_before_the_first_rename_changes_nothing_and_leaves_nothing() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(REFERENCE), "old").unwrap();
-        let directory = lock(root.path(), &Silent).unwrap();
-        let unwritable = output("missing-directory/modules.alias", "b");
-        let error =
-            directory.publish(&[output(REFERENCE, "a"), unwritable], SystemTime::now(), ALL).unwrap_err();
+        let outputs = [output(REFERENCE, "a"), output("missing-directory/modules.alias", "b")];
+        let error = publish(root.path(), &outputs, times(0, None)).unwrap_err();
         assert!(!error.mixed);
         assert_eq!(names(root.path()), [REFERENCE]);
         assert_eq!(fs::read(root.path().join(REFERENCE)).unwrap(), b"old");
@@ -344,15 +433,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join(REFERENCE), "old").unwrap();
         fs::create_dir(root.path().join("modules.softdep")).unwrap();
-        let directory = lock(root.path(), &Silent).unwrap();
         let outputs = [output(REFERENCE, "a"), output("modules.alias", "b"), output("modules.softdep", "c")];
-        let error = directory.publish(&outputs, SystemTime::now(), ALL).unwrap_err();
+        let error = publish(root.path(), &outputs, times(0, None)).unwrap_err();
         assert!(!error.mixed);
         assert_eq!(error.file, root.path().join("modules.softdep"));
         assert_eq!(names(root.path()), [REFERENCE, "modules.softdep"]);
-        let reference = root.path().join(REFERENCE);
-        assert_eq!(fs::read(&reference).unwrap(), b"old");
-        assert_ne!(fs::metadata(&reference).unwrap().modified().unwrap(), SystemTime::UNIX_EPOCH);
+        assert_eq!(fs::read(root.path().join(REFERENCE)).unwrap(), b"old");
     }
 
     #[test]
@@ -363,8 +449,43 @@ mod tests {
         fs::write(&dead, "").unwrap();
         let living = File::create(&alive).unwrap();
         flock(&living, FlockOperation::LockExclusive).unwrap();
-        let directory = lock(root.path(), &Silent).unwrap();
-        directory.publish(&[output(REFERENCE, "a")], SystemTime::now(), ALL).unwrap();
+        publish(root.path(), &[output(REFERENCE, "a")], times(0, None)).unwrap();
         assert_eq!(names(root.path()), [".depmod-2-modules.dep", REFERENCE]);
+    }
+
+    #[test]
+    fn a_name_that_a_process_of_the_same_number_uses_is_not_taken_from_it() {
+        let root = tempfile::tempdir().unwrap();
+        let taken = format!("{TEMPORARY_PREFIX}{}-{REFERENCE}", std::process::id());
+        let other = File::create(root.path().join(&taken)).unwrap();
+        flock(&other, FlockOperation::LockExclusive).unwrap();
+        publish(root.path(), &[output(REFERENCE, "a")], times(0, None)).unwrap();
+        assert_eq!(names(root.path()), [taken.as_str(), REFERENCE]);
+        assert_eq!(fs::read(root.path().join(REFERENCE)).unwrap(), b"a");
+    }
+
+    #[test]
+    fn a_file_is_as_it_should_be_if_bytes_mode_and_kind_are() {
+        let root = tempfile::tempdir().unwrap();
+        let long = "x".repeat(200_000);
+        let outputs = [output(REFERENCE, &long)];
+        publish(root.path(), &outputs, times(0, None)).unwrap();
+        let path = root.path().join(REFERENCE);
+        let differs = || {
+            let (directory, _running) = opened(root.path());
+            !directory.differing(&outputs).is_empty()
+        };
+        assert!(!differs());
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert!(differs());
+        fs::write(&path, format!("{}y", &long[1..])).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        assert!(differs());
+        fs::write(&path, &long).unwrap();
+        assert!(!differs());
+        fs::rename(&path, root.path().join("elsewhere")).unwrap();
+        assert!(differs());
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        assert!(differs());
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::num::NonZero;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use modcli::getopt::Parsed;
 
@@ -19,10 +20,18 @@ pub struct Request {
     pub release: OsString,
     /// Root of the system that the modules belong to, as text before the module directory; empty for `/`.
     pub base: PathBuf,
+    /// The same for the database.
+    pub output_base: PathBuf,
+    /// The module directory below each of them.
+    pub within: PathBuf,
     /// The module directory.
     pub input: PathBuf,
     /// Where the database goes.
     pub output: PathBuf,
+    /// Whether nothing outside of the base counts, as if it were the root directory.
+    pub is_contained: bool,
+    /// Whether another directory than the usual one holds those of all kernels.
+    pub is_module_dir_named: bool,
     /// Which modules.
     pub selection: Selection,
     /// Files or directories instead of the depmod.d directories, if any.
@@ -37,6 +46,12 @@ pub struct Request {
     pub warn: bool,
     /// Where the result goes.
     pub destination: Destination,
+    /// Whether any warning makes the run a failure.
+    pub strict: bool,
+    /// Whether an old database is replaced though something could not be looked at.
+    pub keep_going: bool,
+    /// No file gets a later time.
+    pub latest: Option<SystemTime>,
     /// Where what modules say is kept from run to run.
     pub cache: CacheFile,
     /// How the run is summed up on standard output.
@@ -74,6 +89,10 @@ pub enum Destination {
     Stdout,
     /// All files into the output directory.
     Files,
+    /// Compared with the files of the output directory.
+    Comparison,
+    /// Nowhere: what there is goes.
+    Removal,
 }
 
 /// What is wrong with a command line that getopt accepted.
@@ -87,6 +106,8 @@ pub enum BadRequest {
     NotAbsolute(PathBuf),
     /// `-j` without a number of at least one.
     BadJobs(OsString),
+    /// `--root` together with a directory that is to count instead.
+    RootAndBase,
 }
 
 /// What the environment contributes.
@@ -96,6 +117,10 @@ pub struct Surroundings {
     pub running_release: OsString,
     /// The current directory.
     pub current_dir: PathBuf,
+    /// Whether this is a system that runs, and not an image of one that is made.
+    pub is_live: bool,
+    /// What no file is to be newer than, in seconds since 1970.
+    pub source_date_epoch: Option<u64>,
 }
 
 impl Request {
@@ -118,19 +143,30 @@ impl Request {
             ),
         };
         let mut operands = parsed.operands.iter();
-        let release = match operands.next() {
+        let removed = parsed.value(cli::REMOVE).map(OsStr::to_owned);
+        let release = match removed.as_ref().or_else(|| operands.next()) {
             None => surroundings.running_release.clone(),
             Some(release) if looks_like_release(release.as_bytes()) => release.clone(),
             Some(other) => return Err(BadRequest::BadRelease(other.clone())),
         };
         let absolute = |id| parsed.value(id).map(|dir| make_absolute(dir, surroundings));
-        let base = absolute(cli::BASE_DIR).unwrap_or_default();
+        let root = absolute(cli::ROOT);
+        if root.is_some() && [cli::BASE_DIR, cli::OUT_DIR].iter().any(|id| parsed.value(id).is_some()) {
+            return Err(BadRequest::RootAndBase);
+        }
+        let is_contained = root.is_some();
+        let base = root.or_else(|| absolute(cli::BASE_DIR)).unwrap_or_default();
         let out = absolute(cli::OUT_DIR).unwrap_or_else(|| base.clone());
-        let module_dir = parsed.value(cli::MODULE_DIR).unwrap_or(OsStr::new(paths::MODULE_DIRECTORY));
+        let named_module_dir = parsed.value(cli::MODULE_DIR);
+        let module_dir = named_module_dir.unwrap_or(OsStr::new(paths::MODULE_DIRECTORY));
         let below = |root: &OsString| module_directory(root, module_dir, &release);
         let selection = selection(parsed, operands)?;
+        let mut config: Vec<PathBuf> = parsed.values(cli::CONFIG).map(PathBuf::from).collect();
+        if is_contained && config.is_empty() {
+            config = paths::config_directories_below(Path::new(&base));
+        }
         Ok(Self {
-            cache: cache_file(parsed, &base, module_dir, &selection, &release),
+            cache: cache_file(parsed, &base, module_dir, &selection, &release, surroundings),
             summary: match (parsed.has(cli::JSON), parsed.has(cli::STATS)) {
                 (true, _) => SummaryForm::Json,
                 (false, true) => SummaryForm::Text,
@@ -138,8 +174,11 @@ impl Request {
             },
             input: below(&base),
             output: below(&out),
+            within: relative_directory(module_dir, &release),
+            is_contained,
+            is_module_dir_named: named_module_dir.is_some(),
             selection,
-            config: parsed.values(cli::CONFIG).map(PathBuf::from).collect(),
+            config,
             kernel_symbols: match (parsed.value(cli::SYMVERS), parsed.value(cli::SYSTEM_MAP)) {
                 (Some(file), _) => KernelSymbolSource::Symvers(file.into()),
                 (None, Some(file)) => KernelSymbolSource::SystemMap(file.into()),
@@ -148,13 +187,24 @@ impl Request {
             check: parsed.has(cli::CHECK),
             symbol_prefix,
             warn: parsed.has(cli::WARN),
-            destination: match parsed.has(cli::SHOW) || parsed.has(cli::DRY_RUN) {
-                true => Destination::Stdout,
-                false => Destination::Files,
+            destination: if removed.is_some() {
+                Destination::Removal
+            } else if parsed.has(cli::SHOW) || parsed.has(cli::DRY_RUN) {
+                Destination::Stdout
+            } else if parsed.has(cli::COMPARE) {
+                Destination::Comparison
+            } else {
+                Destination::Files
             },
+            strict: parsed.has(cli::STRICT),
+            keep_going: parsed.has(cli::KEEP_GOING),
+            latest: surroundings
+                .source_date_epoch
+                .and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))),
             jobs,
             release,
             base: base.into(),
+            output_base: out.into(),
         })
     }
 }
@@ -183,8 +233,12 @@ fn cache_file(
     module_dir: &OsStr,
     selection: &Selection,
     release: &OsStr,
+    surroundings: &Surroundings,
 ) -> CacheFile {
-    let is_live = matches!(base.as_bytes(), b"" | b"/") && module_dir == paths::MODULE_DIRECTORY;
+    let is_live = surroundings.is_live
+        && matches!(base.as_bytes(), b"" | b"/")
+        && module_dir == paths::MODULE_DIRECTORY
+        && surroundings.source_date_epoch.is_none();
     let is_name = !release.as_bytes().contains(&b'/');
     match parsed.value(cli::CACHE) {
         _ if parsed.has(cli::NO_CACHE) => CacheFile::Nowhere,
@@ -222,25 +276,51 @@ fn make_absolute(dir: &OsStr, surroundings: &Surroundings) -> OsString {
 }
 
 fn module_directory(root: &OsStr, module_dir: &OsStr, release: &OsStr) -> PathBuf {
+    let within = relative_directory(module_dir, release).into_os_string();
+    OsString::from_vec([root.as_bytes(), within.as_bytes()].join(&b'/')).into()
+}
+
+fn relative_directory(module_dir: &OsStr, release: &OsStr) -> PathBuf {
     let leading = module_dir.as_bytes().iter().take_while(|&&byte| byte == b'/').count();
     let relative = module_dir.as_bytes().get(leading..).unwrap_or_default();
-    OsString::from_vec([root.as_bytes(), relative, release.as_bytes()].join(&b'/')).into()
+    OsString::from_vec([relative, release.as_bytes()].join(&b'/')).into()
+}
+
+impl Request {
+    /// The same request for modules in another directory of the base.
+    #[must_use]
+    pub fn with_module_dir(mut self, module_dir: &str) -> Self {
+        let module_dir = OsStr::new(module_dir);
+        self.input = module_directory(self.base.as_os_str(), module_dir, &self.release);
+        self.output = module_directory(self.output_base.as_os_str(), module_dir, &self.release);
+        self.within = relative_directory(module_dir, &self.release);
+        self
+    }
+}
+
+/// The request of a command line on a live system.
+#[cfg(test)]
+pub fn for_test(arguments: &[&str]) -> Result<Request, BadRequest> {
+    use modcli::getopt::{self, Options, Order};
+    let command = (cli::DEFINITION.command)();
+    let argv: Vec<OsString> =
+        std::iter::once("depmod").chain(arguments.iter().copied()).map(OsString::from).collect();
+    let parsed = getopt::parse(&Options::of(&command, &[]), &argv, Order::Permuted).unwrap();
+    let surroundings = Surroundings {
+        running_release: "6.1.0-running".into(),
+        current_dir: "/here".into(),
+        is_live: true,
+        source_date_epoch: None,
+    };
+    Request::new(&parsed, &surroundings)
 }
 
 #[cfg(test)]
 mod tests {
-    use modcli::getopt::{self, Options, Order};
-
     use super::*;
 
     fn request(arguments: &[&str]) -> Result<Request, BadRequest> {
-        let command = cli::command();
-        let argv: Vec<OsString> =
-            std::iter::once("depmod").chain(arguments.iter().copied()).map(OsString::from).collect();
-        let parsed = getopt::parse(&Options::of(&command, &[]), &argv, Order::Permuted).unwrap();
-        let surroundings =
-            Surroundings { running_release: "6.1.0-running".into(), current_dir: "/here".into() };
-        Request::new(&parsed, &surroundings)
+        for_test(arguments)
     }
 
     #[test]

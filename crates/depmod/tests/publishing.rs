@@ -143,10 +143,10 @@ fn calls(trace: &str) -> Vec<Call> {
     calls
 }
 
-/// The calls of publishing: the lock of the directory, and all from the first look at its temporary files on.
-/// Calls that cannot fail, and those of memory and of a debugging build's checks, are left out.
-fn publishing(calls: &[Call]) -> Vec<Call> {
-    const OTHER: [&str; 12] = [
+/// The calls of a run from the first look at the tree on. Calls that cannot fail, and those of memory and of a
+/// debugging build's checks, are left out.
+fn working(calls: &[Call]) -> Vec<Call> {
+    const OTHER: [&str; 14] = [
         "munmap",
         "mmap",
         "brk",
@@ -158,15 +158,20 @@ fn publishing(calls: &[Call]) -> Vec<Call> {
         "rt_sigaction",
         "rt_sigprocmask",
         "getpid",
+        "geteuid",
+        "getrandom",
         "fcntl",
     ];
-    let first = calls.iter().position(|call| call.text.contains(".depmod-")).expect("temporary files");
-    let listing = calls.iter().take(first).rposition(|call| call.text.contains("O_DIRECTORY"));
-    let lock = calls.iter().position(|call| call.name == "flock").expect("the directory is locked");
-    let start = listing.expect("old temporary files are looked for");
-    assert!(lock < start);
-    let published = calls.iter().enumerate().filter(|&(place, _)| place == lock || place >= start);
-    published.map(|(_, call)| call.clone()).filter(|call| !OTHER.contains(&call.name.as_str())).collect()
+    let start = calls.iter().position(|call| call.text.contains("lib/modules")).expect("the tree is opened");
+    let work = calls.iter().skip(start);
+    work.filter(|call| !OTHER.contains(&call.name.as_str())).cloned().collect()
+}
+
+/// Those from the first file of this run on.
+fn publishing(calls: &[Call]) -> Vec<Call> {
+    let calls = working(calls);
+    let start = calls.iter().position(|call| call.text.contains("O_CREAT")).expect("files are made");
+    calls.into_iter().skip(start).collect()
 }
 
 /// Does the work on all items, two at a time.
@@ -187,31 +192,54 @@ fn is_rename(call: &Call) -> bool {
     call.name.starts_with("rename")
 }
 
-/// Locks, the search for what killed runs left, and the ageing of the old `modules.dep`.
+/// Locks, the search for what killed runs left, and looks at what is there already.
 fn can_be_done_without(call: &Call) -> bool {
     match call.name.as_str() {
-        "flock" | "getdents64" | "fstat" | "newfstatat" | "statx" => true,
+        "flock" | "getdents64" | "fstat" | "newfstatat" | "statx" | "pread64" | "unlinkat" => true,
         "openat" => !call.text.contains("O_CREAT"),
-        "utimensat" => call.text.contains("tv_sec=0,"),
         _ => false,
     }
 }
 
+/// A module's file, which can be left out, or a file by which the way to it is found.
+fn is_of_a_module(calls: &[Call], place: usize) -> bool {
+    let opened = calls.iter().take(place + 1).rfind(|call| call.name.starts_with("open"));
+    opened.is_some_and(|call| call.text.contains(".ko") || call.text.contains("O_PATH"))
+        && calls.get(place).is_some_and(|call| {
+            call.name.starts_with("open") || ["statx", "pread64"].contains(&call.name.as_str())
+        })
+}
+
+/// Every fault at every call with `FAULTS=all`; otherwise one of them at each, in turn.
+fn faults(place: usize) -> Vec<(&'static str, &'static str)> {
+    let all = [
+        ("EIO", "Input/output error"),
+        ("ENOMEM", "Cannot allocate memory"),
+        ("EMFILE", "Too many open files"),
+        ("ENOSPC", "No space left on device"),
+        ("EINTR", "Interrupted system call"),
+    ];
+    if std::env::var_os("FAULTS").is_some() {
+        return all.to_vec();
+    }
+    vec![all[place % 5]]
+}
+
 #[test]
-fn a_failure_at_any_system_call_of_publishing_leaves_every_file_whole() {
+fn a_failure_at_any_system_call_leaves_the_old_database_or_the_new_one_and_is_told() {
     if !has("strace", &["--version"]) {
         return;
     }
     let stage = Stage::new();
     let (_, normal) = trace(&stage.root(), &[], &["-a"]);
-    let points = publishing(&calls(&normal));
-    assert!(points.len() > 5 * OUTPUTS.len(), "only {} calls:\n{normal}", points.len());
+    let points = working(&calls(&normal));
+    assert!(points.len() > 8 * OUTPUTS.len(), "only {} calls:\n{normal}", points.len());
     let first_rename = points.iter().position(is_rename).unwrap();
-    let reasons = [("ENOSPC", "No space left on device"), ("EIO", "Input/output error")];
-    // Everything is synced before it is closed, so what closing says is of no interest.
+    let last_rename = points.iter().rposition(is_rename).unwrap();
+    // What closing says is of no interest: everything is synced before it is closed.
     let cases: Vec<(usize, &str, &str)> = (0..points.len())
-        .filter(|&place| points.get(place).is_some_and(|call| call.name != "close"))
-        .flat_map(|place| reasons.map(|(errno, reason)| (place, errno, reason)))
+        .filter(|&place| points[place].name != "close")
+        .flat_map(|place| faults(place).into_iter().map(move |(errno, reason)| (place, errno, reason)))
         .collect();
     in_parallel(&cases, |&(place, errno, reason)| {
         let call = points.get(place).unwrap();
@@ -220,29 +248,46 @@ fn a_failure_at_any_system_call_of_publishing_leaves_every_file_whole() {
         let (output, log) = trace(&root, &["-e".into(), format!("inject={inject}")], &["-a"]);
         let what = format!("{inject} at {}", call.text);
         assert!(log.contains("(INJECTED)"), "{what}: not reached\n{log}");
-        let state = stage.state(&root, &what);
-        assert_clean(&root);
+        let said = stderr(&output);
+        let leftovers = leftovers(&root);
         match output.status.code() {
             Some(0) => {
-                assert!(can_be_done_without(call), "{what}: success all the same");
-                assert_eq!(state, State::New, "{what}");
+                let is_harmless = can_be_done_without(call) || errno == "EINTR";
+                assert!(is_harmless || said.contains(reason), "{what}: success all the same");
+                assert_eq!(stage.state(&root, &what), State::New, "{what}: {said}");
+                // Nobody can take away what cannot be taken away.
+                assert!(leftovers.is_empty() || call.name == "unlinkat", "{what}: {leftovers:?}");
             }
             Some(1) => {
-                assert!(!can_be_done_without(call), "{what}: a failure without need");
-                let said = stderr(&output);
-                let named = said.contains(&*directory(&root).to_string_lossy());
-                assert!(named && said.contains(reason), "{what} is not told: {said}");
-                let before = place <= first_rename;
-                assert_eq!(state == State::Old, before, "{what}: {state:?}");
-                let sentence = if before { "no file of the database was changed" } else { "each one whole" };
-                assert!(said.contains(sentence), "{what}: {said}");
+                assert!(said.contains(reason), "{what} is not told: {said}");
+                if is_of_a_module(&points, place) {
+                    assert_eq!(database(&root).len(), OUTPUTS.len(), "{what}");
+                } else {
+                    let state = stage.state(&root, &what);
+                    assert_eq!(state == State::Old, place <= first_rename, "{what}: {state:?} {said}");
+                    assert_eq!(state == State::New, place > last_rename, "{what}: {state:?} {said}");
+                }
+                let mixed = (first_rename + 1..=last_rename + 2).contains(&place);
+                assert_eq!(leftovers, if mixed { vec![".depmod-running"] } else { vec![] }, "{what}");
                 build(&root, &["-A"]);
                 stage.assert_complete(&root, &what);
             }
-            other => panic!("{what}: ended with {other:?}: {}", stderr(&output)),
+            other => panic!("{what}: ended with {other:?}: {said}"),
         }
         fs::remove_dir_all(root).unwrap();
     });
+}
+
+#[test]
+fn a_kernel_without_a_call_for_what_stays_inside_of_a_directory_will_do() {
+    if !has("strace", &["--version"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let root = stage.root();
+    let (output, log) = trace(&root, &["-e".into(), "inject=openat2:error=ENOSYS".into()], &["-a"]);
+    assert!(log.contains("(INJECTED)") && output.status.success(), "{}", stderr(&output));
+    stage.assert_complete(&root, "without openat2");
 }
 
 #[test]
@@ -349,7 +394,7 @@ fn everything_is_on_disk_before_the_first_rename_and_modules_dep_comes_last_with
         assert!(synced.is_some_and(|&sync| sync < renames[0]), "not synced: {}", calls[write].text);
     }
     let last = &calls[renames[OUTPUTS.len() - 1]];
-    assert!(last.text.contains("/modules.dep\""), "{}", last.text);
+    assert!(last.text.contains(" \"modules.dep\""), "{}", last.text);
 
     // The time lies between the start of the program and the first look at the module directory.
     let microseconds = |line: &str| -> i64 {
@@ -374,7 +419,7 @@ fn also_files_that_are_written_at_the_same_time_are_on_disk_before_the_first_ren
     let (output, log) = trace(&root, &[], &["-a", "-j4"]);
     assert!(output.status.success());
     let threads: BTreeSet<&str> = log.lines().filter_map(|line| line.split(' ').next()).collect();
-    assert!(threads.len() > OUTPUTS.len(), "not at the same time: {log}");
+    assert!(threads.len() >= 4, "not at the same time: {log}");
     let lines: Vec<&str> = log.lines().collect();
     let first_rename = lines.iter().position(|line| line.contains("rename")).unwrap();
     let ended = |line: &&&str| line.contains("fsync") && line.ends_with("= 0");
@@ -433,10 +478,10 @@ fn several_depmods_at_once_on_one_directory_leave_one_complete_database() {
 }
 
 #[test]
-fn a_directory_that_somebody_has_locked_is_waited_for_and_the_wait_is_told() {
+fn another_run_is_waited_for_and_the_wait_is_told() {
     let stage = Stage::new();
     let root = stage.root();
-    let lock = File::open(directory(&root)).unwrap();
+    let lock = File::create_new(directory(&root).join(".depmod-running")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     let mut child = depmod(&root, &["-a"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());
@@ -445,7 +490,7 @@ fn a_directory_that_somebody_has_locked_is_waited_for_and_the_wait_is_told() {
     let expected = format!("depmod: WARNING: waiting for another depmod in {}\n", directory(&root).display());
     assert_eq!(line, expected);
     assert_eq!(stage.state(&root, "while the lock is held"), State::Old);
-    assert_clean(&root);
+    assert_eq!(leftovers(&root), [".depmod-running"]);
     flock(&lock, FlockOperation::Unlock).unwrap();
     assert!(child.wait().unwrap().success());
     let mut rest = String::new();
@@ -455,10 +500,20 @@ fn a_directory_that_somebody_has_locked_is_waited_for_and_the_wait_is_told() {
 }
 
 #[test]
-fn show_takes_no_lock_and_writes_nothing() {
+fn who_locks_the_directory_does_not_wait_for_his_own_depmod() {
     let stage = Stage::new();
     let root = stage.root();
     let lock = File::open(directory(&root)).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    build(&root, &["-a"]);
+    stage.assert_complete(&root, "with the directory locked");
+}
+
+#[test]
+fn show_takes_no_lock_and_writes_nothing() {
+    let stage = Stage::new();
+    let root = stage.root();
+    let lock = File::create_new(directory(&root).join(".depmod-running")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     let output = depmod(&root, &["-n"]).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", stderr(&output));
@@ -545,7 +600,7 @@ fn a_read_only_file_system_is_one_clear_failure() {
     let (output, root) = on_own_file_system(&stage, "1m", "mount -o remount,ro \"$1\"; run \"$@\"");
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("modules.dep") && said.contains("Read-only file system"), "{said}");
+    assert!(said.contains("/.depmod-running: Read-only file system"), "{said}");
     assert_eq!(stage.state(&root, &said), State::Old);
 }
 

@@ -5,6 +5,7 @@
 
 use std::fs::{File, Metadata};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -214,7 +215,15 @@ impl ModuleFile {
 pub fn open(path: &Path) -> Result<ModuleFile, ReadError> {
     // Not through the standard library: with musl that asks for the close-on-exec flag a second time.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?);
+    opened(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from)?)
+}
+
+/// A module file that the caller opened, with the flags of [`open`].
+///
+/// # Errors
+/// As [`open`].
+pub fn opened(fd: OwnedFd) -> Result<ModuleFile, ReadError> {
+    let file = File::from(fd);
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(ReadError::Io(rustix::io::Errno::ISDIR.into()));
@@ -225,9 +234,8 @@ pub fn open(path: &Path) -> Result<ModuleFile, ReadError> {
 /// The last bytes of a file, as [`Image::tail`] gives them of a compressed one.
 ///
 /// # Errors
-/// [`ReadError`] if the file cannot be opened or read.
-pub fn tail(path: &Path) -> Result<Vec<u8>, ReadError> {
-    let module = open(path)?;
+/// [`ReadError`] if the file cannot be read.
+pub fn tail(module: &ModuleFile) -> Result<Vec<u8>, ReadError> {
     let len = module.metadata.len();
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(TAIL).min(TAIL)];
     let offset = len - bytes.len() as u64;

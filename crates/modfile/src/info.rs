@@ -6,7 +6,7 @@ use std::fs::Metadata;
 use std::path::Path;
 
 use crate::elf::Layout;
-use crate::file::{self, Buffers, Image, ReadError};
+use crate::file::{self, Buffers, Image, ModuleFile, ReadError};
 use crate::list::{ByteString, Items, Kind, Strings, take_array};
 use crate::modinfo;
 use crate::symbols::{self, Exported, Exports, Needed, Needs, NeedsScratch, SymbolTable};
@@ -193,18 +193,23 @@ pub struct Reading {
 /// Reads what the database records of the module file at `path`.
 #[must_use]
 pub fn read(path: &Path, workspace: &mut Workspace) -> Reading {
+    read_opened(file::open(path), workspace)
+}
+
+/// Reads what the database records of a module file that was opened, if it could be.
+#[must_use]
+pub fn read_opened(module: Result<ModuleFile, ReadError>, workspace: &mut Workspace) -> Reading {
     workspace.lists.clear();
     let mut reading = Reading::default();
-    reading.error = read_into(path, workspace, &mut reading).err();
+    reading.error = module.and_then(|module| read_into(&module, workspace, &mut reading)).err();
     reading.info = ModuleInfo::from(&workspace.lists);
     reading
 }
 
-fn read_into(path: &Path, workspace: &mut Workspace, reading: &mut Reading) -> Result<(), ReadError> {
+fn read_into(file: &ModuleFile, workspace: &mut Workspace, reading: &mut Reading) -> Result<(), ReadError> {
     let Workspace { file: buffers, headers, symbols, needs, modinfo, lists } = workspace;
-    let file = file::open(path)?;
     reading.metadata = Some(file.metadata().clone());
-    let image = file::image(&file, buffers)?;
+    let image = file::image(file, buffers)?;
     reading.tail = image.tail().to_vec();
     let layout = Layout::read(&image, headers)?;
     if layout.is_debug_only() {

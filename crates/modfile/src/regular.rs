@@ -142,6 +142,14 @@ impl Regular {
             Err(Errno::NXIO | Errno::NODEV) => return Err(RegularError::NotRegular(FileType::Unknown)),
             opened => opened?,
         };
+        Self::opened(fd)
+    }
+
+    /// What the caller opened, if it is a regular file.
+    ///
+    /// # Errors
+    /// As [`Regular::open`].
+    pub fn opened(fd: OwnedFd) -> Result<Self, RegularError> {
         let stat = rustix::fs::fstat(&fd)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok(Self { fd, stat }),

@@ -131,7 +131,7 @@ fn input() -> impl Strategy<Value = Input> {
             let mut tree = Tree::new(VERSION);
             let mut paths: Vec<String> = Vec::new();
             for (path, module) in modules {
-                if !paths.contains(&path) {
+                if !paths.iter().any(|other| may_have_one_rank(other, &path)) {
                     tree = tree.module(&path, module);
                     paths.push(path);
                 }
@@ -151,6 +151,17 @@ fn input() -> impl Strategy<Value = Input> {
             }
             Input { tree, options }
         })
+}
+
+/// Whether two paths are of one module, and the file system may be what decides between them: kmod takes the one that
+/// is listed first or last, and ours has a rule.
+fn may_have_one_rank(one: &str, other: &str) -> bool {
+    let parts = |path: &str| {
+        let (directory, file) = path.rsplit_once('/').unwrap_or(("", path));
+        let name = file.split('.').next().unwrap_or_default().replace('-', "_");
+        (directory.starts_with("updates"), name)
+    };
+    parts(one) == parts(other)
 }
 
 fn symvers() -> &'static str {

@@ -178,7 +178,6 @@ fn with_additions(kernel: &Kernel, root: &Path) -> Result<()> {
         .module("updates/dkms/e1000e.ko", replaced)
         .module("updates/dkms/vendor-net.ko.xz", new)
         .module("updates/dkms/vendor-helper.ko.zst", helper)
-        .module("extra/ext4.ko", Module::new("ext4").alias("never-seen"))
         .module("misc/mine.ko", Module::new("mine").need("vendor_register").need("crc32c_impl"))
         .file("updates/broken.ko", "not a module, but long enough to be looked at")
         .config("ubuntu.conf", "search updates ubuntu built-in\n")

@@ -3,6 +3,7 @@
 //! Each phase borrows the one before it: module files in database [`order`], the [`catalog`] of what they say,
 //! the [`symbols`] that they provide, the [`graph`] of who needs whom, and the [`outputs`].
 
+pub mod again;
 mod binary;
 pub mod catalog;
 pub mod cycles;

@@ -1,7 +1,9 @@
 //! Which of two files with the same module name is taken.
 //!
 //! depmod.d orders directories by `search` lines and names single files by `override` lines. Finding the files
-//! is somebody else's work; this decides between two of them.
+//! is somebody else's work; this says how much one of them counts.
+
+use std::cmp::Reverse;
 
 use crate::config::depmod::{DepmodConfig, SearchWord};
 
@@ -43,33 +45,34 @@ impl SearchRules {
         Self { ascending, overrides: overrides.collect() }
     }
 
-    /// Whether a file found later takes the place of one found earlier. Both are paths as the database records
-    /// them, with the length of their suffix.
+    /// The rank of a file: its path as the database records it, with the length of its suffix. Of two with one
+    /// module name, that of the higher rank is taken.
+    ///
+    /// kmod compares two files so that of two in one directory of the search order the one counts that the system
+    /// lists last. They are of equal rank here, and the caller decides by their paths.
     #[must_use]
-    pub fn replaces(&self, newer: &[u8], newer_suffix: usize, older: &[u8], older_suffix: usize) -> bool {
-        let without = |path: &[u8], suffix: usize| path.len().checked_sub(suffix);
-        let stem = |path, suffix| without(path, suffix).and_then(|len| path.get(..len));
-        for named in &self.overrides {
-            if stem(newer, newer_suffix) == Some(named) {
-                return true;
-            }
-            if stem(older, older_suffix) == Some(named) {
-                return false;
-            }
-        }
-        let (mut newer_rank, mut older_rank, mut builtin_rank) = (None, None, None);
+    pub fn rank(&self, path: &[u8], suffix: usize) -> Rank {
+        let stem = path.len().checked_sub(suffix).and_then(|len| path.get(..len));
+        let named = self.overrides.iter().position(|named| stem == Some(named));
+        let mut searched = None;
         for (rank, word) in self.ascending.iter().enumerate() {
             match word {
-                Word::BuiltIn => builtin_rank = Some(rank),
-                Word::Directory(directory) if is_below(newer, directory) => newer_rank = Some(rank),
-                // compat: a directory that holds both files counts for the newer one alone (case
-                // depmod/search-same-directory).
-                Word::Directory(directory) if is_below(older, directory) => older_rank = Some(rank),
-                Word::Directory(_) => {}
+                Word::Directory(directory) if is_below(path, directory) => searched = Some(rank),
+                Word::Directory(_) | Word::BuiltIn => {}
             }
         }
-        newer_rank.or(builtin_rank) > older_rank.or(builtin_rank)
+        let built_in = || self.ascending.iter().rposition(|word| matches!(word, Word::BuiltIn));
+        Rank { named: named.map(Reverse), searched: searched.or_else(built_in) }
     }
+}
+
+/// How much a file counts among those with its module name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// The override line that names it: the last configured counts most.
+    named: Option<Reverse<usize>>,
+    /// The word of the search order under which it falls.
+    searched: Option<usize>,
 }
 
 /// Whether a path lies in a directory, by whole components.
@@ -86,7 +89,8 @@ mod tests {
     fn replaces(config: &str, newer: &str, older: &str) -> bool {
         let mut parsed = DepmodConfig::default();
         assert_eq!(parsed.parse(Path::new("a.conf"), config.as_bytes(), b"6.1.0"), []);
-        SearchRules::new(&parsed).replaces(newer.as_bytes(), 3, older.as_bytes(), 3)
+        let rules = SearchRules::new(&parsed);
+        rules.rank(newer.as_bytes(), 3) > rules.rank(older.as_bytes(), 3)
     }
 
     #[test]
@@ -103,6 +107,13 @@ mod tests {
         assert!(replaces(config, "a/m.ko", "kernel/m.ko"));
         assert!(!replaces(config, "b/m.ko", "kernel/m.ko"));
         assert!(replaces(config, "kernel/m.ko", "b/m.ko"));
+    }
+
+    #[test]
+    fn files_in_one_directory_of_the_order_have_one_rank() {
+        for (one, other) in [("updates/a.ko", "updates/dkms/a.ko"), ("kernel/a.ko", "extra/a.ko")] {
+            assert!(!replaces("", one, other) && !replaces("", other, one), "{one} {other}");
+        }
     }
 
     #[test]

@@ -1,0 +1,184 @@
+//! Makes the files of a database of what is known of the modules.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use modcli::{Ended, Exit, Reporter, Session};
+use moddb::build::catalog::{Catalog, Module};
+use moddb::build::cycles::Cycles;
+use moddb::build::graph::{self, Check, DependencyGraph, NeedNote};
+use moddb::build::outputs::{self, Kind, Note, Output, Recipe, Sources};
+use moddb::build::symbols::{KernelSymbols, SymbolTable};
+
+use crate::messages;
+use crate::parallel::{self, Spread};
+use crate::pipeline::read_input;
+use crate::request::{Destination, Request};
+use crate::summary::Summary;
+use crate::tree::{OpenError, Tree};
+use crate::walk::Faults;
+
+/// What a database is made with.
+pub(crate) struct Making<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) request: &'a Request,
+    pub(crate) input: Option<&'a Arc<Tree>>,
+    pub(crate) kernel: Option<&'a KernelSymbols>,
+    pub(crate) check: Check,
+    /// Whether modules that need each other in a circle are left out, and not the whole database.
+    pub(crate) publishes_parts: bool,
+}
+
+/// The files of a database, and what is to be said of each.
+pub(crate) struct Made {
+    pub(crate) outputs: Vec<(Output, Vec<Note>)>,
+    /// Inputs that could not be read, by the name of the output that wants them.
+    missing: Vec<(&'static str, &'static str, OpenError)>,
+    /// Whether modules were left out.
+    pub(crate) is_partial: bool,
+}
+
+/// Whether messages about needs are still to be said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Told,
+    Silent,
+}
+
+impl Making<'_> {
+    /// Makes all files of the database.
+    ///
+    /// # Errors
+    /// The run is over if modules need each other in a circle.
+    pub(crate) fn run(
+        &self,
+        catalog: &Catalog<'_>,
+        faults: &mut Faults,
+        summary: &mut Summary,
+    ) -> Result<Made, Ended> {
+        let mut cycles = match self.attempt(catalog, Needs::Told, faults, summary) {
+            Ok(made) => return Ok(made),
+            Err(cycles) => cycles,
+        };
+        self.report_cycles(catalog, &cycles);
+        if !self.publishes_parts {
+            return Err(Ended(Exit::Failure));
+        }
+        let mut rest = catalog.clone().without(&cycles.members);
+        loop {
+            match self.attempt(&rest, Needs::Silent, faults, summary) {
+                Ok(made) => return Ok(Made { is_partial: true, ..made }),
+                Err(more) => cycles = more,
+            }
+            rest = rest.without(&cycles.members);
+        }
+    }
+
+    fn attempt(
+        &self,
+        catalog: &Catalog<'_>,
+        needs: Needs,
+        faults: &mut Faults,
+        summary: &mut Summary,
+    ) -> Result<Made, Cycles> {
+        let symbols = SymbolTable::new(catalog, self.kernel, self.request.symbol_prefix);
+        summary.count(catalog, &symbols);
+        let spread = Spread { jobs: self.request.jobs, batch: 64 };
+        let check = self.check;
+        let resolved = parallel::map(catalog.modules().len(), spread, |module, ()| {
+            graph::resolve(catalog, &symbols, check, module)
+        });
+        if needs == Needs::Told {
+            for note in resolved.iter().flat_map(|resolved| &resolved.notes) {
+                self.tell_need(catalog, note);
+            }
+        }
+        let graph = DependencyGraph::new(resolved.into_iter().map(|resolved| resolved.direct).collect())?;
+        let mut missing = Vec::new();
+        let mut read = |name, output| {
+            let input = self.input?;
+            read_input(input, name, faults).map_err(|error| missing.push((output, name, error))).ok()
+        };
+        let builtin = read("modules.builtin", "modules.builtin.bin");
+        let builtin_modinfo = read("modules.builtin.modinfo", "modules.builtin.alias.bin");
+        let mut sources = Sources::new(catalog, &symbols, &graph);
+        sources.builtin = builtin.as_deref();
+        sources.builtin_modinfo = builtin_modinfo.as_deref();
+        sources.note_duplicates = self.request.warn;
+        Ok(Made { outputs: write(self.request, &sources), missing, is_partial: false })
+    }
+
+    fn tell_need(&self, catalog: &Catalog<'_>, note: &NeedNote<'_>) {
+        let reporter = self.reporter();
+        let path = |index| file_of(self.request, catalog.module(index));
+        match *note {
+            NeedNote::Dependency { module, symbol, provider } if reporter.is_verbose() => {
+                self.session.output.show_line(messages::needs(&path(module), symbol, &path(provider)));
+            }
+            NeedNote::Dependency { .. } => {}
+            NeedNote::Unknown { module, symbol } => {
+                reporter.warning(messages::unknown_symbol(&path(module), symbol));
+            }
+            NeedNote::VersionDisagrees { module, symbol } => {
+                reporter.warning(messages::version_disagrees(&path(module), symbol));
+            }
+        }
+    }
+
+    fn report_cycles(&self, catalog: &Catalog<'_>, cycles: &Cycles) {
+        for chain in &cycles.chains {
+            self.reporter().error(messages::cycle(catalog, chain));
+        }
+        self.reporter().error(messages::cycle_count(cycles.members.len()));
+        if self.publishes_parts {
+            self.reporter().error(messages::WITHOUT_CYCLES);
+        }
+    }
+
+    /// Says what was missing or did not fit, output by output; tells whether the database lacks something for it.
+    pub(crate) fn tell_notes(&self, made: &Made) -> bool {
+        let reporter = self.reporter();
+        let mut complete = true;
+        for (output, notes) in &made.outputs {
+            for (_, name, error) in made.missing.iter().filter(|(wanting, ..)| *wanting == output.name) {
+                reporter.warning(messages::cannot_open_input(name, &self.request.input, error));
+            }
+            for note in notes {
+                let (severity, text) = messages::note(note, output.name);
+                reporter.message(severity, text);
+                if matches!(note, Note::BadCharacter { .. }) {
+                    reporter.hint(messages::left_out(output.name));
+                }
+                complete &= !note.is_loss();
+            }
+        }
+        complete
+    }
+
+    fn reporter(&self) -> &Reporter {
+        &self.session.reporter
+    }
+}
+
+/// Makes all files that are wanted, several at a time.
+fn write(request: &Request, sources: &Sources<'_>) -> Vec<(Output, Vec<Note>)> {
+    let mut recipes: Vec<(usize, Recipe)> = outputs::recipes()
+        .filter(|recipe| request.destination != Destination::Stdout || recipe.kind == Kind::Text)
+        .enumerate()
+        .collect();
+    // Indexes take longest. Begun last, one of them would keep all others waiting.
+    recipes.sort_by_key(|(_, recipe)| recipe.kind == Kind::Text);
+    let spread = Spread { jobs: request.jobs, batch: 1 };
+    let mut written = parallel::map(recipes.len(), spread, |number, ()| {
+        recipes.get(number).map(|(place, recipe)| (*place, recipe.write(sources)))
+    });
+    written.sort_unstable_by_key(|written| written.as_ref().map(|&(place, _)| place));
+    written.into_iter().flatten().map(|(_, written)| written).collect()
+}
+
+/// A module's file by its recorded path, which is relative to the module directory.
+fn file_of(request: &Request, module: Option<&Module<'_>>) -> PathBuf {
+    request.input.join(OsStr::from_bytes(module.map(|module| module.path.as_slice()).unwrap_or_default()))
+}

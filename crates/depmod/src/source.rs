@@ -1,0 +1,121 @@
+//! Where the file of a module is, and how it is reached.
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use modfile::ReadError;
+use modfile::file::{self, ModuleFile};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, StatFs};
+use rustix::io::{Errno, retry_on_intr};
+
+use crate::tree::{self, OpenError, Tree};
+
+/// The file of a module.
+#[derive(Clone, Debug)]
+pub struct ModuleSource {
+    path: PathBuf,
+    /// The tree in which it was found, and where in the path that ends. A file that the caller named is in none.
+    tree: Option<(Arc<Tree>, usize)>,
+}
+
+impl ModuleSource {
+    /// A file of a tree.
+    #[must_use]
+    pub fn inside(tree: &Arc<Tree>, relative: &Path) -> Self {
+        let path = tree.path().join(relative);
+        let start = path.as_os_str().len().saturating_sub(relative.as_os_str().len());
+        Self { path, tree: Some((Arc::clone(tree), start)) }
+    }
+
+    /// A file that the caller named.
+    #[must_use]
+    pub fn named(path: &Path) -> Self {
+        Self { path: path.to_owned(), tree: None }
+    }
+
+    /// Its whole path, as messages name it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The tree, the directory in it, and the name there.
+    fn parts(&self) -> Option<(&Arc<Tree>, &Path, &OsStr)> {
+        let (tree, start) = self.tree.as_ref()?;
+        let relative = Path::new(OsStr::from_bytes(self.path.as_os_str().as_bytes().get(*start..)?));
+        Some((tree, relative.parent()?, relative.file_name()?))
+    }
+}
+
+/// The directory of the last file that was looked at. Files of one directory come together, and with its handle the
+/// kernel finds each without going through all directories above.
+#[derive(Debug, Default)]
+pub struct LastDirectory(Option<(Arc<Tree>, PathBuf, OwnedFd)>);
+
+impl LastDirectory {
+    /// Opens a module file.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`], [`ReadError::NotRegular`].
+    pub fn open(&mut self, source: &ModuleSource) -> Result<ModuleFile, ReadError> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let opened = match source.parts() {
+            None => tree::open_named(source.path()).map_err(OpenError::from),
+            Some((tree, directory, name)) => self.enter(tree, directory).and_then(|handle| {
+                let flags_here = flags | OFlags::NOFOLLOW;
+                match retry_on_intr(|| rustix::fs::openat(handle, name, flags_here, Mode::empty())) {
+                    Err(Errno::LOOP) => tree.open_at(&directory.join(name), flags),
+                    opened => Ok(opened?),
+                }
+            }),
+        };
+        match opened {
+            Err(OpenError::System(Errno::NXIO | Errno::NODEV)) => Err(ReadError::NotRegular),
+            opened => file::opened(opened.map_err(std::io::Error::from)?),
+        }
+    }
+
+    /// What the file system says of a module file, links followed.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn stat(&mut self, source: &ModuleSource) -> Result<Stat, OpenError> {
+        let Some((tree, directory, name)) = source.parts() else {
+            return Ok(rustix::fs::stat(source.path())?);
+        };
+        let handle = self.enter(tree, directory)?;
+        let stat = retry_on_intr(|| rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW))?;
+        if FileType::from_raw_mode(stat.st_mode).is_symlink() {
+            return tree.stat(&directory.join(name));
+        }
+        Ok(stat)
+    }
+
+    /// What the file system is that a module file lies on.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn file_system(&mut self, source: &ModuleSource) -> Result<StatFs, OpenError> {
+        Ok(match source.parts() {
+            None => rustix::fs::statfs(source.path())?,
+            Some((tree, directory, name)) => {
+                rustix::fs::fstatfs(tree.open_at(&directory.join(name), OFlags::PATH)?)?
+            }
+        })
+    }
+
+    fn enter(&mut self, tree: &Arc<Tree>, directory: &Path) -> Result<&OwnedFd, OpenError> {
+        let is_open = |(open_tree, open, _): &(Arc<Tree>, PathBuf, OwnedFd)| {
+            Arc::ptr_eq(open_tree, tree) && open.as_os_str() == directory.as_os_str()
+        };
+        if !self.0.as_ref().is_some_and(is_open) {
+            self.0 = None;
+            let handle = tree.open_at(directory, OFlags::PATH | OFlags::DIRECTORY)?;
+            self.0 = Some((Arc::clone(tree), directory.to_owned(), handle));
+        }
+        self.0.as_ref().map(|(.., handle)| handle).ok_or(OpenError::System(Errno::BADF))
+    }
+}
