@@ -1,7 +1,7 @@
 //! What depmod remembers of module files from run to run, in one file.
 //!
 //! This is the format: bytes in, entries out, and back. Whether a file is to be trusted and whether an entry
-//! still describes its module is the caller's to decide; bytes that were damaged give nothing, never something
+//! still describes its module is the caller's to decide; damaged bytes yield nothing, never something
 //! else. All integers are little-endian.
 //!
 //! ```text
@@ -23,7 +23,7 @@ use modfile::ModuleInfo;
 const MAGIC: &[u8; 8] = b"moddbC\r\n";
 const VERSION: u32 = 2;
 
-/// What tells one state of a file from another.
+/// What distinguishes one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// The device that the file system is on.

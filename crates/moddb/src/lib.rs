@@ -30,7 +30,7 @@
 //! # built(root)?;
 //! let directory = ModuleDir::new(root, OsStr::new("6.1.0"));
 //! // What modules say of themselves, such as modules.softdep, counts as configuration; an image for another
-//! // machine would add that machine's modprobe.d. What is wrong with a file is told, not fatal.
+//! // machine would add that machine's modprobe.d. What is wrong with a file is reported, not fatal.
 //! let (config, problems) = Config::load(&[], &directory.configuration(), None);
 //! assert!(problems.is_empty());
 //! let db = ModuleDb::new(directory, config);

@@ -16,6 +16,9 @@ pub const DECOMPRESSED_LIMIT: usize = 512 << 20;
 /// it goes on, and a file of zeros packs a thousandfold.
 const PROBE: usize = 16 << 20;
 
+/// The largest buffer that is kept from one module to the next, in bytes: few modules are larger.
+const KEPT: usize = 4 << 20;
+
 /// The most memory that an xz file may demand for its dictionary, in bytes. `xz -9` asks for 65 MiB.
 const XZ_MEMORY_LIMIT: u64 = 256 << 20;
 
@@ -113,12 +116,13 @@ impl Decompressor {
         plain: &mut Vec<u8>,
     ) -> Result<(), DecompressError> {
         // One giant does not keep its memory to the end of the run.
-        if plain.capacity() > PROBE {
+        if plain.capacity() > KEPT {
             *plain = Vec::new();
         }
         plain.clear();
         match format {
             Compression::Gzip => {
+                make_room(gzip_size(packed), packed, limit, plain);
                 read_bounded(format, flate2::read::MultiGzDecoder::new(packed), limit, plain)
             }
             Compression::Xz => unxz(packed, limit, plain),
@@ -167,7 +171,7 @@ fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Decompre
         DecompressError::Damaged { format, reason }
     };
     let mut stream = Stream::new_stream_decoder(XZ_MEMORY_LIMIT, CONCATENATED).map_err(damaged)?;
-    plain.reserve(packed.len().saturating_mul(4).min(limit));
+    make_room(xz_size(packed), packed, limit, plain);
     loop {
         let consumed = usize::try_from(stream.total_in()).unwrap_or(usize::MAX);
         let rest = packed.get(consumed..).unwrap_or_default();
@@ -181,6 +185,53 @@ fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Decompre
         probe(format, plain)?;
         grow(format, limit, plain)?;
     }
+}
+
+/// Makes as much room as a file says that it needs, if that can be true, else what most need; what is needed more is
+/// found by growing.
+fn make_room(said: Option<usize>, packed: &[u8], limit: usize, plain: &mut Vec<u8>) {
+    /// Modules are seldom packed more than tenfold.
+    const DENSEST: usize = 32;
+    /// The decoder notices the end only if there is room left.
+    const SLACK: usize = 64;
+    let credible = said.filter(|&said| said <= packed.len().saturating_mul(DENSEST));
+    let size = credible.map_or(packed.len().saturating_mul(4), |size| size + SLACK);
+    plain.reserve_exact(size.min(limit.saturating_add(SLACK)));
+}
+
+/// The size of what a gzip file holds, modulo 2^32, by its last four bytes (RFC 1952).
+fn gzip_size(packed: &[u8]) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(*packed.last_chunk()?)).ok()
+}
+
+/// The size of what an xz file of one stream holds, by the index at its end (sections 2.1.2 and 4 of the format).
+fn xz_size(packed: &[u8]) -> Option<usize> {
+    const FOOTER: usize = 12;
+    let (rest, footer) = packed.split_at_checked(packed.len().checked_sub(FOOTER)?)?;
+    let &[_, _, _, _, a, b, c, d, _, _, b'Y', b'Z'] = footer else { return None };
+    let index_len = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?.checked_add(1)?.checked_mul(4)?;
+    let mut index = rest.get(rest.len().checked_sub(index_len)?..)?.strip_prefix(&[0])?;
+    let records = multibyte(&mut index)?;
+    let mut size: u64 = 0;
+    for _ in 0..records {
+        let _packed_size = multibyte(&mut index)?;
+        size = size.checked_add(multibyte(&mut index)?)?;
+    }
+    usize::try_from(size).ok()
+}
+
+/// A number of seven bits in each byte, the lowest first; all but the last byte have the eighth bit set.
+fn multibyte(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..63).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 fn read_bounded(
@@ -260,6 +311,30 @@ mod tests {
             assert!(out == plain, "{format}");
         }
         assert_eq!(Compression::detect(b"\x7fELF\x02\x01"), None);
+    }
+
+    #[test]
+    fn the_size_that_a_file_says_is_what_it_holds() {
+        for len in [0, 1, 127, 128, 16_384, 3_000_000] {
+            let plain = vec![7; len];
+            assert_eq!(xz_size(&packed(Compression::Xz, &plain)), Some(len));
+            assert_eq!(gzip_size(&packed(Compression::Gzip, &plain)), Some(len));
+        }
+        for damaged in [&b""[..], b"YZ", &[0xFF; 40], b"\0\x80\x80\x80\x80\0\0\0\0\x01\0\0\0\0\0YZ"] {
+            assert_eq!(xz_size(damaged), None);
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_no_larger_than_what_a_file_holds() {
+        let hashed = |number: u32| number.wrapping_mul(0x9E37_79B1).to_le_bytes();
+        let plain: Vec<u8> = (0..1_500_000).flat_map(hashed).collect();
+        for format in [Compression::Gzip, Compression::Xz] {
+            let mut out = Vec::new();
+            decompress(format, &packed(format, &plain), 16 << 20, &mut out).unwrap();
+            assert_eq!(out.len(), plain.len());
+            assert!(out.capacity() <= plain.len() + 64, "{format}: {}", out.capacity());
+        }
     }
 
     #[test]

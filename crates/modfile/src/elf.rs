@@ -80,7 +80,7 @@ impl<'b> Layout<'b> {
         if !image.contains(header.table_offset, header.table_len) {
             return Err(TABLE_OUTSIDE);
         }
-        // Compilers put the section names right before the table: one read gives both.
+        // Compilers put the section names right before the table: one read fetches both.
         let before = header.table_offset.min(NAMES_BEFORE_TABLE);
         let tail_offset = header.table_offset - before;
         let [tail_buffer, names_buffer] = buffers;

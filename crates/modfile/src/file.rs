@@ -48,7 +48,7 @@ pub enum ReadError {
     /// The file, or a part of it that has to be read, is too large.
     #[error("larger than {0} bytes")]
     TooLarge(usize),
-    /// The compressed data give no module.
+    /// The data cannot be decompressed to a module.
     #[error(transparent)]
     Decompress(#[from] DecompressError),
     /// The plain data do not begin as ELF files do.
@@ -122,7 +122,7 @@ impl<'a> Image<'a> {
     }
 
     /// The last bytes of a compressed file as they stand on disk; nothing for others. They end in checksums, so
-    /// they tell one version of a module from another.
+    /// they distinguish one version of a module from another.
     #[must_use]
     pub fn tail(&self) -> &'a [u8] {
         match *self {
@@ -231,7 +231,7 @@ pub fn opened(fd: OwnedFd) -> Result<ModuleFile, ReadError> {
     if metadata.is_file() { Ok(ModuleFile { file, metadata }) } else { Err(ReadError::NotRegular) }
 }
 
-/// The last bytes of a file, as [`Image::tail`] gives them of a compressed one.
+/// The last bytes of a file, as [`Image::tail`] returns them for a compressed one.
 ///
 /// # Errors
 /// [`ReadError`] if the file cannot be read.
@@ -243,7 +243,7 @@ pub fn tail(module: &ModuleFile) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
-/// Gives the plain bytes of an open module file, decompressed if need be.
+/// The plain bytes of an open module file, decompressed if need be.
 ///
 /// # Errors
 /// [`ReadError`] other than those about the structure of ELF files.

@@ -2,7 +2,7 @@
 //! but the one that it is given.
 //!
 //! Files may be compressed with gzip, xz or zstd, of either word size and byte order; that is recognised by what
-//! they hold, never by their names. Damaged ones give errors, not panics, and bound what they make a reader
+//! they hold, never by their names. Damaged ones are errors, not panics, and bound what they make a reader
 //! allocate.
 //!
 //! | to | see |

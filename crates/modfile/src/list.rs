@@ -22,7 +22,7 @@ pub trait Item<'a>: Copy + fmt::Debug {
     /// Puts the item at the end of a list.
     fn put(self, list: &mut Vec<u8>);
 
-    /// Takes the first item of a list. Gives `None` if nothing is left, or what is left is no such item.
+    /// Takes the first item of a list. Returns `None` if nothing is left, or what is left is no such item.
     fn take(list: &mut &'a [u8]) -> Option<Self>;
 }
 
@@ -112,7 +112,7 @@ pub struct Items<'a, K> {
 }
 
 impl<'a, K: Kind> Items<'a, K> {
-    /// The items of a stored list. Damaged bytes give fewer of them, or others.
+    /// The items of a stored list. Damaged bytes yield fewer of them, or others.
     #[must_use]
     pub fn of(list: &'a [u8]) -> Self {
         Self { rest: list, kind: PhantomData }

@@ -194,7 +194,7 @@ pub fn resolve<'a>(
     Resolved { direct, notes }
 }
 
-/// Numbers modules so that each comes before what it depends on; gives also how many users each one has left,
+/// Numbers modules so that each comes before what it depends on; returns also how many users each one has left,
 /// which is 0 for all unless there is a circle.
 fn topological_numbers(direct: &[Vec<Index>]) -> (Vec<usize>, Vec<usize>) {
     let mut users = vec![0_usize; direct.len()];

@@ -1,4 +1,4 @@
-//! The files of a module database, each as bytes in memory: writing them is somebody else's work.
+//! The files of a module database, each as bytes in memory. Writing them is left to the caller.
 
 use crate::build::{binary, text};
 

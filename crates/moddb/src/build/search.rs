@@ -1,7 +1,7 @@
 //! Which of two files with the same module name is taken.
 //!
 //! depmod.d orders directories by `search` lines and names single files by `override` lines. Finding the files
-//! is somebody else's work; this says how much one of them counts.
+//! is left to the caller; this says how much one of them counts.
 
 use std::cmp::Reverse;
 

@@ -20,7 +20,7 @@ pub struct Sources<'a> {
     pub builtin: Option<&'a [u8]>,
     /// Contents of `modules.builtin.modinfo`, if there is one.
     pub builtin_modinfo: Option<&'a [u8]>,
-    /// Whether aliases that a module gives twice are noted.
+    /// Whether an alias that stands twice in a module is noted.
     pub note_duplicates: bool,
 }
 

@@ -139,7 +139,7 @@ struct Number {
     minor: u32,
 }
 
-/// The last node and the last number that a module's aliases give before both are known.
+/// The last node and the last number in a module's aliases up to where both are known.
 fn node_and_number(aliases: Items<'_, ByteString>) -> (Option<&[u8]>, Option<Number>) {
     let (mut node, mut number) = (None, None);
     for alias in aliases {

@@ -176,7 +176,7 @@ fn list(paths: &[PathBuf], beside: &[PathBuf]) -> (Vec<ConfigFile>, Vec<FileProb
 }
 
 /// The entries of a directory that have a configuration file's name, sorted, with their kinds as far as the
-/// directory tells them.
+/// directory says.
 fn list_directory(path: &Path) -> Result<Vec<(OsString, FileType)>, Errno> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
     let directory = rustix::fs::open(path, flags, Mode::empty())?;
@@ -200,7 +200,7 @@ fn is_config_name(name: &OsStr) -> bool {
     name.len() >= 6 && !name.starts_with(b".") && name.ends_with(b".conf")
 }
 
-/// Whether an entry is of a kind that is read. Most directories tell the kind without another system call.
+/// Whether an entry is of a kind that is read. Most file systems say the kind in the listing.
 fn check(path: &Path, kind: FileType) -> Result<(), FileProblem> {
     if kind == FileType::RegularFile {
         return Ok(());
@@ -218,7 +218,7 @@ fn check(path: &Path, kind: FileType) -> Result<(), FileProblem> {
     if metadata.is_file() || is_null { Ok(()) } else { Err(FileProblem::NotAFile(path.to_owned())) }
 }
 
-/// Has every file of [`list`] parsed, in order; gives what was wrong with finding and reading them, worded by
+/// Has every file of [`list`] parsed, in order; returns what was wrong with finding and reading them, worded by
 /// `of_file`, and with what they say.
 pub fn parse_all<P>(
     paths: &[PathBuf],
@@ -281,7 +281,7 @@ fn read_up_to(path: &Path, found: Found, is_regular: bool, limit: usize) -> Resu
     Ok(None)
 }
 
-/// The first bytes of a regular file or of one of the kernel's, at most `limit`: one read gives all there are.
+/// The first bytes of a regular file or of one of the kernel's, at most `limit`: one read returns all there are.
 pub(crate) fn read_beginning(path: &Path, limit: usize) -> Result<Vec<u8>, Errno> {
     let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())?;
     let mut bytes = vec![0; limit];

@@ -1,7 +1,7 @@
 //! Answers from an index without reading more of it than the answer needs.
 //!
 //! A file is opened without waiting and must be regular; nothing is mapped, so a file that shrinks or lies on a
-//! failing disk gives an error and no signal. What the bytes of an index say is believed only as far as the
+//! failing disk is an error and no signal. What the bytes of an index say is believed only as far as the
 //! `node` module bounds it.
 
 use std::ops::ControlFlow;
@@ -55,7 +55,7 @@ impl<S: Source> Index<S> {
     /// has nothing to say.
     ///
     /// # Errors
-    /// Every [`IndexError`] that the header can give.
+    /// Every [`IndexError`] that a bad header can cause.
     pub fn new(source: S) -> Result<Self, IndexError> {
         let len = source.size();
         if len == 0 {

@@ -15,7 +15,7 @@ pub trait Source {
     /// How many bytes there are.
     fn size(&self) -> u64;
 
-    /// Fills the beginning of `buffer` with the bytes from `offset` on; gives how many there were.
+    /// Fills the beginning of `buffer` with the bytes from `offset` on; returns how many there were.
     ///
     /// # Errors
     /// What the system says.

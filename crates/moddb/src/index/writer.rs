@@ -231,7 +231,7 @@ struct Pending<'e, 'a> {
     parent_slot: Option<usize>,
 }
 
-/// Writes the trie of sorted entries and gives the reference to its root. An explicit stack: a key may be as
+/// Writes the trie of sorted entries and returns the reference to its root. An explicit stack: a key may be as
 /// long as a section of a hostile module.
 fn write_tree(
     bytes: &mut Vec<u8>,
@@ -300,7 +300,7 @@ fn write_node<'e, 'a>(
     Ok(reference)
 }
 
-/// What all keys of a node share from its depth on. They are sorted, so the first and the last tell.
+/// What all keys of a node share from its depth on. They are sorted, so comparing the first and the last is enough.
 fn common_prefix<'e>(node: &Pending<'e, '_>) -> &'e [u8] {
     let rest = |entry: Option<&&'e Entry<'_>>| {
         entry.and_then(|entry| entry.key.get(node.depth..)).unwrap_or_default()

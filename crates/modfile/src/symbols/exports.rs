@@ -20,7 +20,7 @@ const CHECKSUM_LEN: u64 = 4;
 /// Puts the exports of a module into an empty list.
 ///
 /// # Errors
-/// [`ReadError::Malformed`] if only `__ksymtab_strings` could tell and it is damaged, or what the file system
+/// [`ReadError::Malformed`] if only `__ksymtab_strings` has the exports and it is damaged, or what the file system
 /// said.
 pub fn exports(
     image: &Image<'_>,
@@ -51,7 +51,7 @@ pub fn exports(
     Ok(())
 }
 
-/// Why the symbol table tells no exports.
+/// Why the symbol table yields no exports.
 enum Unusable {
     /// A symbol's name lies outside of the table of names.
     Names,
@@ -65,7 +65,7 @@ fn with_checksums(
     table: &SymbolTable<'_>,
     list: &mut Exports,
 ) -> Result<(), Unusable> {
-    // Most modules export nothing. One search tells, with less work than a look at each symbol's name.
+    // Most modules export nothing. One search finds that out with less work than a look at each symbol's name.
     if memchr::memmem::find(table.names(), PREFIX).is_none() {
         return Ok(());
     }

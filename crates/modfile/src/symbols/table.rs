@@ -57,7 +57,7 @@ impl<'b> SymbolTable<'b> {
             return Ok(Self::default());
         }
         let [symbol_buffer, name_buffer] = buffers;
-        // Compilers put one right behind the other: one read gives both.
+        // Compilers put one right behind the other: one read fetches both.
         if symbols.offset.checked_add(symbols.len) == Some(names.offset)
             && let Some(len) = symbols.len.checked_add(names.len)
             && len <= PART_LIMIT

@@ -51,7 +51,7 @@ impl<'b> Versions<'b> {
     #[must_use]
     pub fn are_terminated(&self, layout: &Layout<'_>) -> bool {
         let Self::Records(records) = self else { return true };
-        // The last byte of nearly all of them tells.
+        // For nearly all of them the last byte is enough to see it.
         records.iter().all(|record| record.ends_with(&[0]) || padded_name(layout, record).contains(&0))
     }
 
