@@ -1,5 +1,6 @@
 //! Where this source tree is, and where Cargo puts what it builds.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -34,9 +35,12 @@ pub fn target_installed(target: &str) -> bool {
     Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib").is_dir()
 }
 
+/// The program that is all tools: what is shipped, and what is tested.
+pub const PROGRAM: &str = "kmod";
+
 /// A tool of ours, built for release: static when the target is there, otherwise for this machine.
 pub struct Built {
-    /// The executable.
+    /// The executable, of the tool's name.
     pub path: PathBuf,
     /// Which build it is, for people.
     pub description: &'static str,
@@ -44,29 +48,44 @@ pub struct Built {
     pub is_static: bool,
 }
 
-/// Builds the tool `name` for release.
+/// Builds the program that is all tools for release, and gives it the name of the tool `name`.
 pub fn build(name: &str) -> Result<Built> {
     let musl = target_installed(MUSL_TARGET) && shell::exists("musl-gcc");
     let mut command = cargo();
-    command.args(["build", "--release", "--package", name]);
+    command.args(["build", "--release", "--package", PROGRAM]);
     if musl {
         command.args(["--target", MUSL_TARGET]);
+        without_unwind_tables(&mut command, MUSL_TARGET);
     }
     shell::run(&mut command)?;
     let target = target_directory()?;
-    Ok(if musl {
-        Built {
-            path: target.join(MUSL_TARGET).join("release").join(name),
-            description: "static musl release build",
-            is_static: true,
-        }
-    } else {
-        Built {
-            path: target.join("release").join(name),
-            description: "dynamic glibc release build",
-            is_static: false,
-        }
+    let directory = if musl { target.join(MUSL_TARGET) } else { target }.join("release");
+    let path = directory.join("tools").join(name);
+    give_name(&directory.join(PROGRAM), &path)?;
+    Ok(Built {
+        path,
+        description: if musl { "static musl release build" } else { "dynamic glibc release build" },
+        is_static: musl,
     })
+}
+
+/// What is shipped ends at a panic and unwinds nothing, so it does without the tables for that, a twentieth of its
+/// size. Only here, because a test of the same target unwinds.
+pub fn without_unwind_tables(build: &mut Command, target: &str) {
+    let target = target.to_uppercase().replace('-', "_");
+    build.env(format!("CARGO_TARGET_{target}_RUSTFLAGS"), "-Cforce-unwind-tables=no");
+}
+
+/// Gives a program one more name, in one step: it may be running under it.
+fn give_name(program: &Path, name: &Path) -> Result<()> {
+    let directory = name.parent().context("a name in no directory")?;
+    fs::create_dir_all(directory)?;
+    let work = tempfile::tempdir_in(directory)?;
+    let new = work.path().join("new");
+    if fs::hard_link(program, &new).is_err() {
+        fs::copy(program, &new).with_context(|| program.display().to_string())?;
+    }
+    fs::rename(&new, name).with_context(|| name.display().to_string())
 }
 
 /// Cargo's target directory: this program lies two levels below it.

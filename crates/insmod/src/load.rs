@@ -28,7 +28,7 @@ pub(crate) fn run(
 ) -> Exit {
     let reporter = &session.reporter;
     let path = Path::new(&request.file);
-    // compat: a path that ends in a slash has no file name, whatever it leads to (case `insmod/directory-with-slash`).
+    // compat: a path that ends in a slash has no file name, whatever it leads to (case `insmod/file-missing`).
     let looked_at = match rustix::fs::stat(path) {
         Ok(_) if request.file.as_bytes().ends_with(b"/") => Err(Errno::NOENT),
         looked_at => looked_at,

@@ -57,7 +57,8 @@ impl<'a> Reader<'a> {
     pub fn modules(&self) -> impl Iterator<Item = Module> {
         self.lines().filter_map(|(_, line)| {
             let name = ModuleName::new(words(line).next()?);
-            let (size, use_count) = (self.size(&name), self.use_count(&name));
+            // compat: complaints come in this order (case `lsmod/numbers-damaged`).
+            let (use_count, size) = (self.use_count(&name), self.size(&name));
             Some(Module { size, use_count, holders: self.holders(&name), name })
         })
     }

@@ -50,10 +50,11 @@ pub(crate) fn all(facts: &Facts, separator: Separator) -> Vec<u8> {
     for (name, value) in SIGNATURE_FIELDS.into_iter().zip(facts.signature.iter().flat_map(signature_values)) {
         item(&mut text, name.as_bytes(), &value, separator);
     }
-    // compat: those that come up last stand first.
+    // compat: those that come up last stand first (case `modinfo/parameters`).
     for parameter in parameters::described(&facts.strings).all.iter().rev() {
         let described = match (parameter.description, parameter.kind) {
-            // compat: alone, and only here, the type stands in the place of the description.
+            // compat: alone, and only here, the type stands in the place of the description (case
+            // `modinfo/parameters`).
             (None, Some(kind)) => [parameter.name, b":", kind].concat(),
             _ => described(parameter),
         };

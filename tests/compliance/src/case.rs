@@ -8,6 +8,7 @@
 //!     export foo 0x12345678
 //!     need bar 0x1
 //!     weak baz
+//!     signature id=2 data=3082...       appended to it, see `signature` below
 //! file modules.order                    a file of the indented lines
 //!     kernel/a.ko
 //! config search.conf                    the same in /etc/depmod.d
@@ -246,9 +247,11 @@ fn setting(case: &mut Case, block: &Block<'_>) -> Result<()> {
             case.differences.push((release, reason.to_owned()));
         }
         "run" => {
-            let (line, stdout) = match block.rest.split_once(" > ") {
+            // There may be no word before it.
+            let rest = format!(" {}", block.rest);
+            let (line, stdout) = match rest.split_once(" > ") {
                 Some((line, target)) => (line, Some(target.to_owned())),
-                None => (block.rest, None),
+                None => (rest.as_str(), None),
             };
             case.runs.push(Run { words: words::split(line)?, stdout });
         }
@@ -324,11 +327,34 @@ fn fact(module: Module, line: &str) -> Result<Module> {
         ["weak", name, sum] => module.weak_versioned_need(words::unescape(name)?, crc(sum)?),
         ["version", name, sum] => module.version(words::unescape(name)?, crc(sum)?),
         ["register", name] => module.register(name),
+        ["signature", fields @ ..] => module.signed(signature(fields)?),
         ["section", name, data @ ..] => module.section(name, &words::unescape(&data.join(" "))?),
         ["info", rest @ ..] => module.info(words::unescape(&rest.join(" "))?),
         _ if line.contains('=') => module.info(words::unescape(line)?),
         _ => bail!("neither key=value nor a symbol"),
     })
+}
+
+/// `id=2 algorithm=0 hash=0 signer=TEXT key=HEX data=HEX`, as far as they are given.
+fn signature(fields: &[&str]) -> Result<Signature> {
+    let hex = |text: &str| {
+        let digits = (0..text.len()).step_by(2).map(|at| text.get(at..at + 2).unwrap_or("?"));
+        digits.map(|digits| Ok(u8::from_str_radix(digits, 16)?)).collect::<Result<Vec<u8>>>()
+    };
+    let mut signature = Signature::pkcs7(&[]);
+    for field in fields {
+        let (key, value) = field.split_once('=').context("KEY=VALUE is needed")?;
+        match key {
+            "id" => signature.id_type = value.parse()?,
+            "algorithm" => signature.algorithm = value.parse()?,
+            "hash" => signature.hash = value.parse()?,
+            "signer" => signature.signer = words::unescape(value)?,
+            "key" => signature.key_id = hex(value)?,
+            "data" => signature.signature = hex(value)?,
+            unknown => bail!("unknown field '{unknown}'"),
+        }
+    }
+    Ok(signature)
 }
 
 fn kind(name: &str) -> Result<Kind> {

@@ -6,6 +6,7 @@ mod case;
 mod cases;
 mod compare;
 mod damaged;
+mod fields;
 mod index;
 mod later;
 mod lookups;
@@ -33,7 +34,7 @@ use tally::Tally;
 
 const USAGE: &str = "\
 usage: compliance [--tool TOOL] --ours PROGRAM [--only TEXT] [--record] [--seed NUMBER]
-  --tool TOOL     depmod (if not given), modprobe or rmmod
+  --tool TOOL     depmod (if not given) or another of the suite
   --ours PROGRAM  our TOOL; kmod-30 and kmod-34 stand for the references themselves
   --only TEXT     only the parts and cases whose names contain TEXT
   --record        write intended differences down anew, to be read before they are committed
@@ -127,6 +128,11 @@ fn compare_all(options: &Options) -> Result<bool> {
     if options.tool == "modprobe" && "real-database".contains(only.as_str()) {
         let tally = lookups::run(&subjects, &cache, options.each)?;
         println!("real database: {tally}");
+        total.join(&tally);
+    }
+    if options.tool == "modinfo" && "every-module".contains(only.as_str()) {
+        let tally = fields::run(&subjects, &cache)?;
+        println!("every module: {tally}");
         total.join(&tally);
     }
     println!("{}: {total}", options.tool);

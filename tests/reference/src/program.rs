@@ -123,7 +123,12 @@ impl Program {
     /// # Errors
     /// If it cannot be run or says nothing.
     pub fn version(&self) -> Result<String> {
-        let mut command = self.command();
+        // Not every tool of kmod has this option, but the program that they all are has it.
+        let asked = Self {
+            tool: if self.loader.is_some() { "kmod".to_owned() } else { self.tool.clone() },
+            ..self.clone()
+        };
+        let mut command = asked.command();
         command.arg("--version");
         let outcome = run(command, &Limits::default())?;
         let text = String::from_utf8_lossy(&outcome.stdout);

@@ -7,8 +7,9 @@ use anyhow::{Context, Result, ensure};
 use reference::Cache;
 use suite::TOOLS;
 
-use super::layout::{self, PROGRAM};
-use crate::{project, shell};
+use super::layout;
+use crate::project::{self, PROGRAM};
+use crate::shell;
 
 /// An architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,7 @@ impl Architecture {
         let mut cargo = project::cargo();
         cargo.args(["build", "--release", "--locked", "--target", &target]);
         cargo.args(["--package", PROGRAM]);
+        project::without_unwind_tables(&mut cargo, &target);
         if self == Self::Aarch64 {
             cross(&mut cargo)?;
         }

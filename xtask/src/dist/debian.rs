@@ -49,7 +49,7 @@ pub fn package(out: &Path, program: &Path, architecture: Architecture, time: &st
 
 /// Lays out the files; gives their size in KiB.
 fn content(root: &Path, program: &Path) -> Result<u64> {
-    put(program, &root.join(STORE).join(layout::PROGRAM), 0o755)?;
+    put(program, &root.join(STORE).join(project::PROGRAM), 0o755)?;
     for (from, to) in FILES {
         put(&project::root().join(from), &root.join(to), 0o644)?;
     }

@@ -7,10 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use suite::TOOLS;
 
-use crate::project;
-
-/// The one program that is all tools, and is called by their names.
-pub const PROGRAM: &str = "kmod";
+use crate::project::{self, PROGRAM};
 
 /// Everything below `prefix`, where `bin` holds the program and `sbin` a link to it for each tool.
 pub fn below_prefix(prefix: &Path, program: &Path) -> Result<()> {

@@ -66,7 +66,7 @@ pub fn run(options: &[&str]) -> Result<()> {
 /// Builds the program for this machine and puts everything below a prefix.
 pub fn install(options: &[&str]) -> Result<()> {
     let ["--prefix", prefix] = options else { bail!(USAGE) };
-    let program = project::build(layout::PROGRAM)?.path;
+    let program = project::build(project::PROGRAM)?.path;
     let prefix = std::path::absolute(prefix)?;
     layout::below_prefix(&prefix, &program)?;
     println!("installed below {}", prefix.display());

@@ -129,7 +129,7 @@ fn open(session: &Session, output: &OsStr) -> Result<File, Exit> {
     })
 }
 
-/// compat: these sentences stand alone, without the name of the program.
+/// compat: these sentences stand alone, without the name of the program (case `kmod/static-nodes-missing`).
 fn say(session: &Session, parts: &[&[u8]]) {
     session.reporter.sink().say_plainly(&parts.concat());
 }
