@@ -6,6 +6,10 @@
 /// This one stands in for it also where the decompressors, which are C, ask for memory.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: modcli::memory::OrEnd<mimalloc::MiMalloc> = modcli::memory::OrEnd(mimalloc::MiMalloc);
+
+#[cfg(not(target_env = "musl"))]
+#[global_allocator]
+static ALLOCATOR: modcli::memory::OrEnd<std::alloc::System> = modcli::memory::OrEnd(std::alloc::System);
 
 modcli::main!("depmod", depmod::run);

@@ -8,18 +8,21 @@
 #![allow(
     unsafe_code,
     reason = "the arguments of C's main are pointers, which C promises to be valid while the process lives; \
-              signal(2) is called once, before there are threads"
+              signal(2) is called before there are threads"
 )]
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::ended::Exit;
+use crate::memory;
 use crate::session::Session;
 
 /// The same on every architecture of Linux.
 const SIGPIPE: c_int = 13;
 const SIG_IGN: usize = 1;
+/// A file may not grow any more (RLIMIT_FSIZE).
+const SIGXFSZ: c_int = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 31 } else { 25 };
 
 unsafe extern "C" {
     fn signal(number: c_int, handler: usize) -> usize;
@@ -48,11 +51,19 @@ pub unsafe fn enter(count: c_int, arguments: *const *const c_char, tools: &[Tool
     let argv: Vec<OsString> = words.collect();
     // SAFETY: to ignore a signal installs no handler.
     unsafe { signal(SIGPIPE, SIG_IGN) };
+    // Whoever limits the size of files gets an error instead of a signal in the middle of the work. A handler, since
+    // unlike an ignored signal it is not inherited by commands of the configuration.
+    // SAFETY: the handler does nothing.
+    unsafe { signal(SIGXFSZ, file_too_large as extern "C" fn(c_int) as usize) };
     let Some(tool) = called(tools, argv.first()) else { return Exit::Failure.status().into() };
+    memory::name_program(tool.name);
     let session = Session::of_system(tool.name, argv);
     let result = (tool.run)(&session);
     session.finish(result).status().into()
 }
+
+/// The write that was too much fails with an error.
+extern "C" fn file_too_large(_: c_int) {}
 
 /// The tool that a program is to be, from the name by which it was called. A program of one tool is that tool under
 /// any name.

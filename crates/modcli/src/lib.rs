@@ -11,6 +11,7 @@ pub mod entry;
 pub mod errno;
 pub mod getopt;
 pub mod json;
+pub mod memory;
 mod output;
 mod reporter;
 mod session;

@@ -10,7 +10,7 @@
 
 #![allow(
     unsafe_code,
-    reason = "here and in the entry beside it is the only unsafe code of the project: a constructor needs its place in a link section, and before \
+    reason = "here, in the entry and in the allocator beside it is the only unsafe code of the tools: a constructor needs its place in a link section, and before \
               the runtime is set up there is no safe interface to the descriptors; the C functions are plain \
               system calls that libc, initialised before any constructor runs, offers at this point"
 )]

@@ -5,6 +5,11 @@
 /// musl's own allocator asks the kernel for nearly every piece of memory, and this program runs for a millisecond.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: modcli::memory::OrEnd<dlmalloc::GlobalDlmalloc> =
+    modcli::memory::OrEnd(dlmalloc::GlobalDlmalloc);
+
+#[cfg(not(target_env = "musl"))]
+#[global_allocator]
+static ALLOCATOR: modcli::memory::OrEnd<std::alloc::System> = modcli::memory::OrEnd(std::alloc::System);
 
 modcli::main!("modprobe", modprobe::run);

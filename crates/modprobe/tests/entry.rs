@@ -34,3 +34,25 @@ fn a_reader_that_has_left_is_no_signal() {
     let status = modprobe().arg("-c").stdout(writer).status().unwrap();
     assert_eq!(status.code(), Some(0), "{status}");
 }
+
+#[test]
+fn without_memory_it_is_an_error_and_a_status() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("large.conf");
+    std::fs::write(&config, "options a b\n".repeat(3 << 20)).unwrap();
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "ulimit -v 60000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_modprobe"), "-C"]);
+    let output = command.arg(&config).arg("-c").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "modprobe: FATAL: Cannot allocate memory\n");
+}
+
+#[test]
+fn where_files_may_not_grow_it_is_no_signal() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = "ulimit -f 0; exec \"$0\" -C /nonexistent.d -c >out";
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_modprobe")]).current_dir(&directory);
+    let status = command.stderr(Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(1), "{status}");
+}

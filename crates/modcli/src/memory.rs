@@ -1,0 +1,69 @@
+//! What happens when there is no memory: the program says so and ends with status 1.
+//!
+//! Rust's own way is to abort, with words for programmers: a signal instead of a status, in the middle of a boot.
+
+#![allow(unsafe_code, reason = "an allocator hands out pointers; this one hands on what another gave")]
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::ffi::{c_int, c_void};
+use std::sync::OnceLock;
+
+unsafe extern "C" {
+    fn write(descriptor: c_int, text: *const c_void, len: usize) -> isize;
+    fn _exit(status: c_int) -> !;
+}
+
+/// The name before the message, once the program knows it.
+static PROGRAM: OnceLock<&'static str> = OnceLock::new();
+
+/// Sets the name before the message.
+pub(crate) fn name_program(name: &'static str) {
+    // A second name in the same process changes nothing.
+    let _ = PROGRAM.set(name);
+}
+
+/// An allocator that ends the process where the inner one has no memory.
+#[derive(Debug)]
+pub struct OrEnd<A>(pub A);
+
+// SAFETY: every call is handed on as it is, and what comes back is handed back, except for null, after which
+// nothing runs.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for OrEnd<A> {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as promised to us.
+        given(unsafe { self.0.alloc(layout) })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as promised to us.
+        given(unsafe { self.0.alloc_zeroed(layout) })
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as promised to us.
+        given(unsafe { self.0.realloc(memory, layout, size) })
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as promised to us.
+        unsafe { self.0.dealloc(memory, layout) }
+    }
+}
+
+#[inline]
+fn given(memory: *mut u8) -> *mut u8 {
+    if memory.is_null() { end() } else { memory }
+}
+
+/// Allocates nothing, and runs no code that waits for the end of the program.
+#[cold]
+fn end() -> ! {
+    let name = PROGRAM.get().copied().unwrap_or_default();
+    let before = if name.is_empty() { "" } else { ": " };
+    for part in [name, before, "FATAL: Cannot allocate memory\n"] {
+        // SAFETY: the bytes are those of the text.
+        unsafe { write(2, part.as_ptr().cast(), part.len()) };
+    }
+    // SAFETY: it does not return.
+    unsafe { _exit(1) }
+}
