@@ -120,7 +120,12 @@ pub(crate) fn no_symbols(which: &str, operand: &OsStr, errno: i32) -> Vec<u8> {
 }
 
 pub(crate) fn requested(name: &OsStr, requester: &Requester) -> Vec<u8> {
-    join(&[name.as_bytes(), format!(" requested by {requester}").as_bytes()])
+    // Quoted: whoever makes the kernel ask chooses the name.
+    format!("the kernel asked for {:?}; {requester}", name.to_string_lossy()).into()
+}
+
+pub(crate) fn not_logged(count: u64) -> Vec<u8> {
+    format!("{count} more requests were not logged").into()
 }
 
 /// A message to be logged although the kernel calls quietly.

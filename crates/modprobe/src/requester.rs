@@ -1,8 +1,9 @@
-//! Which process made the kernel ask: the one that waits in the kernel for this program to end.
+//! Who waits for a module while the kernel's request for it is answered.
 //!
-//! The kernel does not say on whose behalf it calls. But the process sleeps, while we run, in the function that
-//! waits for us, and `/proc` shows in which function a process sleeps. If several sleep there it cannot be told
-//! which of them it was, and then nobody is named.
+//! The kernel does not say on whose behalf it calls. But the process that made it call mostly sleeps, while we run, in
+//! the function that waits for us, and `/proc` shows in which function a process sleeps. That is a hint, no proof:
+//! programs for other purposes are waited for in the same function, and whoever asked may be gone. So what is logged
+//! says who waits, not who asked.
 
 use std::fmt;
 use std::fs;
@@ -12,14 +13,14 @@ use std::path::Path;
 /// The function of the kernel in which a process waits for a program that the kernel started.
 const WAITS_IN: &[u8] = b"call_usermodehelper_exec";
 
-/// Who asked, as far as it can be known.
+/// Who waits, as far as it can be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Requester {
-    /// This process and no other waits for such a program.
+    /// This process and no other waits for a program of the kernel's.
     Process { name: String, pid: u32 },
     /// So many wait.
     Several(usize),
-    /// None waits: the kernel asked without waiting, or the one who did has gone.
+    /// None does: the kernel asked without waiting, or the one who waited has gone.
     Nobody,
     /// The processes, or what they wait in, cannot be seen.
     Hidden,
@@ -28,10 +29,11 @@ pub(crate) enum Requester {
 impl fmt::Display for Requester {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Process { name, pid } => write!(formatter, "{name} (pid {pid})"),
-            Self::Several(count) => write!(formatter, "unknown ({count} processes wait for modules)"),
-            Self::Nobody => formatter.write_str("unknown (no process waits for it)"),
-            Self::Hidden => formatter.write_str("unknown (/proc does not show what processes wait in)"),
+            // Quoted: whoever runs a program chooses its name.
+            Self::Process { name, pid } => write!(formatter, "waiting: {name:?} (pid {pid})"),
+            Self::Several(count) => write!(formatter, "waiting: {count} processes"),
+            Self::Nobody => formatter.write_str("waiting: nobody"),
+            Self::Hidden => formatter.write_str("/proc does not show who waits"),
         }
     }
 }
@@ -95,7 +97,13 @@ mod tests {
     fn the_one_that_waits_is_named() {
         let proc =
             proc(&[(1, "init", &["do_wait"]), (811, "candump", &["futex_wait", WAITS]), (9, "x", &["0"])]);
-        assert_eq!(find(proc.path()).to_string(), "candump (pid 811)");
+        assert_eq!(find(proc.path()).to_string(), "waiting: \"candump\" (pid 811)");
+    }
+
+    #[test]
+    fn a_name_cannot_pass_for_something_else() {
+        let proc = proc(&[(811, "x\" (pid 1)\n\u{1b}[2J", &[WAITS])]);
+        assert_eq!(find(proc.path()).to_string(), r#"waiting: "x\" (pid 1)\n\u{1b}[2J" (pid 811)"#);
     }
 
     #[test]

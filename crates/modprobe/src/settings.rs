@@ -75,7 +75,8 @@ pub(crate) fn show(run: &Run<'_>, names: &[OsString], kernel: &dyn KernelOps) ->
         for notice in &shown.notices {
             reporter.warning(messages::setting(module, notice));
         }
-        if load.is_none() && shown.settings.is_empty() {
+        // What cannot be read may be saved.
+        if load.is_none() && shown.settings.is_empty() && shown.notices.is_empty() {
             reporter.error(messages::neither_loaded_nor_saved(module));
             exit = Exit::Failure;
         }

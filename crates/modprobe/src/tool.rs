@@ -8,7 +8,7 @@ use modcli::{Ended, Exit, Session, Severity};
 use moddb::paths::ModuleDir;
 use modkernel::KernelOps;
 use modload::{CommandEnvironment, Demand, Environment, Modutils, Stage};
-use modstate::{Places, SystemClock};
+use modstate::{MayLog, Memory, Places, SystemClock};
 
 use crate::caller::{self, Caller};
 use crate::context::{Run, System};
@@ -130,7 +130,19 @@ fn requester<'r>(run: &'r Run<'_>) -> Option<(&'r OsString, Requester)> {
         return None;
     }
     let is_wanted = run.modutils.config(&Teller::of_query(run.session, &run.demand)).logs_requests();
-    is_wanted.then(|| (name, requester::find(&run.places.proc)))
+    if !is_wanted {
+        return None;
+    }
+    // Looking at every process takes time, and whoever asks often enough could fill the log.
+    match Memory::new(run.places).may_log(run.clock.since_boot()) {
+        MayLog::Yes { left_out } => {
+            if left_out > 0 {
+                run.session.reporter.insist(Severity::Info, messages::not_logged(left_out));
+            }
+            Some((name, requester::find(&run.places.proc)))
+        }
+        MayLog::No => None,
+    }
 }
 
 fn act(run: &Run<'_>, action: &Action, kernel: impl KernelOps) -> anyhow::Result<Exit> {

@@ -148,6 +148,14 @@ impl Directory {
         }
     }
 
+    /// Opens a file for reading and writing, which is made if need be.
+    pub fn open_to_change(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | FLAGS;
+        let fd = openat(&self.fd, name, flags, Mode::from_raw_mode(FOR_OWNER))?;
+        check_trust(&rustix::fs::fstat(&fd)?, self.owner).map_err(io::Error::other)?;
+        Ok(fd.into())
+    }
+
     /// Dates a file by the clock since boot; says whether there is one.
     pub fn date(&self, name: &OsStr, time: BootTime) -> io::Result<bool> {
         let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };

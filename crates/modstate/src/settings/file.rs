@@ -1,6 +1,8 @@
 //! The settings file of a module, and whether it is believed.
 
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use modfile::ModuleName;
@@ -77,6 +79,10 @@ pub(super) fn write(
     }
     let write = || -> io::Result<()> {
         let name = directory::name_of(module).ok_or(io::ErrorKind::InvalidInput)?;
+        // A small system may not even have the directory above.
+        if let Some(above) = places.lasting.parent() {
+            DirBuilder::new().recursive(true).mode(0o755).create(above)?;
+        }
         let directory = Directory::make(&places.lasting, places.owner)?.make_inner(SETTINGS)?;
         directory.replace(name, &document.format(header), mode, Durability::Durable)
     };

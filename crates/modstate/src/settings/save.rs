@@ -147,6 +147,16 @@ mod tests {
     }
 
     #[test]
+    fn the_directories_above_are_made_where_there_are_none() {
+        let system = system("persist m\n", &[("sys/module/m/parameters/a", "1\n")]);
+        fs::remove_dir_all(system.path("var")).unwrap();
+        assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);
+        system.write("sys/module/m/parameters/a", "2\n");
+        assert_eq!(system.removed(1), [""; 0]);
+        assert!(system.read(FILE).ends_with("parameters/a = 2\n"));
+    }
+
+    #[test]
     fn nothing_is_written_where_nothing_was_changed() {
         let system = system("persist m\n", &[("sys/module/m/parameters/a", "1\n")]);
         assert_eq!(system.inserted(1, PutBack::Everything, &[]), [""; 0]);

@@ -53,7 +53,7 @@ pub const GROUP: Group = Group {
                 namespaces::network,
             )
             .ours_only(),
-            Scenario::new("values-that-bound-each-other-come-back", &["sctp"], request::bounds).ours_only(),
+            Scenario::new("values-that-bound-each-other-come-back", &["sunrpc"], request::bounds).ours_only(),
             Scenario::new("a-hostile-file-sets-nothing-else", MODULES, files::hostile).ours_only(),
             Scenario::new("a-file-that-others-can-have-written-is-ignored", MODULES, files::untrusted)
                 .ours_only(),

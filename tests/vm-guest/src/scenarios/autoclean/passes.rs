@@ -46,7 +46,7 @@ pub(super) fn dry_run(world: &mut World) -> Result<()> {
     ensure!(ended.stdout.contains("minix") && ended.stdout.contains("goes now"), "{ended:?}");
     let ended = rmmod(&["-a", "-n", "--json"])?;
     ended.expect_code(0)?;
-    ensure!(ended.stdout.contains("\"module\": \"minix\"") && ended.stdout.contains("\"goes\""), "{ended:?}");
+    ensure!(ended.stdout.contains("\"module\":\"minix\"") && ended.stdout.contains("\"goes\""), "{ended:?}");
     world.expect_loaded(&["minix"])
 }
 

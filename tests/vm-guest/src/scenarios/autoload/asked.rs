@@ -28,13 +28,13 @@ fn expect_told(log: &mut Tail, sentence: &str) -> Result<()> {
 pub(super) fn one(world: &mut World) -> Result<()> {
     let mut log = log_requests()?;
     let name = fs::read_to_string(format!("{PROC}/self/comm"))?;
-    let whom = format!("{} (pid {})", name.trim_end(), std::process::id());
+    let whom = format!("waiting: {:?} (pid {})", name.trim_end(), std::process::id());
     let _ = expect_requests(&["fs-minix"], || ask::file_system("minix"))?;
     world.expect_loaded(&["minix"])?;
-    expect_told(&mut log, &format!("fs-minix requested by {whom}"))?;
+    expect_told(&mut log, &format!("asked for \"fs-minix\"; {whom}"))?;
     // What does not exist is logged all the same.
     ensure!(expect_requests(&["fs-nonesuch"], || ask::file_system("nonesuch"))?.is_err());
-    expect_told(&mut log, &format!("fs-nonesuch requested by {whom}"))?;
+    expect_told(&mut log, &format!("asked for \"fs-nonesuch\"; {whom}"))?;
     // A modprobe by hand is nobody's request.
     crate::program::modprobe(&["minix"])?;
     let said = said(&mut log)?;
@@ -57,7 +57,7 @@ pub(super) fn several(world: &mut World) -> Result<()> {
     fs::write(&gate, "")?;
     let waited = waiting.join().map_err(|_| anyhow!("the waiting thread panicked"))?;
     ensure!(asked.is_err() && waited.is_err());
-    expect_told(&mut log, "fs-nonesuch requested by unknown (2 processes wait for modules)")
+    expect_told(&mut log, "asked for \"fs-nonesuch\"; waiting: 2 processes")
 }
 
 pub(super) fn hidden(_: &mut World) -> Result<()> {
@@ -66,5 +66,5 @@ pub(super) fn hidden(_: &mut World) -> Result<()> {
     let asked = expect_requests(&["fs-nonesuch"], || ask::file_system("nonesuch"))?;
     ensure!(asked.is_err());
     drop(proc);
-    expect_told(&mut log, "fs-nonesuch requested by unknown (/proc does not show").context("without /proc")
+    expect_told(&mut log, "asked for \"fs-nonesuch\"; /proc does not show").context("without /proc")
 }

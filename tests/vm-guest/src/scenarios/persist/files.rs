@@ -153,7 +153,7 @@ pub(super) fn read_only(_: &mut World) -> Result<()> {
 pub(super) fn full(_: &mut World) -> Result<()> {
     configure(LINES)?;
     fs::create_dir_all(PLACE)?;
-    mount("tmpfs", PLACE, "tmpfs", MountFlags::empty(), Some(c"size=64k"))?;
+    mount("tmpfs", PLACE, "tmpfs", MountFlags::empty(), Some(c"size=64k,mode=755"))?;
     save_as(b"parameters/alpha = 5\n")?;
     let filling = Path::new(PLACE).join("filling");
     let failed = fs::write(&filling, vec![0; 1 << 20]);

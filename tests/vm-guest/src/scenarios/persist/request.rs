@@ -44,15 +44,14 @@ pub(super) fn other(world: &mut World) -> Result<()> {
 }
 
 pub(super) fn bounds(_: &mut World) -> Result<()> {
-    configure("persist sctp sysctl net/sctp/*\n")?;
-    // In the order in which they are saved, which is that of their names: each is refused beside the defaults.
-    let text =
-        "sysctl/net/sctp/rto_initial = 300\nsysctl/net/sctp/rto_max = 500\nsysctl/net/sctp/rto_min = 100\n";
+    configure("persist sunrpc sysctl sunrpc/m*_resvport\n")?;
+    // In the order in which they are saved, which is that of their names; the default minimum is 665.
+    let text = "sysctl/sunrpc/max_resvport = 300\nsysctl/sunrpc/min_resvport = 100\n";
     fs::create_dir_all(SAVED)?;
-    fs::write(Path::new(SAVED).join("sctp"), text)?;
-    quietly(modprobe(&["sctp"])?)?;
-    for (name, value) in [("rto_initial", "300"), ("rto_max", "500"), ("rto_min", "100")] {
-        let found = fs::read_to_string(Path::new(PROC).join("sys/net/sctp").join(name))?;
+    fs::write(Path::new(SAVED).join("sunrpc"), text)?;
+    quietly(modprobe(&["sunrpc"])?)?;
+    for (name, value) in [("max_resvport", "300"), ("min_resvport", "100")] {
+        let found = fs::read_to_string(Path::new(PROC).join("sys/sunrpc").join(name))?;
         ensure!(found.trim_end() == value, "{name} is {found}");
     }
     Ok(())
