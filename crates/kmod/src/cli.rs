@@ -18,7 +18,8 @@ fn command() -> Command {
             "Commands:\n  \
              help          Print this text and leave\n  \
              list          Show the modules that are loaded, as lsmod does\n  \
-             static-nodes  Show the device nodes that modules ask for before they are loaded\n\n\
+             static-nodes  Show the device nodes that modules ask for before they are loaded\n  \
+             devices       Show which modules drive the devices of this system, or could\n\n\
              Called as depmod, insmod, lsmod, modinfo, modprobe or rmmod, the program is that tool.",
         )
 }

@@ -3,6 +3,7 @@
 //! [`run`] finds the command; each has a module of its own.
 
 mod cli;
+mod devices;
 mod static_nodes;
 
 use std::ffi::OsString;
@@ -17,7 +18,8 @@ pub use crate::cli::DEFINITION;
 type Command = (&'static str, fn(&Session, &[OsString]) -> anyhow::Result<Exit>);
 
 /// All commands but `help`.
-const COMMANDS: [Command; 2] = [("list", list), ("static-nodes", static_nodes::run)];
+const COMMANDS: [Command; 3] =
+    [("list", list), ("static-nodes", static_nodes::run), ("devices", devices::run)];
 
 /// Runs kmod with the arguments of a session.
 ///
