@@ -8,6 +8,8 @@ use std::io::Read;
 
 use xz2::stream::{Action, CONCATENATED, Status, Stream};
 
+use crate::plain_size;
+
 /// The largest decompressed module that is accepted, in bytes. The largest real ones, with debugging
 /// information, are below a tenth of it.
 pub const DECOMPRESSED_LIMIT: usize = 512 << 20;
@@ -122,7 +124,7 @@ impl Decompressor {
         plain.clear();
         match format {
             Compression::Gzip => {
-                make_room(gzip_size(packed), packed, limit, plain);
+                make_room(plain_size::of_gzip(packed), packed, limit, plain);
                 read_bounded(format, flate2::read::MultiGzDecoder::new(packed), limit, plain)
             }
             Compression::Xz => unxz(packed, limit, plain),
@@ -171,7 +173,7 @@ fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Decompre
         DecompressError::Damaged { format, reason }
     };
     let mut stream = Stream::new_stream_decoder(XZ_MEMORY_LIMIT, CONCATENATED).map_err(damaged)?;
-    make_room(xz_size(packed), packed, limit, plain);
+    make_room(plain_size::of_xz(packed), packed, limit, plain);
     loop {
         let consumed = usize::try_from(stream.total_in()).unwrap_or(usize::MAX);
         let rest = packed.get(consumed..).unwrap_or_default();
@@ -197,41 +199,6 @@ fn make_room(said: Option<usize>, packed: &[u8], limit: usize, plain: &mut Vec<u
     let credible = said.filter(|&said| said <= packed.len().saturating_mul(DENSEST));
     let size = credible.map_or(packed.len().saturating_mul(4), |size| size + SLACK);
     plain.reserve_exact(size.min(limit.saturating_add(SLACK)));
-}
-
-/// The size of what a gzip file holds, modulo 2^32, by its last four bytes (RFC 1952).
-fn gzip_size(packed: &[u8]) -> Option<usize> {
-    usize::try_from(u32::from_le_bytes(*packed.last_chunk()?)).ok()
-}
-
-/// The size of what an xz file of one stream holds, by the index at its end (sections 2.1.2 and 4 of the format).
-fn xz_size(packed: &[u8]) -> Option<usize> {
-    const FOOTER: usize = 12;
-    let (rest, footer) = packed.split_at_checked(packed.len().checked_sub(FOOTER)?)?;
-    let &[_, _, _, _, a, b, c, d, _, _, b'Y', b'Z'] = footer else { return None };
-    let index_len = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?.checked_add(1)?.checked_mul(4)?;
-    let mut index = rest.get(rest.len().checked_sub(index_len)?..)?.strip_prefix(&[0])?;
-    let records = multibyte(&mut index)?;
-    let mut size: u64 = 0;
-    for _ in 0..records {
-        let _packed_size = multibyte(&mut index)?;
-        size = size.checked_add(multibyte(&mut index)?)?;
-    }
-    usize::try_from(size).ok()
-}
-
-/// A number of seven bits in each byte, the lowest first; all but the last byte have the eighth bit set.
-fn multibyte(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..63).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 fn read_bounded(
@@ -311,18 +278,6 @@ mod tests {
             assert!(out == plain, "{format}");
         }
         assert_eq!(Compression::detect(b"\x7fELF\x02\x01"), None);
-    }
-
-    #[test]
-    fn the_size_that_a_file_says_is_what_it_holds() {
-        for len in [0, 1, 127, 128, 16_384, 3_000_000] {
-            let plain = vec![7; len];
-            assert_eq!(xz_size(&packed(Compression::Xz, &plain)), Some(len));
-            assert_eq!(gzip_size(&packed(Compression::Gzip, &plain)), Some(len));
-        }
-        for damaged in [&b""[..], b"YZ", &[0xFF; 40], b"\0\x80\x80\x80\x80\0\0\0\0\x01\0\0\0\0\0YZ"] {
-            assert_eq!(xz_size(damaged), None);
-        }
     }
 
     #[test]

@@ -87,6 +87,7 @@ pub mod list;
 pub mod modinfo;
 pub mod name;
 pub mod parameters;
+mod plain_size;
 pub mod regular;
 pub mod signature;
 pub mod symbols;

@@ -19,7 +19,8 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
     let _ = (modprobe.softdeps(&name), modprobe.weakdeps(&name), modprobe.blacklisted(&name));
     let mut depmod = DepmodConfig::default();
     let _ = depmod.parse(file, &text, &name);
-    let _ = SearchRules::new(&depmod).replaces(&name, 0, &text, 0);
+    let rules = SearchRules::new(&depmod);
+    assert_eq!(rules.rank(&name, 0).cmp(&rules.rank(&text, 0)), rules.rank(&text, 0).cmp(&rules.rank(&name, 0)).reverse());
     let mut modutils = modstate::config::Config::default();
     let _ = modutils.add(&text);
     let module = modfile::ModuleName::new(&name);

@@ -5,6 +5,9 @@ use modfile::{ModuleInfo, ModuleName};
 use crate::build::order::Located;
 use crate::build::refuse::{self, Reason};
 
+/// A module's place in the catalog.
+pub type Index = usize;
+
 /// A module in the catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module<'a> {

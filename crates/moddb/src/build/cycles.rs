@@ -6,7 +6,8 @@
 
 use std::collections::HashMap;
 
-use crate::build::graph::Index;
+use crate::build::catalog::Index;
+use crate::build::knots::{Knots, direct_of};
 
 /// What is in the way of an order of loading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,8 +28,46 @@ const MOST_STEPS: usize = 1 << 20;
 /// So many names at most stand in all chains together.
 const MOST_REPORTED: usize = 1 << 16;
 
+/// Numbers modules so that each comes before what it depends on, given what each depends on by itself.
+///
+/// # Errors
+/// [`Cycles`] if there is no such order.
+pub(super) fn order(direct: &[Vec<Index>]) -> Result<Vec<usize>, Cycles> {
+    let (number, users) = topological_numbers(direct);
+    if users.iter().any(|&count| count > 0) { Err(find(direct, &users)) } else { Ok(number) }
+}
+
+/// Numbers modules so that each comes before what it depends on; returns also how many users each one has left,
+/// which is 0 for all unless there is a circle.
+fn topological_numbers(direct: &[Vec<Index>]) -> (Vec<usize>, Vec<usize>) {
+    let mut users = vec![0_usize; direct.len()];
+    for &dependency in direct.iter().flatten() {
+        if let Some(count) = users.get_mut(dependency) {
+            *count += 1;
+        }
+    }
+    let mut number = vec![0; direct.len()];
+    let mut next = 0;
+    let mut stack: Vec<Index> =
+        users.iter().enumerate().filter(|&(_, &count)| count == 0).map(|(module, _)| module).collect();
+    while let Some(module) = stack.pop() {
+        if let Some(slot) = number.get_mut(module) {
+            *slot = next;
+        }
+        next += 1;
+        for &dependency in direct.get(module).into_iter().flatten() {
+            let Some(count) = users.get_mut(dependency) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                stack.push(dependency);
+            }
+        }
+    }
+    (number, users)
+}
+
 /// Finds the circles in what each module depends on, given how many users each one has that stand in the way.
-pub(super) fn find(direct: &[Vec<Index>], users: &[usize]) -> Cycles {
+fn find(direct: &[Vec<Index>], users: &[usize]) -> Cycles {
     let knots = Knots::of(direct);
     let members: Vec<Index> =
         (0..direct.len()).filter(|&module| knots.is_in_circle(direct, module)).collect();
@@ -48,108 +87,6 @@ pub(super) fn find(direct: &[Vec<Index>], users: &[usize]) -> Cycles {
     }
     let dependents = dependents(direct, &members);
     Cycles { chains, members, dependents }
-}
-
-fn direct_of(direct: &[Vec<Index>], module: Index) -> &[Index] {
-    direct.get(module).map(Vec::as_slice).unwrap_or_default()
-}
-
-/// Which modules can reach each other.
-struct Knots {
-    /// The number of each module's knot.
-    of: Vec<usize>,
-    /// How many modules each knot has.
-    sizes: Vec<usize>,
-    count: usize,
-}
-
-/// What Tarjan's algorithm knows of a module while it walks.
-#[derive(Clone, Copy)]
-struct Visit {
-    number: usize,
-    /// The earliest module on the stack that can be reached from it.
-    low: usize,
-    is_open: bool,
-}
-
-impl Knots {
-    fn of(direct: &[Vec<Index>]) -> Self {
-        let mut knots = Self { of: vec![0; direct.len()], sizes: Vec::new(), count: 0 };
-        let mut visits: Vec<Option<Visit>> = vec![None; direct.len()];
-        let mut open: Vec<Index> = Vec::new();
-        let mut next = 0;
-        for start in 0..direct.len() {
-            if visits.get(start).is_none_or(Option::is_some) {
-                continue;
-            }
-            // A module, and which of its dependencies comes next.
-            let mut way = vec![(start, 0)];
-            while let Some((module, place)) = way.last_mut() {
-                let module = *module;
-                if *place == 0
-                    && let Some(visit @ None) = visits.get_mut(module)
-                {
-                    *visit = Some(Visit { number: next, low: next, is_open: true });
-                    next += 1;
-                    open.push(module);
-                }
-                let dependency = direct_of(direct, module).get(*place).copied();
-                *place += 1;
-                match dependency {
-                    Some(dependency) => match visits.get(dependency).copied() {
-                        Some(None) => way.push((dependency, 0)),
-                        Some(Some(seen)) if seen.is_open => lower(&mut visits, module, seen.number),
-                        _ => {}
-                    },
-                    None => {
-                        way.pop();
-                        knots.close(module, &mut visits, &mut open);
-                        if let Some(&(user, _)) = way.last()
-                            && let Some(Some(done)) = visits.get(module).copied()
-                            && done.is_open
-                        {
-                            lower(&mut visits, user, done.low);
-                        }
-                    }
-                }
-            }
-        }
-        knots
-    }
-
-    /// Takes a knot off the stack if a module is the first of it.
-    fn close(&mut self, module: Index, visits: &mut [Option<Visit>], open: &mut Vec<Index>) {
-        let Some(Some(visit)) = visits.get(module).copied() else { return };
-        if visit.low != visit.number {
-            return;
-        }
-        let mut size = 0;
-        while let Some(member) = open.pop() {
-            if let Some(Some(visit)) = visits.get_mut(member) {
-                visit.is_open = false;
-            }
-            if let Some(knot) = self.of.get_mut(member) {
-                *knot = self.count;
-            }
-            size += 1;
-            if member == module {
-                break;
-            }
-        }
-        self.sizes.push(size);
-        self.count += 1;
-    }
-
-    fn is_in_circle(&self, direct: &[Vec<Index>], module: Index) -> bool {
-        let size = self.of.get(module).and_then(|&knot| self.sizes.get(knot));
-        size.is_some_and(|&size| size > 1) || direct_of(direct, module).contains(&module)
-    }
-}
-
-fn lower(visits: &mut [Option<Visit>], module: Index, number: usize) {
-    if let Some(Some(visit)) = visits.get_mut(module) {
-        visit.low = visit.low.min(number);
-    }
 }
 
 /// Follows dependencies from every module that was left over, in the order in which kmod does.
@@ -313,11 +250,10 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::graph::DependencyGraph;
 
     /// The modules by number, each with what it depends on.
     fn cycles(direct: &[&[Index]]) -> Cycles {
-        DependencyGraph::new(direct.iter().map(|direct| direct.to_vec()).collect()).unwrap_err()
+        order(&direct.iter().map(|direct| direct.to_vec()).collect::<Vec<_>>()).unwrap_err()
     }
 
     #[test]
@@ -358,7 +294,7 @@ mod tests {
             (0..20_000).map(|at| vec![if at == 19_999 { 19_999 } else { at + 1 }]).collect();
         for (direct, members) in [(knot, 400), (ladder, 2000), (long, 20_000), (tail, 1)] {
             let count = direct.len();
-            let cycles = DependencyGraph::new(direct.clone()).unwrap_err();
+            let cycles = order(&direct).unwrap_err();
             assert_eq!(cycles.members.len(), members);
             assert_eq!(cycles.dependents.len(), if members == 1 { count - 1 } else { 0 });
             assert!(!cycles.chains.is_empty());
@@ -390,7 +326,7 @@ mod tests {
             let dependents: Vec<Index> = (0..9)
                 .filter(|module| !members.contains(module) && members.iter().any(|&member| reaches(*module, member)))
                 .collect();
-            match DependencyGraph::new(needs.clone()) {
+            match order(&needs) {
                 Ok(_) => proptest::prop_assert!(members.is_empty()),
                 Err(cycles) => {
                     proptest::prop_assert_eq!(cycles.members, members);

@@ -5,8 +5,8 @@
 
 use modfile::list::append;
 
-use crate::build::catalog::Catalog;
-use crate::build::graph::{Closures, DependencyGraph, Index};
+use crate::build::catalog::{Catalog, Index};
+use crate::build::graph::{Closures, DependencyGraph};
 use crate::index::format::{LONGEST_VALUE, OFFSET_MASK};
 
 /// The most dependencies that are looked at to measure all lines. Those of real kernels have some hundred thousand.

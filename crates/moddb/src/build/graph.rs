@@ -2,12 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::build::catalog::Catalog;
+use crate::build::catalog::{Catalog, Index};
 use crate::build::cycles::{self, Cycles};
 use crate::build::symbols::SymbolTable;
-
-/// A module's place in the catalog.
-pub type Index = usize;
 
 /// Something about a need that is worth saying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +59,7 @@ impl DependencyGraph {
     /// # Errors
     /// [`Cycles`] if no order exists.
     pub fn new(direct: Vec<Vec<Index>>) -> Result<Self, Cycles> {
-        let (number, users) = topological_numbers(&direct);
-        if users.iter().any(|&count| count > 0) {
-            return Err(cycles::find(&direct, &users));
-        }
+        let number = cycles::order(&direct)?;
         Ok(Self { direct, number })
     }
 
@@ -192,35 +186,6 @@ pub fn resolve<'a>(
         }
     }
     Resolved { direct, notes }
-}
-
-/// Numbers modules so that each comes before what it depends on; returns also how many users each one has left,
-/// which is 0 for all unless there is a circle.
-fn topological_numbers(direct: &[Vec<Index>]) -> (Vec<usize>, Vec<usize>) {
-    let mut users = vec![0_usize; direct.len()];
-    for &dependency in direct.iter().flatten() {
-        if let Some(count) = users.get_mut(dependency) {
-            *count += 1;
-        }
-    }
-    let mut number = vec![0; direct.len()];
-    let mut next = 0;
-    let mut stack: Vec<Index> =
-        users.iter().enumerate().filter(|&(_, &count)| count == 0).map(|(module, _)| module).collect();
-    while let Some(module) = stack.pop() {
-        if let Some(slot) = number.get_mut(module) {
-            *slot = next;
-        }
-        next += 1;
-        for &dependency in direct.get(module).into_iter().flatten() {
-            let Some(count) = users.get_mut(dependency) else { continue };
-            *count -= 1;
-            if *count == 0 {
-                stack.push(dependency);
-            }
-        }
-    }
-    (number, users)
 }
 
 #[cfg(test)]

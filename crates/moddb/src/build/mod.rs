@@ -10,6 +10,7 @@ pub mod cycles;
 mod dependencies;
 pub mod graph;
 pub mod hash;
+mod knots;
 mod notes;
 pub mod order;
 pub mod outputs;

@@ -4,6 +4,7 @@
 //! writer and its text dump stand side by side here and share [`mod@format`].
 
 pub mod dump;
+mod entries;
 mod error;
 pub mod format;
 mod node;

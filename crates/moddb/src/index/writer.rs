@@ -3,10 +3,10 @@
 //! Nodes are written as kmod 34 does, a parent before its children.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
 
 use modfile::list::append;
 
+use crate::index::entries::{Entry, Text, sorted};
 use crate::index::format::{
     CHILDREN, HEADER_LEN, LONGEST_KEY, LONGEST_VALUE, MAGIC, MOST_VALUES, OFFSET_MASK, PREFIX, VALUES,
     VERSION,
@@ -14,30 +14,6 @@ use crate::index::format::{
 
 /// What an entry takes in an index, apart from its value: there is room at once for all that real ones have.
 const NODE_LEN: usize = 64;
-
-/// An entry of an index to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry<'a> {
-    key: Cow<'a, [u8]>,
-    value: Text<'a>,
-    priority: u32,
-}
-
-/// A value that is at hand, or is written only where it belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Text<'a> {
-    Given(&'a [u8]),
-    Later { number: usize, len: usize },
-}
-
-impl Text<'_> {
-    fn len(&self) -> usize {
-        match *self {
-            Self::Given(text) => text.len(),
-            Self::Later { len, .. } => len,
-        }
-    }
-}
 
 /// Why an entry cannot stand in an index.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,60 +141,6 @@ pub(crate) fn check(text: &[u8]) -> Result<(), BadCharacter> {
         return Err(BadCharacter { byte, text: text.to_vec() });
     }
     Ok(())
-}
-
-/// The bytes of a key that are compared at a time.
-const WORD: usize = size_of::<u64>();
-
-/// An entry by its place, with the bytes of its key that are being compared.
-#[derive(Clone, Copy)]
-struct Rank {
-    word: u64,
-    place: usize,
-}
-
-/// The entries by key, then by priority; of equals the one that was added last comes first.
-///
-/// Keys are sorted by their first word, those that share it by the next one, and so on: aliases of a bus begin alike
-/// for long, and a comparison of two whole keys would go through all of that again.
-fn sorted<'e, 'a>(entries: &'e [Entry<'a>]) -> Vec<&'e Entry<'a>> {
-    let key = |rank: &Rank| entries.get(rank.place).map(|entry| &*entry.key).unwrap_or_default();
-    let order = |rank: &Rank| (entries.get(rank.place).map(|entry| entry.priority), Reverse(rank.place));
-    let mut ranks: Vec<Rank> = (0..entries.len()).map(|place| Rank { word: 0, place }).collect();
-    // Not by recursion: two keys may have a whole section of a hostile module in common.
-    let mut unsorted = vec![(0..ranks.len(), 0)];
-    while let Some((range, depth)) = unsorted.pop() {
-        let mut start = range.start;
-        let Some(group) = ranks.get_mut(range) else { continue };
-        for rank in &mut *group {
-            rank.word = word_at(key(rank), depth);
-        }
-        group.sort_unstable_by_key(|rank| rank.word);
-        for alike in group.chunk_by_mut(|a, b| a.word == b.word) {
-            let end = start + alike.len();
-            match alike {
-                [_] => {}
-                // No key holds a NUL, so this one fills up a word that all of these keys end in.
-                [rank, ..] if rank.word.to_be_bytes().ends_with(&[0]) => alike.sort_unstable_by_key(order),
-                _ => unsorted.push((start..end, depth + WORD)),
-            }
-            start = end;
-        }
-    }
-    let mut sorted = Vec::with_capacity(entries.len());
-    sorted.extend(ranks.iter().filter_map(|rank| entries.get(rank.place)));
-    sorted
-}
-
-/// The word of a key at a depth, filled up with NULs, so that words are ordered as their bytes are.
-fn word_at(key: &[u8], depth: usize) -> u64 {
-    let rest = key.get(depth..).unwrap_or_default();
-    let mut word = [0; WORD];
-    match rest.first_chunk() {
-        Some(whole) => word = *whole,
-        None => word.iter_mut().zip(rest).for_each(|(to, from)| *to = *from),
-    }
-    u64::from_be_bytes(word)
 }
 
 /// A node that is still to be written.
@@ -390,21 +312,5 @@ mod tests {
             writer.insert(b"a", b"", 0).unwrap();
         }
         assert_eq!(writer.finish(), Err(TooLarge));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn entries_are_ordered_by_bytes_then_priority_then_from_the_last_to_the_first(
-            keys in proptest::collection::vec(("[ab]{0,20}", 0..3_u32), 0..60),
-        ) {
-            let entries: Vec<Entry<'_>> =
-                keys.iter().map(|(key, priority)| Entry { key: key.as_bytes().into(), value: Text::Given(b""), priority: *priority }).collect();
-            let places = |entries: &[&Entry<'_>]| -> Vec<_> {
-                entries.iter().map(|entry| (entry.key.as_ptr(), entry.priority)).collect()
-            };
-            let mut expected: Vec<_> = entries.iter().rev().collect();
-            expected.sort_by_key(|entry| (&entry.key, entry.priority));
-            proptest::prop_assert_eq!(places(&sorted(&entries)), places(&expected));
-        }
     }
 }
