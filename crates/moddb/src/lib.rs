@@ -124,7 +124,7 @@
 //!     .map(|module| graph::resolve(&catalog, &symbols, Check::Nothing, module).direct)
 //!     .collect();
 //! let graph = DependencyGraph::new(direct);
-//! let graph = graph.map_err(|cycles| format!("{} modules depend on each other", cycles.modules))?;
+//! let graph = graph.map_err(|cycles| format!("{} modules depend on each other", cycles.members.len()))?;
 //! let builtin = fs::read(directory.join("modules.builtin"))?;
 //! let mut sources = Sources::new(&catalog, &symbols, &graph);
 //! sources.builtin = Some(&builtin);
