@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use modcli::{Ended, Exit, Reporter, Severity};
 use moddb::build::catalog::{Catalog, TooMuch};
@@ -55,7 +55,7 @@ pub(crate) struct Gathered<'m> {
 /// Those of `find`, and modules that say too much.
 pub(crate) fn gather<'m>(
     request: &Request,
-    began: SystemTime,
+    ahead: Duration,
     reporter: &Reporter,
     stored: &'m Stored,
     find: impl FnOnce(&mut dyn FnMut(ModuleSource)) -> Result<Scan, Ended>,
@@ -77,7 +77,7 @@ pub(crate) fn gather<'m>(
         let known = if is_enough {
             Known::default()
         } else {
-            know(&source, cache().as_ref().ok(), began, workspace, looks)
+            know(&source, cache().as_ref().ok(), ahead, workspace, looks)
         };
         said.fetch_add(known.info.as_bytes().len(), Ordering::Relaxed);
         progress.reached(done.fetch_add(1, Ordering::Relaxed) + 1);
@@ -104,7 +104,7 @@ pub(crate) fn gather<'m>(
 fn know<'m>(
     source: &ModuleSource,
     cache: Option<&Cache<'m>>,
-    began: SystemTime,
+    ahead: Duration,
     workspace: &mut Workspace,
     looks: &mut Looks,
 ) -> Known<'m> {
@@ -114,8 +114,9 @@ fn know<'m>(
         let tail = remembered.tail.into();
         return Known { info, error: None, stamp: Some(remembered.stamp), tail, reused: true };
     }
+    let looked = SystemTime::now() + ahead;
     let reading = info::read_opened(looks.directory.open(source), workspace);
-    let stamp = cache::stamp_of(&reading, began);
+    let stamp = cache::stamp_of(&reading, source, looked, looks);
     Known { info: reading.info, error: reading.error, stamp, tail: reading.tail.into(), reused: false }
 }
 
@@ -181,11 +182,18 @@ fn remember(request: &Request, modules: &[(FoundModule, Known<'_>)], reporter: &
     if request.cache == CacheFile::Nowhere {
         return;
     }
+    let stamps: Vec<Stamp> = modules.iter().filter_map(|(_, known)| known.stamp).collect();
+    if !cache::are_real(&stamps) {
+        return;
+    }
     let entries = modules.iter().filter_map(|(module, known)| {
         let path = module.source.path().as_os_str().as_bytes();
         Some(Entry { path, stamp: known.stamp?, tail: &known.tail, info: &known.info })
     });
     if let Err(error) = cache::store(&request.cache, entries) {
-        reporter.message(Severity::Info, messages::cache_not_written(&request.cache, &error));
+        // One that nobody asked for is missed by nobody.
+        let asked_for = matches!(request.cache, CacheFile::Named(_));
+        let severity = if asked_for { Severity::Warning } else { Severity::Info };
+        reporter.message(severity, messages::cache_not_written(&request.cache, &error));
     }
 }

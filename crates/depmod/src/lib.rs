@@ -42,7 +42,7 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
     run_at(session, SystemTime::now())
 }
 
-/// Runs depmod as if it were that time. What changed within a second before is not remembered for the next run.
+/// Runs depmod as if it were that time. What has just changed is not remembered for the next run.
 ///
 /// # Errors
 /// As [`run`].
@@ -77,8 +77,9 @@ pub fn run_at(session: &Session, now: SystemTime) -> anyhow::Result<Exit> {
     if request.selection == Selection::IfNewer && request.destination == Destination::Stdout {
         return Ok(Exit::Success);
     }
+    let ahead = now.duration_since(SystemTime::now()).unwrap_or_default();
     let was_said = !parsed.operands.is_empty();
-    pipeline::run(session, request, &pipeline::Moment { began: now, surroundings, was_said })
+    pipeline::run(session, request, &pipeline::Moment { began: now, ahead, surroundings, was_said })
 }
 
 fn refuse(session: &Session, problem: &BadRequest) -> Result<Exit, Ended> {

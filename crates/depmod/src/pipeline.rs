@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use modcli::{Ended, Exit, Reporter, Session, Severity};
 use moddb::build::graph::Check;
@@ -39,6 +39,8 @@ pub(crate) const LONGEST_INPUT: usize = 64 << 20;
 pub(crate) struct Moment {
     /// When it began.
     pub(crate) began: SystemTime,
+    /// How much later than by the clock it is taken to be.
+    pub(crate) ahead: Duration,
     /// Where it began.
     pub(crate) surroundings: Surroundings,
     /// Whether the user said which kernel.
@@ -206,7 +208,7 @@ impl Run<'_> {
         let names = || outputs::recipes().map(|recipe| recipe.name);
         let before = self.output.as_ref().map(|output| output.state(names()));
         let stored = Stored::new();
-        let mut gathered = gather::gather(request, moment.began, reporter, &stored, |hand_out| {
+        let mut gathered = gather::gather(request, moment.ahead, reporter, &stored, |hand_out| {
             let found = self.find(hand_out)?;
             summary.phase("scan");
             Ok(found)

@@ -107,6 +107,19 @@ impl LastDirectory {
         })
     }
 
+    /// What that file system calls itself; 0 if it does not.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn file_system_id(&mut self, source: &ModuleSource) -> Result<u64, OpenError> {
+        Ok(match source.parts() {
+            None => rustix::fs::statvfs(source.path())?.f_fsid,
+            Some((tree, directory, name)) => {
+                rustix::fs::fstatvfs(tree.open_at(&directory.join(name), OFlags::PATH)?)?.f_fsid
+            }
+        })
+    }
+
     fn enter(&mut self, tree: &Arc<Tree>, directory: &Path) -> Result<&OwnedFd, OpenError> {
         let is_open = |(open_tree, open, _): &(Arc<Tree>, PathBuf, OwnedFd)| {
             Arc::ptr_eq(open_tree, tree) && open.as_os_str() == directory.as_os_str()

@@ -376,3 +376,203 @@ fn the_module_directory_may_be_a_file_or_missing() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains("Not a directory"), "{}", stderr(&output));
 }
+
+/// Files that depmod reads beside the modules, and what stands in their place.
+#[test]
+fn what_stands_in_place_of_a_file_is_not_waited_for_and_costs_nothing() {
+    type Place = fn(&Path);
+    let places: [(&str, Place); 4] = [
+        ("a fifo", |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
+        ("a device", |path| symlink("/dev/zero", path).unwrap()),
+        ("a terabyte of nothing", |path| File::create(path).unwrap().set_len(1 << 40).unwrap()),
+        ("a directory", |path| fs::create_dir(path).unwrap()),
+    ];
+    let names = [
+        "modules.order",
+        "modules.builtin",
+        "modules.builtin.modinfo",
+        "System.map",
+        "Module.symvers",
+        "modules.dep",
+        "modules.alias.bin",
+        ".depmod-running",
+        ".depmod-1-modules.dep",
+    ];
+    for (what, place) in places {
+        for name in names {
+            let (root, directory) = root();
+            let _ = fs::remove_file(directory.join(name));
+            place(&directory.join(name));
+            let mut command = Command::new("timeout");
+            command.args(["20", DEPMOD]);
+            arguments(&mut command, root.path(), &["-a", "-e", "--keep-going"]);
+            let output = command.output().unwrap();
+            let said = stderr(&output);
+            assert!(
+                matches!(output.status.code(), Some(0 | 1)),
+                "{what} as {name}: {:?} {said}",
+                output.status
+            );
+            let replaced = ["modules.dep", "modules.alias.bin", ".depmod-running"];
+            if what == "a directory" && replaced.contains(&name) {
+                assert!(said.contains("Is a directory"), "{what} as {name}: {said}");
+            } else {
+                assert_eq!(database(root.path()).len(), OUTPUTS.len(), "{what} as {name}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fifo_in_place_of_the_module_directory_is_not_opened() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(directory(root.path()).parent().unwrap()).unwrap();
+    assert!(Command::new("mkfifo").arg(directory(root.path())).status().unwrap().success());
+    let mut command = Command::new("timeout");
+    command.args(["20", DEPMOD]);
+    arguments(&mut command, root.path(), &["-a"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("Not a directory"), "{}", stderr(&output));
+}
+
+#[test]
+fn whatever_the_umask_nobody_else_can_write_a_file_or_directory() {
+    if !has("strace", &["--version"]) {
+        return;
+    }
+    for umask in ["0", "077"] {
+        let (root, _) = root();
+        let [out, log] = ["out", "trace"].map(|name| root.path().join(name));
+        let script = format!("umask {umask}; exec strace -f -e trace=openat,openat2,open -o \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh"]).arg(&log).arg(DEPMOD);
+        arguments(&mut command, root.path(), &["-a", "-o", out.to_str().unwrap()]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        for created in fs::read_to_string(log).unwrap().lines().filter(|line| line.contains("O_CREAT")) {
+            assert!(created.contains(", 0600) = "), "{created}");
+        }
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        for path in [out.clone(), out.join("lib"), out.join("lib/modules"), directory(&out)] {
+            assert_eq!(mode(&path), 0o755, "{}", path.display());
+        }
+        for name in OUTPUTS {
+            assert_eq!(mode(&directory(&out).join(name)), 0o644, "{name}");
+        }
+    }
+}
+
+#[test]
+fn links_of_another_user_are_followed_inside_of_the_tree_and_nowhere_else() {
+    const NOBODY: Option<u32> = Some(65534);
+    if !rustix::process::geteuid().is_root() {
+        skip("files cannot be given to another user");
+        return;
+    }
+    let (root, directory) = root();
+    let secret = root.path().join("secret");
+    fs::write(&secret, "kernel/topsecret.ko\n").unwrap();
+    let outside = root.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("stolen.ko"), Module::new("stolen").bytes()).unwrap();
+    let links: [(&str, PathBuf); 6] = [
+        ("modules.builtin", secret.clone()),
+        ("modules.order", "../../../secret".into()),
+        ("kernel/out", outside.clone()),
+        ("kernel/other.ko", outside.join("stolen.ko")),
+        ("kernel/inside.ko", "good.ko".into()),
+        ("kernel/back.ko", "../kernel/good.ko".into()),
+    ];
+    let own = |owner| {
+        for (name, _) in &links {
+            std::os::unix::fs::lchown(directory.join(name), owner, owner).unwrap();
+        }
+    };
+    for (name, target) in &links {
+        let _ = fs::remove_file(directory.join(name));
+        symlink(target, directory.join(name)).unwrap();
+    }
+    own(NOBODY);
+    let output = run(root.path());
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let files = database(root.path()).into_values().collect::<Vec<_>>().concat();
+    for foreign in ["topsecret", "stolen", "kernel/other.ko"] {
+        assert!(!contains(&files, foreign), "{foreign}: {said}");
+    }
+    assert!(contains(&files, "kernel/inside.ko:") && contains(&files, "kernel/back.ko:"), "{said}");
+    for name in ["modules.builtin", "modules.order", "kernel/out", "kernel/other.ko"] {
+        let why = "a link that user 65534 made leads out of the tree";
+        assert!(said.lines().any(|line| line.contains(name) && line.contains(why)), "{name}: {said}");
+    }
+    // What root made, root may mean.
+    own(Some(0));
+    let output = run(root.path());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(contains(&database(root.path())["modules.dep"], "kernel/out/stolen.ko:"));
+}
+
+#[test]
+fn a_directory_that_cannot_be_read_costs_no_old_database_unless_told_so() {
+    let (root, directory) = root();
+    let setpriv = ["--reuid=65534", "--clear-groups", "true"];
+    if rustix::process::geteuid().is_root() && !has("setpriv", &setpriv) {
+        return;
+    }
+    let hidden = directory.join("kernel/hidden");
+    fs::create_dir(&hidden).unwrap();
+    fs::write(hidden.join("inside.ko"), Module::new("inside").bytes()).unwrap();
+    build(root.path(), &["-a"]);
+    let old = database(root.path());
+    fs::write(directory.join("kernel/new.ko"), Module::new("new").bytes()).unwrap();
+    for (path, mode) in [(hidden.as_path(), 0o000), (&directory, 0o777), (root.path(), 0o755)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let run = |options: &[&str]| {
+        let command = depmod(root.path(), options);
+        without_privileges(&command, &root.path().join("depmod")).output().unwrap()
+    };
+    let output = run(&["-a"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(contains(&output.stderr, bytes(&hidden)) && said.contains("--keep-going"), "{said}");
+    assert!(database(root.path()) == old, "{said}");
+    let output = run(&["-a", "--keep-going"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let dep = database(root.path())["modules.dep"].clone();
+    assert!(contains(&dep, "kernel/new.ko:") && !contains(&dep, "hidden"));
+    assert_clean(root.path());
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn the_same_tree_gives_the_same_files_and_messages_however_it_was_made() {
+    let names = ["a", "b-c", "d_e", "f"];
+    let mut results = Vec::new();
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
+        for place in ["/dev/shm", "/tmp"].map(Path::new).into_iter().filter(|place| place.is_dir()) {
+            for jobs in ["-j1", "-j4"] {
+                let root = tempfile::tempdir_in(place).unwrap();
+                let mut tree = Tree::new(VERSION).directory("/etc/depmod.d").with_build_files();
+                for name in order.map(|index| names[index]) {
+                    for path in ["kernel", "extra", "updates", "updates/dkms"] {
+                        let module = Module::new(name).alias(path).need("nobody");
+                        tree = tree.module(&format!("{path}/{name}.ko"), module.clone());
+                        tree = tree.module(&format!("{path}/{name}.ko.xz"), module.alias("packed"));
+                    }
+                    tree = tree.file(&format!("kernel/{name}-damaged.ko"), "no module");
+                    tree = tree.link(&format!("kernel/{name}-dangling.ko"), "nowhere");
+                }
+                tree.write(root.path()).unwrap();
+                let output = depmod(root.path(), &["-a", "-w", jobs]).output().unwrap();
+                let said = stderr(&output).replace(&*root.path().to_string_lossy(), "ROOT");
+                results.push((database(root.path()), said, output.status.code()));
+            }
+        }
+    }
+    assert!(results[0].1.contains("two files of equal rank"), "{}", results[0].1);
+    for result in &results {
+        assert!(*result == results[0], "{}\n{}", result.1, results[0].1);
+    }
+}

@@ -246,7 +246,7 @@ fn a_cache_that_is_not_used_is_replaced_in_silence_unless_v_asks() {
     let others_may_write = || fs::set_permissions(&cache, fs::Permissions::from_mode(0o666)).unwrap();
     let spoilers: [(&dyn Fn(), &str); 3] = [
         (&|| fs::write(&cache, "x").unwrap(), "not a cache of this version"),
-        (&|| fs::write(&cache, b"moddbC\r\n\x02\0\0\0").unwrap(), "damaged"),
+        (&|| fs::write(&cache, b"moddbC\r\n\x03\0\0\0").unwrap(), "damaged"),
         (&others_may_write, "it belongs to, or can be written by, somebody else"),
     ];
     let run = |memory: &[&str]| {

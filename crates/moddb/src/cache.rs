@@ -10,7 +10,7 @@
 //! entries              one after the other:
 //!   path               length (4), bytes
 //!   length (4) of what follows
-//!   stamp              device, inode, size, mtime, its nanoseconds, ctime, its nanoseconds (8 each)
+//!   stamp              file system, device, inode, size, mtime, its nanoseconds, ctime, its nanoseconds (8 each)
 //!   tail               length (4), bytes: the file's last bytes, if it is compressed
 //!   what it says       as a ModuleInfo is stored
 //! ```
@@ -21,12 +21,14 @@ use foldhash::fast::RandomState;
 use modfile::ModuleInfo;
 
 const MAGIC: &[u8; 8] = b"moddbC\r\n";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What distinguishes one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// The device that the file system is on.
+    /// What the file system calls itself, as far as it does: its UUID, shortened.
+    pub file_system: u64,
+    /// The device that it is on; 0 where its number says nothing.
     pub device: u64,
     /// The file's number there.
     pub inode: u64,
@@ -152,8 +154,8 @@ fn put_entry(bytes: &mut Vec<u8>, entry: &Entry<'_>) -> Option<()> {
     put_sized(bytes, entry.path)?;
     let length_at = bytes.len();
     bytes.extend_from_slice(&[0; 4]);
-    let Stamp { device, inode, size, modified, changed } = entry.stamp;
-    for number in [device, inode, size] {
+    let Stamp { file_system, device, inode, size, modified, changed } = entry.stamp;
+    for number in [file_system, device, inode, size] {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
     for number in [modified.0, modified.1, changed.0, changed.1] {
@@ -201,6 +203,7 @@ impl<'a> Input<'a> {
 
     fn stamp(&mut self) -> Option<Stamp> {
         Some(Stamp {
+            file_system: self.u64()?,
             device: self.u64()?,
             inode: self.u64()?,
             size: self.u64()?,
@@ -217,7 +220,8 @@ mod tests {
 
     use super::*;
 
-    const STAMP: Stamp = Stamp { device: 1, inode: 2, size: 3, modified: (-4, 5), changed: (6, 7) };
+    const STAMP: Stamp =
+        Stamp { file_system: 9, device: 1, inode: 2, size: 3, modified: (-4, 5), changed: (6, 7) };
 
     fn info() -> ModuleInfo<'static> {
         let mut lists = Lists::default();
