@@ -4,14 +4,14 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use modcli::{Exit, Session, words};
+use modcli::{Exit, Reporter, Session, Severity, words};
 use moddb::ModuleDb;
 use moddb::config::Config;
 use moddb::paths::ModuleDir;
 use modfile::{ModuleName, ReadError};
 use modhint::causes;
 use modkernel::{InsertError, KernelOps};
-use modload::{Demand, Loaded, Recorder};
+use modload::{Demand, Loaded, Modutils, ModutilsProblem, Observer, Recorder, forbid};
 use modstate::{Clock, Places};
 use rustix::io::Errno;
 
@@ -37,6 +37,11 @@ pub(crate) fn run(
         reporter.error(messages::could_not_load(&request.file, errno));
         return Exit::Failure;
     }
+    let modutils = Modutils::new(&places.modutils_d);
+    if let Some((module, by)) = forbid::file(modutils.config(&Teller { reporter }).rules(), path) {
+        reporter.insist(Severity::Error, messages::forbidden(&request.file, &module, by));
+        return Exit::Failure;
+    }
     let module = ModuleName::of_path(request.file.as_bytes());
     match kernel.insert(path, &request.params, request.flags) {
         Ok(()) => {
@@ -55,6 +60,25 @@ pub(crate) fn run(
                 }
             }
             Exit::Failure
+        }
+    }
+}
+
+/// Reports what is wrong with modutils.d; plans are not carried out here.
+struct Teller<'a> {
+    reporter: &'a Reporter,
+}
+
+impl Observer for Teller<'_> {
+    fn event(&self, event: &modload::Event<'_>) {
+        match event {
+            modload::Event::Modutils(ModutilsProblem::File(problem)) => {
+                self.reporter.error(words::config_file(problem));
+            }
+            modload::Event::Modutils(ModutilsProblem::Line { file, problem }) => {
+                self.reporter.error(words::modutils(file, problem));
+            }
+            _ => {}
         }
     }
 }
@@ -114,6 +138,11 @@ mod tests {
 
     /// Loads `file` on this kernel; returns the end and what was said.
     fn load(file: &Path, kernel: &mut Recording) -> (Exit, String) {
+        load_with(file, kernel, "")
+    }
+
+    /// The same with these lines in modutils.d.
+    fn load_with(file: &Path, kernel: &mut Recording, modutils: &str) -> (Exit, String) {
         let said = Said::default();
         let sink = Sink::new("insmod", modcli::sink::Places::default(), Some(Box::new(said.clone())));
         let reporter = Reporter::new(sink);
@@ -126,7 +155,10 @@ mod tests {
             output: Output::to(Box::new(io::sink())),
         };
         let root = tempfile::tempdir().unwrap();
-        let places = Places::below(root.path(), 0);
+        let places = Places::below(root.path(), rustix::process::geteuid().as_raw());
+        let config = root.path().join("etc/modutils.d");
+        std::fs::create_dir_all(&config).unwrap();
+        std::fs::write(config.join("a.conf"), modutils).unwrap();
         let request = Request {
             file: file.into(),
             params: CString::new("a=1").unwrap(),
@@ -134,6 +166,7 @@ mod tests {
         };
         let exit = run(&session, &request, &places, &SystemClock, kernel);
         let said = String::from_utf8(said.0.borrow().clone()).unwrap();
+        let said = said.replace(&format!("{}/", config.display()), "");
         (exit, said)
     }
 
@@ -147,6 +180,18 @@ mod tests {
         let flags = InsertFlags { ignore_vermagic: true, ..InsertFlags::default() };
         let params = CString::new("a=1").unwrap();
         assert_eq!(kernel.events(), [Event::Insert { path: file, params, flags }]);
+    }
+
+    #[test]
+    fn a_forbidden_module_never_reaches_the_kernel_whatever_its_file_is_called() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("harmless.ko");
+        std::fs::write(&file, fixtures::Module::new("fat").info("name=fat").bytes()).unwrap();
+        let mut kernel = Recording::default();
+        let (exit, said) = load_with(&file, &mut kernel, "forbid fat : no media\n");
+        assert_eq!(exit, Exit::Failure);
+        assert!(said.ends_with(": a.conf line 1 forbids fat: no media\n"), "{said}");
+        assert!(kernel.events().is_empty());
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use modcli::errno;
+use modfile::ModuleName;
+use modstate::rules::Forbidden;
 use rustix::io::Errno;
 
 use crate::request::Problem;
@@ -24,6 +26,13 @@ pub(crate) fn could_not_load(file: &OsStr, number: Errno) -> Vec<u8> {
 
 pub(crate) fn could_not_insert(file: &OsStr, number: i32) -> Vec<u8> {
     [b"could not insert module ", file.as_bytes(), b": ", refusal(number).as_bytes()].concat()
+}
+
+pub(crate) fn forbidden(file: &OsStr, module: &ModuleName, by: &Forbidden) -> Vec<u8> {
+    let line = by.line.to_string();
+    let reason = by.reason.as_ref().map(|reason| [b": ", reason.as_slice()].concat()).unwrap_or_default();
+    let what = [line.as_bytes(), b" forbids ", module.as_bytes(), &reason].concat();
+    [b"could not insert module ", file.as_bytes(), b": ", &what].concat()
 }
 
 /// What an error number means when a module is refused.

@@ -32,5 +32,6 @@ mod objects;
 mod paths;
 mod probe;
 mod resources;
+mod rules;
 mod stamps;
 mod state;

@@ -3,10 +3,12 @@
 use std::ffi::{CStr, c_int, c_uint};
 
 use modkernel::{InsertError, InsertFlags, KernelOps, RemoveFlags};
+use modload::forbid;
 use rustix::io::Errno;
 
 use crate::log::{ERROR, INFO, strerror};
 use crate::objects::Module;
+use crate::rules;
 
 /// Flags of insertion, `enum kmod_insert`.
 const FORCE_VERMAGIC: c_uint = 1;
@@ -26,13 +28,17 @@ pub(crate) fn insert_flags(flags: c_uint) -> InsertFlags {
 /// Hands a module's file to the kernel.
 ///
 /// # Errors
-/// It has no file, that cannot be read, or the kernel refuses it.
+/// It has no file, that cannot be read, it is forbidden, or the kernel refuses it.
 pub(crate) fn insert(module: &Module, flags: c_uint, options: &CStr) -> Result<(), Errno> {
     const CALLED: &CStr = c"kmod_module_insert_module";
     let Some(path) = module.file(CALLED) else {
         no_file(module, CALLED);
         return Err(Errno::NOENT);
     };
+    if let Some(line) = rules::with(|rules| forbid::file(rules, path).map(|(_, by)| by.line.to_string())) {
+        module.context.log.say(INFO, CALLED, || format!("{line} forbids module '{}'", path.display()));
+        return Err(Errno::PERM);
+    }
     let result = module.context.kernel.clone().insert(path, options, insert_flags(flags));
     result.map_err(|error| {
         not_inserted(module, path, &error, CALLED);

@@ -18,7 +18,7 @@ use modkernel::{InsertError, InsertFlags, KernelOps, ModuleState, Native, Remove
 use modload::command::CommandError;
 use modload::plan::{self, Action, LoadPlan, Note, Role, Step, Target};
 use modload::{
-    CommandEnvironment, Demand, Effect, Environment, Event, Execution, LoadFailure, Loaded, Observer,
+    Cause, CommandEnvironment, Demand, Effect, Environment, Event, Execution, LoadFailure, Loaded, Observer,
     Presence, Recorder, Terms,
 };
 use modstate::{Places, SystemClock};
@@ -28,7 +28,7 @@ use crate::boundary::text;
 use crate::load::{insert_flags, no_file, not_inserted};
 use crate::log::{ERROR, strerror};
 use crate::objects::Module;
-use crate::state;
+use crate::{rules, state};
 
 /// Runs the install command of a module in the caller's place. What it returns is the result.
 pub type RunInstall = unsafe extern "C" fn(*const Module, *const c_char, *mut c_void) -> c_int;
@@ -61,6 +61,11 @@ pub(crate) struct Request<'a> {
 impl Request<'_> {
     fn has(&self, flag: c_uint) -> bool {
         self.flags & flag != 0
+    }
+
+    /// Whether the caller expects modules to be kept out: for it a forbidden one is such a module, and no error.
+    fn applies_a_blacklist(&self) -> bool {
+        self.has(APPLY_BLACKLIST | APPLY_BLACKLIST_ALL | APPLY_BLACKLIST_ALIAS_ONLY)
     }
 }
 
@@ -107,12 +112,11 @@ fn kept_out(module: &Module, request: &Request<'_>) -> Option<c_int> {
 
 fn plan(module: &Rc<Module>, request: &Request<'_>) -> LoadPlan {
     let entry = module.as_entry(CALLED);
-    let target = Target {
-        entry: &entry,
-        params: request.options.to_bytes(),
-        ignore_commands: request.has(IGNORE_COMMAND),
-    };
-    let plan = module.context.ask(CALLED, |db| plan::load(db, &target));
+    let (params, ignore_commands) = (request.options.to_bytes(), request.has(IGNORE_COMMAND));
+    let plan = rules::with(|rules| {
+        let target = Target { entry: &entry, params, ignore_commands, rules };
+        module.context.ask(CALLED, |db| plan::load(db, &target))
+    });
     for note in &plan.notes {
         module.context.log.say(ERROR, CALLED, || match note {
             Note::MissingDependency(missing) => {
@@ -149,6 +153,9 @@ fn carry_out(module: &Rc<Module>, request: &Request<'_>, plan: &LoadPlan) -> Res
                 pin(&plan.target, &loaded);
             }
             Ok(caller.answer_of_the_last_step())
+        }
+        Err(LoadFailure { cause: Cause::Forbidden(_), .. }) if request.applies_a_blacklist() => {
+            result_of(APPLY_BLACKLIST)
         }
         Err(failure) => Err(caller.errno(&failure)),
     }

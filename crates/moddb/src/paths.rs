@@ -25,12 +25,6 @@ pub fn depmod_d() -> Vec<PathBuf> {
     CONFIGURATION.iter().map(|directory| PathBuf::from(format!("{directory}depmod.d"))).collect()
 }
 
-/// Where the settings that survive an unload are configured, the first ones first.
-#[must_use]
-pub fn modutils_d() -> Vec<PathBuf> {
-    CONFIGURATION.iter().map(|directory| PathBuf::from(format!("{directory}modutils.d"))).collect()
-}
-
 /// A table of the database: an index, and the text that says the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
@@ -147,6 +141,5 @@ mod tests {
     fn etc_comes_first() {
         assert_eq!(modprobe_d().first(), Some(&PathBuf::from("/etc/modprobe.d")));
         assert_eq!(depmod_d().last(), Some(&PathBuf::from("/lib/depmod.d")));
-        assert_eq!(modutils_d().len(), 5);
     }
 }

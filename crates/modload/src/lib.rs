@@ -17,6 +17,7 @@ pub mod command;
 pub mod demand;
 pub mod environment;
 pub mod execute;
+pub mod forbid;
 pub mod modutils;
 pub mod observer;
 pub mod paths;

@@ -31,7 +31,7 @@ impl<'a> Modutils<'a> {
         let mut config = Config::default();
         let problems = files::parse_all(self.directories, &[], ModutilsProblem::File, |file, text| {
             let line = |problem| ModutilsProblem::Line { file: file.to_owned(), problem };
-            config.add(text).into_iter().map(line).collect()
+            config.add(file, text).into_iter().map(line).collect()
         });
         for problem in &problems {
             observer.event(&Event::Modutils(problem));

@@ -84,6 +84,25 @@ fn a_dependency_of_its_own_softdep_keeps_its_place() {
 }
 
 #[test]
+fn what_is_forbidden_ends_a_load_and_leaves_out_a_softdep_with_all_it_brings() {
+    let config = "softdep a pre: p q\ninstall c run c\nalias al c\n";
+    let dep = ["a: b", "b:", "c:", "p: r", "q:", "r:"];
+    let forbidden = |plan: &plan::LoadPlan| -> Vec<(String, Role)> {
+        plan.forbidden.iter().map(|one| (one.module.to_string(), one.role)).collect()
+    };
+    let plan = world(&dep, "", &[], config).with_rules("forbid b\nforbid c\n");
+    assert_eq!(forbidden(&plan.plan("a", "")), [("b".into(), Role::Required)]);
+    assert_eq!(forbidden(&plan.plan("al", "")), [("c".into(), Role::Target)]);
+    assert_eq!(forbidden(&plan.plan("q", "")), []);
+    let soft = world(&dep, "", &[], config).with_rules("forbid r : slow\n");
+    let plan = soft.plan("a", "");
+    assert_eq!(forbidden(&plan), [("r".into(), Role::Wished)]);
+    assert_eq!(steps(&plan), ["b", "q", "a"]);
+    let builtin = world(&["a:"], "", &["b"], "softdep a pre: b\n").with_rules("forbid b\n");
+    assert_eq!(forbidden(&builtin.plan("a", "")), []);
+}
+
+#[test]
 fn ignoring_commands_concerns_the_named_module_only() {
     let config = "install a run a\ninstall b run b\nsoftdep a pre: c\n";
     let world = world(&["a: b", "b:", "c:"], "", &[], config);

@@ -21,7 +21,7 @@ pub(crate) fn of_failure(run: &Run<'_>, failure: &LoadFailure) -> Vec<String> {
         }
         Cause::Command { line, origin } => vec![command::hint(origin, line)],
         Cause::CommandWithinItself { origin } => vec![format!("the command stands in {origin}")],
-        Cause::NoFile | Cause::Present => Vec::new(),
+        Cause::NoFile | Cause::Present | Cause::Forbidden(_) => Vec::new(),
     }
 }
 

@@ -90,7 +90,8 @@ fn load(
         hints::about_kept_out(run, &entry.name, line);
         return Ok(());
     }
-    let target = Target { entry, params: &wanted.params, ignore_commands: request.ignore_commands };
+    let rules = run.modutils.config(execution.observer).rules();
+    let target = Target { entry, params: &wanted.params, ignore_commands: request.ignore_commands, rules };
     let plan = plan::load(&run.db, &target);
     report::tables(run);
     for note in &plan.notes {
@@ -124,6 +125,9 @@ fn remember(run: &Run<'_>, target: &ModuleName, loaded: &Loaded) {
 
 fn report_failure(run: &Run<'_>, entry: &ModuleEntry, failure: &LoadFailure) {
     let reporter = &run.session.reporter;
+    if let Cause::Forbidden(by) = &failure.cause {
+        return report::forbidden(run, messages::forbidden(&entry.name, &failure.module, by));
+    }
     reporter.error(messages::could_not_insert(&entry.name, failure.errno()));
     if reporter.wants_hints() {
         for hint in hints::of_failure(run, failure) {

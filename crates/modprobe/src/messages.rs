@@ -14,6 +14,7 @@ use modload::Refusal;
 use modload::command::Verb;
 use modload::plan::Note;
 use modload::record::NotRemembered;
+use modstate::rules::{Forbidden, Line};
 use modstate::settings::Notice;
 use rustix::io::Errno;
 
@@ -54,6 +55,27 @@ pub(crate) fn could_not_insert(module: &ModuleName, errno: i32) -> Vec<u8> {
         _ => errno::text(errno),
     };
     join(&[b"could not insert '", module.as_bytes(), b"': ", reason.as_bytes()])
+}
+
+/// A module that is not loaded because it, or one that it needs, is forbidden.
+pub(crate) fn forbidden(wanted: &ModuleName, forbidden: &ModuleName, by: &Forbidden) -> Vec<u8> {
+    let what = match wanted == forbidden {
+        true => join(&[by.line.to_string().as_bytes(), b" forbids it"]),
+        false => join(&[
+            b"it needs ",
+            forbidden.as_bytes(),
+            b", which ",
+            by.line.to_string().as_bytes(),
+            b" forbids",
+        ]),
+    };
+    let reason = by.reason.as_ref().map(|reason| join(&[b": ", reason])).unwrap_or_default();
+    join(&[b"could not insert '", wanted.as_bytes(), b"': ", &what, &reason])
+}
+
+/// A name for which the kernel may not ask.
+pub(crate) fn denied(name: &OsStr, line: &Line) -> Vec<u8> {
+    join(&[b"request for '", name.as_bytes(), b"' denied by ", line.to_string().as_bytes()])
 }
 
 pub(crate) fn no_file(module: &ModuleName) -> Vec<u8> {

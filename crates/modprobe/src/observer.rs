@@ -7,7 +7,11 @@ use modfile::ModuleName;
 use modkernel::InsertError;
 use modload::command::{CommandError, Verb};
 use modload::{Demand, Event, ModutilsProblem, Observer, Refusal};
+use modstate::config::Directive;
+use modstate::memory::Telling;
+use modstate::{Memory, Places};
 
+use crate::context::Run;
 use crate::request::{AfterFailure, How};
 use crate::{messages, show};
 
@@ -15,6 +19,7 @@ use crate::{messages, show};
 pub(crate) struct Teller<'a> {
     session: &'a Session,
     demand: &'a Demand,
+    places: &'a Places,
     /// Whether each step is shown.
     shows: bool,
     after_failure: AfterFailure,
@@ -22,18 +27,41 @@ pub(crate) struct Teller<'a> {
 
 impl<'a> Teller<'a> {
     /// Reports how plans are carried out.
-    pub fn new(session: &'a Session, demand: &'a Demand, how: How) -> Self {
-        Self { session, demand, shows: how.show, after_failure: how.after_failure }
+    pub fn new(run: &'a Run<'_>, how: How) -> Self {
+        Self { shows: how.show, after_failure: how.after_failure, ..Self::of_query(run) }
     }
 
     /// Reports what is met where nothing is carried out.
-    pub fn of_query(session: &'a Session, demand: &'a Demand) -> Self {
-        Self { session, demand, shows: false, after_failure: AfterFailure::Stop }
+    pub fn of_query(run: &'a Run<'_>) -> Self {
+        let Run { session, demand, places, .. } = run;
+        Self { session, demand, places, shows: false, after_failure: AfterFailure::Stop }
     }
 
     fn show(&self, line: &[u8]) {
         if self.shows {
             self.session.output.show_line(line);
+        }
+    }
+}
+
+impl Teller<'_> {
+    /// Reports what is wrong with modutils.d. A line that was to close something must not go unnoticed.
+    fn modutils(&self, problem: &ModutilsProblem) {
+        let reporter = &self.session.reporter;
+        match problem {
+            ModutilsProblem::File(problem) => reporter.error(words::config_file(problem)),
+            ModutilsProblem::Line { file, problem } => {
+                let text = messages::modutils(file, problem);
+                match (problem.directive, self.demand) {
+                    (Directive::Other, _) => reporter.error(text),
+                    (Directive::Closing, Demand::Person) => reporter.insist(Severity::Error, text),
+                    (Directive::Closing, Demand::Kernel(_)) => {
+                        if Memory::new(self.places).tell_once("modutils") != Telling::Told {
+                            reporter.insist(Severity::Error, text);
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -87,10 +115,7 @@ impl Observer for Teller<'_> {
                     Demand::Kernel(_) => reporter.insist(Severity::Warning, text),
                 }
             }
-            Event::Modutils(problem) => reporter.error(match problem {
-                ModutilsProblem::File(problem) => words::config_file(problem),
-                ModutilsProblem::Line { file, problem } => messages::modutils(file, problem),
-            }),
+            Event::Modutils(problem) => self.modutils(problem),
         }
     }
 

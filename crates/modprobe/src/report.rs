@@ -1,10 +1,13 @@
 //! What is reported of the database, and what ends a run.
 
-use modcli::Ended;
+use std::os::unix::ffi::OsStrExt;
+
+use modcli::{Ended, Severity};
 use moddb::TableProblem;
-use modload::Demand;
-use modstate::Memory;
+use modfile::name::normalize_alias;
+use modload::{Demand, Observer};
 use modstate::memory::Telling;
+use modstate::{MayLog, Memory};
 
 use crate::context::Run;
 use crate::messages;
@@ -37,6 +40,45 @@ fn log_once(run: &Run<'_>, problem: &TableProblem) {
     };
     if is_told {
         run.session.reporter.insist(message.severity, message.text);
+    }
+}
+
+/// Reports that a module may not be loaded, also to those who asked for quiet.
+pub(crate) fn forbidden(run: &Run<'_>, text: Vec<u8>) {
+    match run.demand {
+        Demand::Person => run.session.reporter.insist(Severity::Error, text),
+        Demand::Kernel(_) => log_refusal(run, text),
+    }
+}
+
+/// Whether the kernel may not ask for what it asks for; that is logged.
+pub(crate) fn is_denied(run: &Run<'_>, observer: &dyn Observer) -> bool {
+    let Demand::Kernel(name) = &run.demand else { return false };
+    let rules = run.modutils.config(observer).rules();
+    // What has an unmatched bracket is no name.
+    let Ok(normalized) = normalize_alias(name.as_bytes()) else { return false };
+    let Some(line) = rules.denied(&normalized) else { return false };
+    log_refusal(run, messages::denied(name, line));
+    true
+}
+
+fn log_refusal(run: &Run<'_>, text: Vec<u8>) {
+    if may_log(run) {
+        run.session.reporter.insist(Severity::Error, text);
+    }
+}
+
+/// Whether a request of the kernel may be logged now; first comes how many were not. Users choose what the kernel
+/// asks for, as often as they like.
+pub(crate) fn may_log(run: &Run<'_>) -> bool {
+    match Memory::new(run.places).may_log(run.clock.since_boot()) {
+        MayLog::Yes { left_out } => {
+            if left_out > 0 {
+                run.session.reporter.insist(Severity::Info, messages::not_logged(left_out));
+            }
+            true
+        }
+        MayLog::No => false,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::observer::Teller;
 
 /// Saves the settings of the named modules, or of all that are loaded and that modutils.d names.
 pub(crate) fn save(run: &Run<'_>, names: &[OsString], kernel: &dyn KernelOps) -> Exit {
-    let teller = Teller::of_query(run.session, &run.demand);
+    let teller = Teller::of_query(run);
     let settings = run.settings(Persist::AsConfigured, &teller);
     let reporter = &run.session.reporter;
     let mut exit = Exit::Success;
@@ -56,7 +56,7 @@ pub(crate) fn save(run: &Run<'_>, names: &[OsString], kernel: &dyn KernelOps) ->
 /// # Errors
 /// Standard output cannot take them.
 pub(crate) fn show(run: &Run<'_>, names: &[OsString], kernel: &dyn KernelOps) -> Result<Exit, Ended> {
-    let teller = Teller::of_query(run.session, &run.demand);
+    let teller = Teller::of_query(run);
     let settings = run.settings(Persist::AsConfigured, &teller);
     let places = run.places;
     let reporter = &run.session.reporter;

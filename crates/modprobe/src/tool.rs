@@ -8,7 +8,7 @@ use modcli::{Ended, Exit, Session, Severity};
 use moddb::paths::ModuleDir;
 use modkernel::KernelOps;
 use modload::{CommandEnvironment, Demand, Environment, Modutils, Stage};
-use modstate::{MayLog, Memory, Places, SystemClock};
+use modstate::{Places, SystemClock};
 
 use crate::caller::{self, Caller};
 use crate::context::{Run, System};
@@ -129,20 +129,12 @@ fn requester<'r>(run: &'r Run<'_>) -> Option<(&'r OsString, Requester)> {
     if run.caller != Caller::Kernel {
         return None;
     }
-    let is_wanted = run.modutils.config(&Teller::of_query(run.session, &run.demand)).logs_requests();
+    let is_wanted = run.modutils.config(&Teller::of_query(run)).logs_requests();
     if !is_wanted {
         return None;
     }
     // Looking at every process takes time, and whoever asks often enough could fill the log.
-    match Memory::new(run.places).may_log(run.clock.since_boot()) {
-        MayLog::Yes { left_out } => {
-            if left_out > 0 {
-                run.session.reporter.insist(Severity::Info, messages::not_logged(left_out));
-            }
-            Some((name, requester::find(&run.places.proc)))
-        }
-        MayLog::No => None,
-    }
+    report::may_log(run).then(|| (name, requester::find(&run.places.proc)))
 }
 
 fn act(run: &Run<'_>, action: &Action, kernel: impl KernelOps) -> anyhow::Result<Exit> {
@@ -160,7 +152,10 @@ fn act(run: &Run<'_>, action: &Action, kernel: impl KernelOps) -> anyhow::Result
 }
 
 fn load(run: &Run<'_>, request: &Load, system: impl KernelOps) -> Result<Exit, Ended> {
-    let teller = Teller::new(run.session, &run.demand, request.how);
+    let teller = Teller::new(run, request.how);
+    if report::is_denied(run, &teller) {
+        return Ok(Exit::Failure);
+    }
     let settings = run.settings(request.persist, &teller);
     let mut kernel = Stage::new(request.how.terms.effect, system, &settings);
     let outcome = load_all(run, request, &teller, &mut kernel);
@@ -169,7 +164,7 @@ fn load(run: &Run<'_>, request: &Load, system: impl KernelOps) -> Result<Exit, E
 }
 
 fn unload(run: &Run<'_>, request: &Unload, system: impl KernelOps) -> Result<Exit, Ended> {
-    let teller = Teller::new(run.session, &run.demand, request.how);
+    let teller = Teller::new(run, request.how);
     let settings = run.settings(request.persist, &teller);
     let mut kernel = Stage::new(request.how.terms.effect, system, &settings);
     let outcome = unload_all(run, request, &teller, &mut kernel);

@@ -149,6 +149,60 @@ fn what_the_kernel_asks_for_is_recorded_with_its_request() {
 }
 
 #[test]
+fn a_forbidden_module_comes_in_by_no_way_and_nothing_else_does_for_its_sake() {
+    let by_need = "modprobe: ERROR: could not insert 'top': it needs low, which /etc/modutils.d/a.conf line 1 forbids: \
+                   no lows";
+    let itself = "modprobe: ERROR: could not insert 'low': /etc/modutils.d/a.conf line 1 forbids it: no lows";
+    let path = "/lib/modules/6.1/low.ko";
+    for (operand, expected) in [("top", by_need), ("fs-top", by_need), ("low", itself), (path, itself)] {
+        for option in ["--", "-q", "-i", "-b", "-D", "-f"] {
+            let mut world = world("");
+            world.write("etc/modutils.d/a.conf", "forbid low : no lows\n");
+            let file = world.path(path.trim_start_matches('/'));
+            let operand = if operand == path { file.to_str().unwrap() } else { operand };
+            let said = world.run(&[option, operand]);
+            assert_eq!(said, (nothing(), vec![expected.to_owned()], Exit::Failure), "{option} {operand}");
+            assert_eq!(world.asked(), [""; 0]);
+        }
+    }
+    // What is there already is not loaded.
+    let mut world = world("");
+    world.write("etc/modutils.d/a.conf", "forbid low\n");
+    world.kernel = Recording::default().with_loaded("low", &[]);
+    assert_eq!(world.run(&["top"]), (nothing(), nothing(), Exit::Success));
+}
+
+#[test]
+fn the_kernel_may_not_ask_for_what_is_denied_and_people_may() {
+    let mut world = world("");
+    world.write("etc/modutils.d/a.conf", "deny-request fs-* net-pf-*\nallow-request fs-ext*\n");
+    assert_eq!(world.run(&["fs-top"]), (nothing(), nothing(), Exit::Success));
+    world.caller = Caller::Kernel;
+    let denied = "modprobe: ERROR: request for 'fs-top' denied by /etc/modutils.d/a.conf line 1";
+    let kernel = Recording::default();
+    world.kernel = kernel;
+    assert_eq!(world.run(&["-q", "--", "fs-top"]), (nothing(), vec![denied.into()], Exit::Failure));
+    // Whoever asks again and again does not fill the log.
+    let said: usize = (0..20).map(|_| world.run(&["-q", "--", "net-pf-38"]).1.len()).sum();
+    assert!(said < 20, "{said}");
+    assert_eq!(world.asked(), [""; 0]);
+}
+
+#[test]
+fn a_damaged_line_that_was_to_close_something_is_reported_to_people_always_and_to_the_kernel_once() {
+    let mut world = world("");
+    world.write("etc/modutils.d/a.conf", "forbid low because\n");
+    let problem = vec![
+        "modprobe: ERROR: /etc/modutils.d/a.conf line 1: a reason for 'forbid' stands behind ' : '"
+            .to_owned(),
+    ];
+    assert_eq!(world.run(&["-q", "low"]), (nothing(), problem.clone(), Exit::Success));
+    world.caller = Caller::Kernel;
+    assert_eq!(world.run(&["-q", "--", "fs-top"]), (nothing(), problem, Exit::Success));
+    assert_eq!(world.run(&["-q", "--", "fs-top"]), (nothing(), nothing(), Exit::Success));
+}
+
+#[test]
 fn for_the_kernel_a_path_is_not_a_name() {
     let mut world = world("");
     world.caller = Caller::Kernel;

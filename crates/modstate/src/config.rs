@@ -1,5 +1,5 @@
 //! The language of modutils.d: what autoclean leaves alone and takes, how long it waits, what is logged, which
-//! settings survive.
+//! settings survive, and in [`rules`](crate::rules) what may be loaded.
 //!
 //! ```text
 //! # Indented comments and trailing blanks are fine.
@@ -16,10 +16,14 @@
 //! lines the last counts. A line that is wrong is returned as a [`Problem`], and the others count.
 
 use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
 
 use modfile::ModuleName;
 use modfile::name::normalize_alias;
 use modfile::wildcard;
+
+use crate::rules::{Line, Rules};
 
 /// How long a module must have been idle before it is unloaded, in seconds, where no line says otherwise.
 pub const DEFAULT_INTERVAL: u64 = 60;
@@ -35,6 +39,7 @@ pub struct Config {
     interval: Option<u64>,
     log_requests: bool,
     persist: Vec<Persist>,
+    rules: Rules,
 }
 
 /// Which settings of which modules survive an unload.
@@ -61,8 +66,28 @@ pub enum What {
 pub struct Problem {
     /// Counted from 1.
     pub line: usize,
+    /// What the line was to do.
+    pub directive: Directive,
     /// What is wrong.
     pub reason: Reason,
+}
+
+/// What a wrong line was to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Directive {
+    /// Close something: it stays open.
+    Closing,
+    /// Anything else, or nothing that is known.
+    Other,
+}
+
+impl Directive {
+    fn of(word: &[u8]) -> Self {
+        match word {
+            b"forbid" | b"deny-request" => Self::Closing,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// What can be wrong with a line.
@@ -86,6 +111,9 @@ pub enum Reason {
     /// A sysctl is absolute, or has `..` in it.
     #[error("'{}' is no path below /proc/sys", String::from_utf8_lossy(.0))]
     BadPath(Vec<u8>),
+    /// What follows the pattern of a `forbid` line is not set off.
+    #[error("a reason for 'forbid' stands behind ' : '")]
+    NoColon,
     /// Neither `parameters` nor `sysctl` follows the pattern.
     #[error("'{}' is neither 'parameters' nor 'sysctl'", String::from_utf8_lossy(.0))]
     UnknownKind(Vec<u8>),
@@ -93,7 +121,8 @@ pub enum Reason {
 
 impl Config {
     /// Adds what one file says.
-    pub fn add(&mut self, text: &[u8]) -> Vec<Problem> {
+    pub fn add(&mut self, file: &Path, text: &[u8]) -> Vec<Problem> {
+        let file: Arc<Path> = file.into();
         let mut problems = Vec::new();
         for (line, content) in (1..).zip(text.split(|&byte| byte == b'\n')) {
             let words: Vec<&[u8]> =
@@ -102,8 +131,17 @@ impl Config {
             if word.starts_with(b"#") {
                 continue;
             }
-            if let Err(reason) = self.directive(word, rest) {
-                problems.push(Problem { line, reason });
+            let place = Line { file: Arc::clone(&file), number: line };
+            let added = match word {
+                b"forbid" => {
+                    self.rules.forbid(content.trim_ascii_start().get(word.len()..).unwrap_or_default(), place)
+                }
+                b"deny-request" => self.rules.deny(rest, &place),
+                b"allow-request" => self.rules.allow(rest),
+                _ => self.directive(word, rest),
+            };
+            if let Err(reason) = added {
+                problems.push(Problem { line, directive: Directive::of(word), reason });
             }
         }
         problems
@@ -120,6 +158,12 @@ impl Config {
             unknown => return Err(Reason::UnknownWord(unknown.to_vec())),
         }
         Ok(())
+    }
+
+    /// What may be loaded.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Whether a `keep` line names the module.
@@ -159,14 +203,18 @@ impl Config {
     }
 }
 
-fn patterns(word: &'static str, need: &'static str, rest: &[&[u8]]) -> Result<Vec<Vec<u8>>, Reason> {
+pub(crate) fn patterns(
+    word: &'static str,
+    need: &'static str,
+    rest: &[&[u8]],
+) -> Result<Vec<Vec<u8>>, Reason> {
     if rest.is_empty() {
         return Err(Reason::Missing(word, need));
     }
     rest.iter().map(|pattern| normalized(pattern)).collect()
 }
 
-fn normalized(pattern: &[u8]) -> Result<Vec<u8>, Reason> {
+pub(crate) fn normalized(pattern: &[u8]) -> Result<Vec<u8>, Reason> {
     normalize_alias(pattern).map(Cow::into_owned).map_err(|_| Reason::UnmatchedBracket(pattern.to_vec()))
 }
 
@@ -217,7 +265,7 @@ mod tests {
 
     fn config(text: &str) -> (Config, Vec<String>) {
         let mut config = Config::default();
-        let problems = config.add(text.as_bytes());
+        let problems = config.add(Path::new("a.conf"), text.as_bytes());
         (config, problems.iter().map(Problem::to_string).collect())
     }
 
@@ -268,6 +316,12 @@ mod tests {
             ("persist a parameters", "'parameters' needs a pattern of parameter names"),
             ("persist a sysctl", "'sysctl' needs a path below /proc/sys"),
             ("persist a sysctl /proc/sys/x", "'/proc/sys/x' is no path below /proc/sys"),
+            ("forbid", "'forbid' needs a pattern of module names"),
+            ("forbid : no", "'forbid' needs a pattern of module names"),
+            ("forbid a b", "a reason for 'forbid' stands behind ' : '"),
+            ("forbid a[ : x", "unmatched bracket in 'a['"),
+            ("deny-request", "'deny-request' needs a pattern of requested names"),
+            ("allow-request a[", "unmatched bracket in 'a['"),
             ("persist a sysctl net/../x", "'net/../x' is no path below /proc/sys"),
         ] {
             let (config, problems) = config(&format!("{line}\nkeep z\n"));
@@ -277,10 +331,44 @@ mod tests {
     }
 
     #[test]
+    fn a_forbidden_module_is_known_by_line_and_reason() {
+        let text = "forbid fat : no  removable media\t\n  forbid  dvb-*\nforbid x :\n";
+        let (config, problems) = config(text);
+        assert_eq!(problems, [""; 0]);
+        let found = |module: &str| {
+            let line = config.rules().forbidden(&module.into())?;
+            let reason = line.reason.as_ref().map(|reason| String::from_utf8(reason.clone()).unwrap());
+            Some((line.line.to_string(), reason))
+        };
+        assert_eq!(found("fat"), Some(("a.conf line 1".into(), Some("no  removable media".into()))));
+        assert_eq!(found("dvb_core"), Some(("a.conf line 2".into(), None)));
+        assert_eq!(found("x"), Some(("a.conf line 3".into(), None)));
+        assert_eq!(found("vfat"), None);
+    }
+
+    #[test]
+    fn a_denied_request_may_be_an_exception_wherever_it_stands() {
+        let (config, _) = config("allow-request net-pf-1 net-pf-2\ndeny-request net-pf-* algif-*\n");
+        let denied = |name: &[u8]| config.rules().denied(name).map(ToString::to_string);
+        assert_eq!(denied(b"net_pf_38").as_deref(), Some("a.conf line 2"));
+        assert_eq!(denied(b"algif_hash").as_deref(), Some("a.conf line 2"));
+        assert_eq!(denied(b"net_pf_2"), None);
+        assert_eq!(denied(b"fs_ext4"), None);
+    }
+
+    #[test]
+    fn a_wrong_line_that_was_to_close_something_is_known_as_such() {
+        let problems =
+            Config::default().add(Path::new("a.conf"), b"forbid\ndeny-request\nallow-request\nkeep\n");
+        let closing = problems.iter().map(|problem| problem.directive == Directive::Closing);
+        assert_eq!(closing.collect::<Vec<_>>(), [true, true, false, false]);
+    }
+
+    #[test]
     fn the_last_interval_counts_and_files_add_up() {
         let mut config = Config::default();
-        config.add(b"interval 10\nkeep a\n");
-        config.add(b"interval 20\nkeep b\n");
+        config.add(Path::new("a.conf"), b"interval 10\nkeep a\n");
+        config.add(Path::new("a.conf"), b"interval 20\nkeep b\n");
         assert_eq!(config.interval(), 20);
         assert!(config.keeps(&"a".into()) && config.keeps(&"b".into()));
     }
@@ -288,7 +376,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_the_parser_panic(text in prop::collection::vec(any::<u8>(), 0..300)) {
-            Config::default().add(&text);
+            Config::default().add(Path::new("a.conf"), &text);
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod memory;
 pub mod pin;
 pub mod places;
 pub mod record;
+pub mod rules;
 pub mod settings;
 
 pub use asking::Unloading;

@@ -26,7 +26,8 @@ impl Places {
     /// Those of this system. To be called once in a run, and passed on.
     #[must_use]
     pub fn of_system() -> Self {
-        let configuration = ["/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"];
+        // Not "/lib", which is a link to "/usr/lib" nearly everywhere: each one is a system call in every load.
+        let configuration = ["/etc", "/run", "/usr/local/lib", "/usr/lib"];
         Self {
             sys: "/sys".into(),
             proc: "/proc".into(),

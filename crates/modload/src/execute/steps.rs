@@ -7,12 +7,13 @@ use std::time::Duration;
 use moddb::config::Origin;
 use modfile::ModuleName;
 use modkernel::{InsertError, InsertFlags, KernelOps, ModuleState};
+use modstate::rules::Forbidden;
 use rustix::io::Errno;
 
 use super::{Effect, Execution, Presence};
 use crate::command::Command;
 use crate::observer::Event;
-use crate::plan::{Action, LoadPlan, Role, Step};
+use crate::plan::{Action, LoadPlan, Prohibition, Role, Step};
 
 /// What a loading did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +65,9 @@ pub enum Cause {
         /// Where it is configured.
         origin: Origin,
     },
+    /// It may not be loaded.
+    #[error("{} forbids it", .0.line)]
+    Forbidden(Box<Forbidden>),
     /// It is only a name.
     #[error("it has no file")]
     NoFile,
@@ -81,6 +85,7 @@ impl LoadFailure {
             Cause::Command { .. } | Cause::CommandWithinItself { .. } => Errno::INVAL,
             Cause::NoFile => Errno::NOENT,
             Cause::Present => Errno::EXIST,
+            Cause::Forbidden(_) => Errno::PERM,
         };
         errno.raw_os_error()
     }
@@ -116,6 +121,7 @@ impl Execution<'_> {
     /// # Errors
     /// The first failure of a module that the target cannot do without.
     pub fn load(&mut self, plan: &LoadPlan, flags: InsertFlags) -> Result<Loaded, LoadFailure> {
+        self.check_forbidden(plan)?;
         let mut loaded = Loaded::default();
         let mut left = ROUNDS;
         while let Round::Again = self.round(plan, flags, left > 0, &mut loaded)? {
@@ -123,6 +129,20 @@ impl Execution<'_> {
         }
         loaded.present.retain(|module| !loaded.inserted.contains(module));
         Ok(loaded)
+    }
+
+    /// Nothing of a plan is done if something in it that is needed, and is not there, may not be loaded.
+    fn check_forbidden(&self, plan: &LoadPlan) -> Result<(), LoadFailure> {
+        let needed = plan.forbidden.iter().filter(|prohibition| prohibition.role != Role::Wished);
+        match needed.into_iter().find(|prohibition| !self.is_loaded(&prohibition.module, false)) {
+            None => Ok(()),
+            Some(Prohibition { module, by, .. }) => Err(LoadFailure {
+                module: module.clone(),
+                params: Vec::new(),
+                cause: Cause::Forbidden(Box::new(by.clone())),
+                inserted: Box::default(),
+            }),
+        }
     }
 
     /// Carries out what is left of a plan. With `may_repeat` a failure for which a module that went meanwhile is to

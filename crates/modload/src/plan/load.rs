@@ -10,8 +10,11 @@ use std::path::PathBuf;
 
 use moddb::config::Origin;
 use moddb::depend::{self, Dependency};
-use moddb::{ModuleDb, ModuleEntry};
+use moddb::{FoundIn, ModuleDb, ModuleEntry};
 use modfile::ModuleName;
+use modstate::rules::{Forbidden, Rules};
+
+use crate::forbid;
 
 use super::{DEEPEST, MOST, Note, softdeps};
 
@@ -24,6 +27,8 @@ pub struct Target<'a> {
     pub params: &'a [u8],
     /// Whether its install command and softdeps are left aside.
     pub ignore_commands: bool,
+    /// What may be loaded.
+    pub rules: &'a Rules,
 }
 
 /// The modules to load for one that is wanted.
@@ -33,8 +38,22 @@ pub struct LoadPlan {
     pub target: ModuleName,
     /// What is to be done, in order.
     pub steps: Vec<Step>,
+    /// What may not be loaded of it. Modules that softdeps ask for are left out for that, with all that only they
+    /// bring in; of the others one that is not there already ends the load before it begins.
+    pub forbidden: Vec<Prohibition>,
     /// What was met on the way.
     pub notes: Vec<Note>,
+}
+
+/// A module that must not be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prohibition {
+    /// The module.
+    pub module: ModuleName,
+    /// Why it would be in the plan.
+    pub role: Role,
+    /// The line that forbids it.
+    pub by: Forbidden,
 }
 
 /// One module of a plan.
@@ -87,7 +106,12 @@ pub fn load(db: &ModuleDb, target: &Target<'_>) -> LoadPlan {
     let mut required: BTreeSet<Identity> = BTreeSet::new();
     required.insert(identity(target.entry));
     required.extend(target.entry.dependencies.iter().map(|dependency| (dependency.name.clone(), None)));
-    let plan = LoadPlan { target: target.entry.name.clone(), steps: Vec::new(), notes: Vec::new() };
+    let plan = LoadPlan {
+        target: target.entry.name.clone(),
+        steps: Vec::new(),
+        forbidden: Vec::new(),
+        notes: Vec::new(),
+    };
     let softdeps = softdeps::Known::new(db);
     let (visited, surrounded, planned) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut planner = Planner { db, target, required, softdeps, visited, surrounded, planned, plan };
@@ -117,7 +141,7 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn visit(&mut self, entry: &ModuleEntry, depth: usize) {
-        if !self.visited.insert(identity(entry)) {
+        if !self.visited.insert(identity(entry)) || !self.may_be_loaded(entry) {
             return;
         }
         for dependency in self.usable_dependencies(entry) {
@@ -127,6 +151,37 @@ impl Planner<'_> {
             self.append(&Module::from(entry), Commands::Ignored);
         } else {
             self.with_softdeps(&Module::from(entry), depth);
+        }
+    }
+
+    /// Notes which module that comes in with this one is forbidden. Whether the plan goes on: a softdep is left out.
+    fn may_be_loaded(&mut self, entry: &ModuleEntry) -> bool {
+        if !self.target.rules.forbid_anything() {
+            return true;
+        }
+        let names = entry.dependencies.iter().map(|dependency| &dependency.name).chain([&entry.name]);
+        let mut may = true;
+        for module in names.filter(|name| !self.db.is_builtin(name)) {
+            let Some(by) = self.target.rules.forbidden(module) else { continue };
+            let role = match identity(entry) == identity(self.target.entry) {
+                false => Role::Wished,
+                true if *module == entry.name => Role::Target,
+                true => Role::Required,
+            };
+            may &= role != Role::Wished;
+            self.forbidden(Prohibition { module: module.clone(), role, by: by.clone() });
+        }
+        if let Some(path) = entry.path.as_ref().filter(|_| entry.found_in == FoundIn::Path)
+            && let Some((module, by)) = forbid::file(self.target.rules, path)
+        {
+            self.forbidden(Prohibition { module, role: Role::Target, by: by.clone() });
+        }
+        may
+    }
+
+    fn forbidden(&mut self, prohibition: Prohibition) {
+        if !self.plan.forbidden.contains(&prohibition) {
+            self.plan.forbidden.push(prohibition);
         }
     }
 
@@ -239,7 +294,7 @@ impl<'a> From<&'a ModuleEntry> for Module<'a> {
             path: entry.path.as_ref(),
             alias: entry.alias.as_deref(),
             command: entry.command.as_ref(),
-            is_path: entry.found_in == moddb::FoundIn::Path,
+            is_path: entry.found_in == FoundIn::Path,
             is_builtin: entry.is_builtin(),
         }
     }

@@ -11,7 +11,7 @@ mod unload;
 use moddb::depend::MissingDependency;
 use modfile::ModuleName;
 
-pub use load::{Action, LoadPlan, Role, Step, Target, load};
+pub use load::{Action, LoadPlan, Prohibition, Role, Step, Target, load};
 pub use unload::{Came, HoldersOf, UnloadOptions, UnloadPlan, unload};
 
 /// How deep softdeps, or holders, may be nested; real ones are below ten.

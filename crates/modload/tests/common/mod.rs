@@ -9,10 +9,13 @@ use moddb::config::Config;
 use moddb::paths::ModuleDir;
 use moddb::{ModuleDb, ModuleEntry};
 use modload::plan::{Action, LoadPlan, Target};
+use modstate::config;
+use modstate::rules::Rules;
 
 pub struct World {
     root: tempfile::TempDir,
     pub db: ModuleDb,
+    pub rules: Rules,
 }
 
 /// `dep` has one line `NAME: DEPENDENCY...` for each module, dependencies as in `modules.dep`: the complete
@@ -34,7 +37,7 @@ pub fn world(dep: &[&str], aliases: &str, builtin: &[&str], config: &str) -> Wor
     let mut parsed = Config::default();
     assert_eq!(parsed.parse(Path::new("test.conf"), config.as_bytes()), []);
     let db = ModuleDb::new(ModuleDir::at(root.path().into()), parsed);
-    World { root, db }
+    World { root, db, rules: Rules::default() }
 }
 
 impl World {
@@ -46,13 +49,24 @@ impl World {
         self.db.resolve(name.as_bytes()).into_iter().next().expect(name)
     }
 
+    /// With these lines of modutils.d.
+    pub fn with_rules(mut self, lines: &str) -> Self {
+        let mut config = config::Config::default();
+        assert_eq!(config.add(Path::new("rules.conf"), lines.as_bytes()), []);
+        self.rules = config.rules().clone();
+        self
+    }
+
     pub fn plan(&self, name: &str, params: &str) -> LoadPlan {
         self.plan_with(name, params, false)
     }
 
     pub fn plan_with(&self, name: &str, params: &str, ignore_commands: bool) -> LoadPlan {
         let entry = self.entry(name);
-        modload::plan::load(&self.db, &Target { entry: &entry, params: params.as_bytes(), ignore_commands })
+        modload::plan::load(
+            &self.db,
+            &Target { entry: &entry, params: params.as_bytes(), ignore_commands, rules: &self.rules },
+        )
     }
 }
 

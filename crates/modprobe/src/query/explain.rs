@@ -9,6 +9,8 @@ use modhint::causes::kernel_blacklist;
 use modkernel::{KernelOps, ModuleState};
 use modload::plan::{self, Action, LoadPlan, Role, Target};
 
+use modstate::rules::Rules;
+
 use crate::show;
 
 /// All that is known of one module that a name means.
@@ -32,9 +34,10 @@ pub(crate) fn explain(
     name: &[u8],
     kernel: &dyn KernelOps,
     command_line: &[u8],
+    rules: &Rules,
 ) -> Vec<Explained> {
     let found = db.resolve(name);
-    found.iter().map(|entry| one(db, name, entry, kernel, command_line)).collect()
+    found.iter().map(|entry| one(db, name, entry, kernel, command_line, rules)).collect()
 }
 
 fn one(
@@ -43,8 +46,9 @@ fn one(
     entry: &ModuleEntry,
     kernel: &dyn KernelOps,
     command_line: &[u8],
+    rules: &Rules,
 ) -> Explained {
-    let plan = plan::load(db, &Target { entry, params: b"", ignore_commands: false });
+    let plan = plan::load(db, &Target { entry, params: b"", ignore_commands: false, rules });
     let is_builtin = entry.is_builtin() || db.is_builtin(&entry.name);
     Explained {
         module: entry.name.to_text().into_owned(),
@@ -132,6 +136,11 @@ fn blocked(db: &ModuleDb, entry: &ModuleEntry, plan: &LoadPlan, command_line: &[
     let mut blocked = Vec::new();
     if let (Some(line), Some(_)) = (db.config().blacklisted(entry.name.as_bytes()), &entry.alias) {
         blocked.push(format!("{} blacklists {}, and it was found through an alias", line.origin, entry.name));
+    }
+    for prohibition in plan.forbidden.iter().filter(|prohibition| prohibition.role != Role::Wished) {
+        let reason = prohibition.by.reason.as_deref().map(|reason| format!(": {}", text(reason)));
+        let reason = reason.unwrap_or_default();
+        blocked.push(format!("{} forbids {}{reason}", prohibition.by.line, prohibition.module));
     }
     for step in plan.steps.iter().filter(|step| step.role != Role::Wished) {
         match &step.action {
@@ -231,7 +240,7 @@ mod tests {
         config.parse(Path::new("x.conf"), b"alias al-* a\nblacklist a\noptions b x=1\ninstall b \"run\"\n");
         let db = ModuleDb::new(ModuleDir::at(directory.path().into()), config);
         let kernel = Recording::default().with_loaded("a", &[]);
-        let explained = explain(&db, b"al-1", &kernel, b"module_blacklist=c,a");
+        let explained = explain(&db, b"al-1", &kernel, b"module_blacklist=c,a", Rules::NONE);
         let shown = as_text(&explained);
         for part in [
             "module:   a\n",
@@ -251,6 +260,6 @@ mod tests {
         let json = as_json(&explained);
         assert!(json.starts_with("[{\"module\":\"a\","), "{json}");
         assert!(json.contains("\"install \\\"run\\\" x=1\",\"role\":\"dependency\""), "{json}");
-        assert!(explain(&db, b"unknown", &kernel, b"").is_empty());
+        assert!(explain(&db, b"unknown", &kernel, b"", Rules::NONE).is_empty());
     }
 }

@@ -19,6 +19,7 @@ use rustix::io::Errno;
 
 use crate::context::Run;
 use crate::find::find;
+use crate::observer::Teller;
 use crate::request::{AfterFailure, Format, Symbols};
 use crate::{messages, report};
 
@@ -65,7 +66,8 @@ pub(crate) fn explain(
     kernel: &dyn KernelOps,
 ) -> Result<Exit, Ended> {
     let command_line = kernel_command_line(run.places);
-    let explained = explain::explain(&run.db, name.as_bytes(), kernel, &command_line);
+    let rules = run.modutils.config(&Teller::of_query(run)).rules();
+    let explained = explain::explain(&run.db, name.as_bytes(), kernel, &command_line, rules);
     if explained.is_empty() && find(run, name, AfterFailure::Stop)?.is_none() {
         return Ok(Exit::Failure);
     }

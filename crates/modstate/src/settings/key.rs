@@ -135,7 +135,8 @@ mod tests {
     #[test]
     fn only_what_the_configuration_names_is_allowed() {
         let mut config = Config::default();
-        config.add(b"persist m parameters max_*\npersist m sysctl net/*/m_*\n");
+        config
+            .add(std::path::Path::new("a.conf"), b"persist m parameters max_*\npersist m sysctl net/*/m_*\n");
         let module = modfile::ModuleName::from("m");
         let rules: Vec<_> = config.persist(&module).collect();
         for (key, allowed) in [

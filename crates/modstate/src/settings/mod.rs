@@ -66,7 +66,7 @@ pub(crate) mod tests {
         }
         let places = Places::below(root.path(), rustix::process::geteuid().as_raw());
         let mut rules = Config::default();
-        assert_eq!(rules.add(config.as_bytes()), []);
+        assert_eq!(rules.add(Path::new("a.conf"), config.as_bytes()), []);
         let system = System { root, places, config: rules };
         for (path, text) in files {
             system.write(path, text);

@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn the_configuration_can_add_classes() {
         let mut config = Config::default();
-        config.add(b"autoclean rtnl-link-*\n");
+        config.add(std::path::Path::new("a.conf"), b"autoclean rtnl-link-*\n");
         assert_eq!(untrusted(b"rtnl-link-dummy", &[b"rtnl-link-dummy".to_vec()], &config), None);
     }
 }

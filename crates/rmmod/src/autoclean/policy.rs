@@ -417,7 +417,7 @@ mod tests {
     #[test]
     fn an_autoclean_line_is_meant_for_modules_from_outside_the_tree_as_well() {
         let mut config = Config::default();
-        config.add(b"autoclean mine-*\n");
+        config.add(std::path::Path::new("a.conf"), b"autoclean mine-*\n");
         let known = Known {
             request: "mine-1",
             aliases: Some(vec![b"mine-1".to_vec()]),
@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn an_alias_found_by_an_earlier_pass_keeps_until_a_line_names_it() {
         let mut config = Config::default();
-        config.add(b"autoclean pci:*\n");
+        config.add(std::path::Path::new("a.conf"), b"autoclean pci:*\n");
         let known = Known { mark: Some(Mark::Alias(b"pci:v1".to_vec())), ..idle() };
         assert_eq!(reason_to_stay(&known, &config), None);
     }
@@ -459,7 +459,7 @@ mod tests {
     #[test]
     fn without_an_interval_the_second_pass_unloads_and_not_the_first() {
         let mut config = Config::default();
-        config.add(b"interval 0\n");
+        config.add(std::path::Path::new("a.conf"), b"interval 0\n");
         assert_eq!(judge(&idle(), &config, BootTime(5)), Verdict::Mark);
         let mark = Some(Mark::Idle { since: BootTime(5), aliases: Vec::new() });
         let known = Known { mark, ..idle() };

@@ -118,7 +118,7 @@ impl World {
     pub fn take_baseline(&self, name: &str) {
         let module = ModuleName::from(name);
         let mut rules = Config::default();
-        rules.add(format!("persist {name}\n").as_bytes());
+        rules.add(Path::new("a.conf"), format!("persist {name}\n").as_bytes());
         let rules: Vec<_> = rules.persist(&module).collect();
         let restoring = modstate::settings::Restoring {
             module: &module,

@@ -107,7 +107,7 @@ mod tests {
 
     fn wanted(world: &World, config: &str, module: &str) -> Option<Wanted> {
         let mut rules = Config::default();
-        rules.add(config.as_bytes());
+        rules.add(Path::new("a.conf"), config.as_bytes());
         let memory = Memory::new(&world.places.shared);
         Wishes::new(&world.places, &rules, &memory).of(&module.into(), &load(7))
     }
