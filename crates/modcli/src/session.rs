@@ -4,6 +4,7 @@
 //! out last, after all work, so that even a logging path that was itself loaded as a module is used only then.
 
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 
 use clap::Command;
 
@@ -92,7 +93,8 @@ impl Session {
         argv: &[OsString],
         order: Order,
     ) -> Result<Parsed, Ended> {
-        let command = (definition.command)();
+        // Given back when the process ends: to take it apart would cost a twentieth of a short run.
+        let command = ManuallyDrop::new((definition.command)());
         let options = Options::of(&command, definition.added);
         match getopt::parse(&options, argv, order) {
             Ok(parsed) => {
@@ -104,7 +106,7 @@ impl Session {
                 Err(Ended(Exit::Failure))
             }
             Err(Failure::Help) => {
-                self.output.show(command.clone().render_help().to_string());
+                self.output.show(Command::clone(&command).render_help().to_string());
                 Err(Ended(Exit::Success))
             }
             Err(Failure::Version) => {

@@ -59,9 +59,12 @@ fn items(text: &[u8]) -> impl Iterator<Item = Item<'_>> {
         rest = after;
         Some(word)
     });
+    // Most items are for the kernel itself, and have no dot before the `=`.
+    let has_module =
+        |word: &&[u8]| memchr::memchr2(b'.', b'=', word).is_some_and(|at| word.get(at) == Some(&b'.'));
     // An item whose quotes are not closed is none.
-    let is_closed = |word: &&[u8]| word.iter().filter(|&&byte| byte == b'"').count() % 2 == 0;
-    words.filter(is_closed).filter_map(split)
+    let is_closed = |word: &&[u8]| memchr::memchr_iter(b'"', word).count() % 2 == 0;
+    words.filter(has_module).filter(is_closed).filter_map(split)
 }
 
 fn split(item: &[u8]) -> Option<Item<'_>> {
