@@ -26,7 +26,7 @@ _modutils_rs_of_depmod='
 # End of the generated part.
 
 # The commands of kmod.
-_modutils_rs_commands='help list static-nodes devices'
+_modutils_rs_commands='help list static-nodes devices graph'
 
 # Takes the words before the cursor apart. Sets word (the one under the cursor), option (whose value it is, if
 # any), kind (of that value), given (options so far, each between spaces), value[kind], operands.

@@ -282,4 +282,4 @@ complete -c insmod -n 'test -n "$(__modutils_rs_operands insmod)"' -a '(__moduti
 complete -c lsmod -n '__modutils_rs_given --json --tree --why' -a '(__modutils_rs_loaded)'
 complete -c modinfo -n 'not string match -qr "/|^\\." -- (commandline -ct)' -a '(__modutils_rs_modules)'
 complete -c modinfo -n 'string match -qr "/|^\\." -- (commandline -ct)' -F
-complete -c kmod -n 'test -z "$(__modutils_rs_operands kmod)"' -a 'help list static-nodes devices'
+complete -c kmod -n 'test -z "$(__modutils_rs_operands kmod)"' -a 'help list static-nodes devices graph'

@@ -19,7 +19,8 @@ fn command() -> Command {
              help          Print this text and leave\n  \
              list          Show the modules that are loaded, as lsmod does\n  \
              static-nodes  Show the device nodes that modules ask for before they are loaded\n  \
-             devices       Show which modules drive the devices of this system, or could\n\n\
+             devices       Show which modules drive the devices of this system, or could\n  \
+             graph         Show which modules need which, as a graph to be drawn\n\n\
              Called as depmod, insmod, lsmod, modinfo, modprobe or rmmod, the program is that tool.",
         )
 }

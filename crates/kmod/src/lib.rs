@@ -4,6 +4,7 @@
 
 mod cli;
 mod devices;
+mod graph;
 mod static_nodes;
 
 use std::ffi::OsString;
@@ -18,8 +19,8 @@ pub use crate::cli::DEFINITION;
 type Command = (&'static str, fn(&Session, &[OsString]) -> anyhow::Result<Exit>);
 
 /// All commands but `help`.
-const COMMANDS: [Command; 3] =
-    [("list", list), ("static-nodes", static_nodes::run), ("devices", devices::run)];
+const COMMANDS: [Command; 4] =
+    [("list", list), ("static-nodes", static_nodes::run), ("devices", devices::run), ("graph", graph::run)];
 
 /// Runs kmod with the arguments of a session.
 ///
