@@ -23,6 +23,15 @@ _modutils_rs_of_depmod='
     --config:FILE -E:FILE --symvers:FILE -F:FILE --filesyms:FILE -e --errsyms -n --show --dry-run -P:OTHER
     --symbol-prefix:OTHER -w --warn -j:OTHER --jobs:OTHER --cache:FILE --no-cache --root:DIR --remove:VERSION
     --check --strict --keep-going --stats --json -v --verbose -V --version -h --help'
+_modutils_rs_of_insmod='
+    -f --force --force-modversion --force-vermagic -s --syslog -v --verbose -V --version -h --help'
+_modutils_rs_of_lsmod='
+    --json --tree --why -s --syslog -v --verbose -V --version -h --help'
+_modutils_rs_of_modinfo='
+    -a --author -d --description -l --license -p --parameters -n --filename -F:FIELD --field:FIELD -0 --null -m
+    --modname -k:VERSION --set-version:VERSION -b:ROOT --basedir:ROOT --json --params -V --version -h --help'
+_modutils_rs_of_kmod='
+    -V --version -h --help'
 # End of the generated part.
 
 # The commands of kmod.

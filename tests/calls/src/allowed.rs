@@ -17,7 +17,7 @@ const READABLE: [&str; 8] = [
     "/sys/module/",
 ];
 /// The same, for the project's own configuration.
-const READABLE_OWN: [&str; 5] =
+const READABLE_OWN: [&str; 4] =
     ["/usr/lib/modutils.d", "/usr/local/lib/modutils.d", "/run/modutils.d", "/etc/modutils.d"];
 /// Where it may write.
 const OWN: &str = "/run/modutils";
