@@ -18,7 +18,7 @@ use crate::messages::{self, Say};
 use crate::tree::Tree;
 
 /// The file's name.
-pub const NAME: &str = ".depmod-running";
+pub const NAME: &str = moddb::paths::DEPMOD_RUNNING;
 
 /// How a lock that another run holds is waited for.
 #[derive(Clone, Copy, Debug)]

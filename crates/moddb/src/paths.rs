@@ -25,6 +25,9 @@ pub fn depmod_d() -> Vec<PathBuf> {
     CONFIGURATION.iter().map(|directory| PathBuf::from(format!("{directory}depmod.d"))).collect()
 }
 
+/// The file that depmod keeps in the module directory while it replaces a database, locked as long as it lives.
+pub const DEPMOD_RUNNING: &str = ".depmod-running";
+
 /// A table of the database: an index, and the text that says the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {

@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 use modfile::ModuleName;
 
 use crate::demand::Demand;
+use crate::lineage::is_ancestor;
 use crate::paths;
 
 /// Options of modprobe that stand before those of its command line.
@@ -18,6 +20,9 @@ pub const MODULE: &str = "MODPROBE_MODULE";
 pub const RUNNING: &str = "MODUTILS_INSTALLING";
 /// The name that the kernel asked for, for commands that run on its behalf.
 pub const REQUEST: &str = "MODUTILS_REQUEST";
+/// The process that runs the commands around this one. What the other two say is over when it has ended: a daemon
+/// that a command started inherits them, and is nobody's command any more.
+pub const CALLER: &str = "MODUTILS_CALLER";
 /// Where a shell looks for programs.
 pub const PATH: &str = "PATH";
 
@@ -32,18 +37,25 @@ pub struct Environment {
     pub request: Option<OsString>,
     /// Whether there is a path to search for commands.
     pub has_path: bool,
+    /// The number of this process.
+    pub process: u32,
 }
 
 impl Environment {
-    /// The environment in which variables have these values.
+    /// The environment of the process with this number, in which variables have these values. `proc` is where the
+    /// kernel shows processes.
     #[must_use]
-    pub fn new(variable: impl Fn(&'static str) -> Option<OsString>) -> Self {
-        let running = variable(RUNNING).unwrap_or_default();
+    pub fn new(variable: impl Fn(&'static str) -> Option<OsString>, proc: &Path, process: u32) -> Self {
+        let caller = || variable(CALLER)?.to_str()?.parse().ok();
+        // Where nothing can be seen the variables are believed: they end loops of commands.
+        let is_over = || caller().and_then(|caller| is_ancestor(proc, caller, process)) == Some(false);
+        let running = variable(RUNNING).filter(|_| !is_over()).unwrap_or_default();
         Self {
             options: variable(OPTIONS),
             running: words(running.as_bytes()).map(<[u8]>::to_vec).collect(),
             request: variable(REQUEST).filter(|_| !running.is_empty()),
             has_path: variable(PATH).is_some_and(|path| !path.is_empty()),
+            process,
         }
     }
 }
@@ -59,6 +71,7 @@ pub struct CommandEnvironment {
     running: BTreeSet<Vec<u8>>,
     request: Option<OsString>,
     needs_path: bool,
+    process: u32,
 }
 
 impl CommandEnvironment {
@@ -94,6 +107,7 @@ impl CommandEnvironment {
                 Demand::Person => None,
             },
             needs_path: !environment.has_path,
+            process: environment.process,
         }
     }
 
@@ -110,7 +124,11 @@ impl CommandEnvironment {
         let mut running = self.running.clone();
         running.insert(module.as_bytes().to_vec());
         let running: Vec<&[u8]> = running.iter().map(Vec::as_slice).collect();
-        let mut variables = vec![(MODULE, name), (RUNNING, OsString::from_vec(running.join(&b' ')))];
+        let mut variables = vec![
+            (MODULE, name),
+            (RUNNING, OsString::from_vec(running.join(&b' '))),
+            (CALLER, self.process.to_string().into()),
+        ];
         if let Some(options) = &self.options {
             variables.push((OPTIONS, options.clone()));
         }
@@ -131,15 +149,39 @@ mod tests {
     #[test]
     fn a_request_counts_only_within_a_command() {
         let environment = |variables: &[(&str, &str)]| {
-            Environment::new(|name| {
+            let variable = |name| {
                 let found = variables.iter().find(|(other, _)| *other == name);
-                found.map(|(_, value)| value.into())
-            })
+                found.map(|(_, value): &(&str, &str)| value.into())
+            };
+            Environment::new(variable, Path::new("/nonexistent"), 0)
         };
         let within = environment(&[(RUNNING, " a  b"), (REQUEST, "net-pf-1"), (PATH, "/bin")]);
         assert_eq!(within.running, [b"a".to_vec(), b"b".to_vec()].into());
         assert_eq!((within.request, within.has_path), (Some("net-pf-1".into()), true));
         assert_eq!(environment(&[(REQUEST, "net-pf-1"), (PATH, "")]), Environment::default());
+    }
+
+    #[test]
+    fn what_a_daemon_inherited_from_a_command_is_over() {
+        let proc = tempfile::tempdir().unwrap();
+        for (process, parent) in [(9, 8), (8, 7), (7, 1), (20, 1)] {
+            let directory = proc.path().join(process.to_string());
+            std::fs::create_dir(&directory).unwrap();
+            std::fs::write(directory.join("stat"), format!("{process} (sh) S {parent} 1\n")).unwrap();
+        }
+        let of = |process, proc: &Path| {
+            let variable = |name| match name {
+                RUNNING => Some("a".into()),
+                REQUEST => Some("fs-a".into()),
+                CALLER => Some("7".into()),
+                _ => None,
+            };
+            let environment = Environment::new(variable, proc, process);
+            (environment.running.len(), environment.request.is_some())
+        };
+        assert_eq!(of(9, proc.path()), (1, true));
+        assert_eq!(of(20, proc.path()), (0, false));
+        assert_eq!(of(20, Path::new("/nonexistent")), (1, true));
     }
 
     #[test]
@@ -150,7 +192,10 @@ mod tests {
         assert!(commands.is_running(&"outer".into()));
         assert!(!commands.is_running(&"inner".into()));
         let variables = commands.variables(&"inner".into());
-        assert_eq!(variables, [(MODULE, "inner".into()), (RUNNING, "inner outer".into())]);
+        assert_eq!(
+            variables,
+            [(MODULE, "inner".into()), (RUNNING, "inner outer".into()), (CALLER, "0".into())]
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod demand;
 pub mod environment;
 pub mod execute;
 pub mod forbid;
+pub mod lineage;
 pub mod modutils;
 pub mod observer;
 pub mod paths;

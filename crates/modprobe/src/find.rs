@@ -45,6 +45,7 @@ fn refuse_unknown(run: &Run<'_>, operand: &OsStr, after_failure: AfterFailure) -
     let text = messages::not_found_in(operand, run.db.directory().path());
     let refused = report::refuse(run, after_failure, text);
     hints::about_directory(run);
+    report::interrupted(run);
     refused
 }
 

@@ -134,6 +134,7 @@ fn report_failure(run: &Run<'_>, entry: &ModuleEntry, failure: &LoadFailure) {
             reporter.hint(hint);
         }
     }
+    report::interrupted(run);
 }
 
 /// Whether a module is part of the kernel itself. A file given by its path is not.

@@ -5,10 +5,12 @@ use std::os::unix::ffi::OsStrExt;
 use modcli::{Ended, Severity};
 use moddb::TableProblem;
 use modfile::name::normalize_alias;
+use modhint::causes::interrupted::{self, Replacing};
 use modload::{Demand, Observer};
 use modstate::memory::Telling;
 use modstate::{MayLog, Memory};
 
+use crate::caller::Caller;
 use crate::context::Run;
 use crate::messages;
 use crate::request::AfterFailure;
@@ -79,6 +81,21 @@ pub(crate) fn may_log(run: &Run<'_>) -> bool {
             true
         }
         MayLog::No => false,
+    }
+}
+
+/// After a lookup or a load that failed: reports that depmod was killed, or is at work, which may be the reason.
+pub(crate) fn interrupted(run: &Run<'_>) {
+    let directory = run.db.directory().path();
+    let replacing = interrupted::look(directory);
+    let Some(text) = interrupted::remedy(replacing, directory) else { return };
+    let reporter = &run.session.reporter;
+    if run.caller != Caller::Kernel {
+        reporter.warning(text);
+    } else if replacing != Replacing::Now
+        && Memory::new(run.places).tell_once("depmod-interrupted") == Telling::Now
+    {
+        reporter.insist(Severity::Warning, text);
     }
 }
 

@@ -29,7 +29,7 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
         kernel: kernel(&places),
         clock: &SystemClock,
         caller: Caller::of_process(&places.proc, &session.argv),
-        environment: Environment::new(std::env::var_os),
+        environment: Environment::new(std::env::var_os, &places.proc, std::process::id()),
         release: OsString::from_vec(rustix::system::uname().release().to_bytes().to_vec()),
         current_dir: &|| std::env::current_dir().unwrap_or_default(),
         places: &places,

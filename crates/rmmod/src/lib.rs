@@ -45,7 +45,7 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
         kernel: kernel(&places),
         places: &places,
         clock: &SystemClock,
-        environment: Environment::new(std::env::var_os),
+        environment: Environment::new(std::env::var_os, &places.shared.proc, std::process::id()),
         release: &release,
     };
     Ok(run_in(session, &request, system))

@@ -2,4 +2,7 @@
 
 #![cfg_attr(not(test), no_main)]
 
+#[global_allocator]
+static ALLOCATOR: modcli::memory::OrEnd<std::alloc::System> = modcli::memory::OrEnd(std::alloc::System);
+
 modcli::main!("rmmod", rmmod::run);

@@ -7,6 +7,7 @@ pub mod blacklist;
 pub mod builtin;
 pub mod command;
 pub mod directory;
+pub mod interrupted;
 pub mod kernel_blacklist;
 mod machine;
 mod missing_file;
