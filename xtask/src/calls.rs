@@ -8,24 +8,28 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use suite::TOOLS;
 
-use crate::{project, setup, shell};
+use crate::project::{self, PROGRAM};
+use crate::{setup, shell};
 
 /// The static release build as it is shipped, the dynamic one, and the one of tests, which is not stripped.
 pub fn run() -> Result<()> {
     if !possible()? {
         return Ok(());
     }
-    let release = tempfile::tempdir()?;
-    let shipped = shipped(release.path())?;
+    let work = tempfile::tempdir()?;
+    let shipped = shipped(&work.path().join("static"))?;
     let mut builds = vec![format!("static={}", shipped.display())];
     let target = project::target_directory()?;
     for (name, profile, options) in
         [("dynamic", "release", &["--release"][..]), ("development", "debug", &[])]
     {
         let mut build = project::cargo();
-        build.arg("build").args(options);
-        shell::run(build.args(TOOLS.iter().flat_map(|tool| ["--package", tool])))?;
-        builds.push(format!("{name}={}", target.join(profile).display()));
+        shell::run(build.arg("build").args(options).args(["--package", PROGRAM]))?;
+        let directory = work.path().join(name);
+        for tool in TOOLS {
+            copy(&target.join(profile).join(PROGRAM), &directory.join(tool))?;
+        }
+        builds.push(format!("{name}={}", directory.display()));
     }
     shell::run(harness().arg("check").args(builds))
 }
@@ -47,9 +51,16 @@ fn shipped(directory: &Path) -> Result<PathBuf> {
     for tool in TOOLS {
         let built = project::build(tool)?;
         println!("{tool}: {}", built.description);
-        fs::copy(&built.path, directory.join(tool)).with_context(|| built.path.display().to_string())?;
+        copy(&built.path, &directory.join(tool))?;
     }
     Ok(directory.to_owned())
+}
+
+/// Copies a program, and makes the directory for it.
+fn copy(program: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to.parent().context("a file without a directory")?)?;
+    fs::copy(program, to).with_context(|| program.display().to_string())?;
+    Ok(())
 }
 
 fn harness() -> Command {
