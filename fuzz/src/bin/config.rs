@@ -16,7 +16,7 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
     let _ = modprobe.parse_kernel_command_line(&text);
     let _ = modprobe.aliases_of(&name).count();
     let _ = modprobe.options_for(&name, Some(&name));
-    let _ = (modprobe.softdeps(&name), modprobe.weakdeps(&name), modprobe.blacklisted(&name));
+    let _ = (modprobe.softdeps_of(&name).count(), modprobe.weakdeps(&name), modprobe.blacklisted(&name));
     let mut depmod = DepmodConfig::default();
     let _ = depmod.parse(file, &text, &name);
     let rules = SearchRules::new(&depmod);
