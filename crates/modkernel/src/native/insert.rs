@@ -5,6 +5,7 @@
 
 use std::ffi::CStr;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use modfile::ReadError;
@@ -12,7 +13,7 @@ use modfile::compression::{Compression, DECOMPRESSED_LIMIT, Decompressor};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::force;
+use super::{force, xz};
 use crate::ops::{InsertError, InsertFlags};
 use crate::sysfs::Sysfs;
 
@@ -23,6 +24,8 @@ const COMPRESSED_FILE: i32 = 4;
 
 /// The longest of the byte sequences by which formats are recognised; a shorter file is no module.
 const MAGIC_LEN: usize = 6;
+/// The longest index of an xz file that is read here, in bytes.
+const LONGEST_INDEX: usize = 64 << 10;
 
 pub(super) fn insert(
     sysfs: &Sysfs,
@@ -38,13 +41,13 @@ pub(super) fn insert(
         FileType::Directory => return Err(read_error(Errno::ISDIR)),
         _ => return Err(ReadError::NotRegular.into()),
     }
-    let mut magic = [0; MAGIC_LEN];
-    let len = rustix::io::pread(&file, magic.as_mut_slice(), 0).map_err(read_error)?;
+    let mut start = [0; xz::HEADER_LEN];
+    let len = rustix::io::pread(&file, start.as_mut_slice(), 0).map_err(read_error)?;
     if len < MAGIC_LEN {
         return Err(ReadError::TooShort(len as u64).into());
     }
-    let format = Compression::detect(&magic);
-    if format.is_none() || format == sysfs.compression() {
+    let format = Compression::detect(&start);
+    if format.is_none() || format == sysfs.compression() && kernel_reads(&file, format, &start) {
         match rustix::system::finit_module(&file, params, bits(flags, format)) {
             Err(Errno::NOSYS) => {}
             result => return Ok(result?),
@@ -52,6 +55,26 @@ pub(super) fn insert(
     }
     let image = image(file.into(), format, flags)?;
     Ok(rustix::system::init_module(&image, params)?)
+}
+
+/// Whether the kernel's decompressor for a format can read this file that begins with `start`.
+fn kernel_reads(file: &OwnedFd, format: Option<Compression>, start: &[u8]) -> bool {
+    format != Some(Compression::Xz) || xz_is_readable(file, start).unwrap_or(false)
+}
+
+fn xz_is_readable(file: &OwnedFd, start: &[u8]) -> Option<bool> {
+    let len = u64::try_from(rustix::fs::fstat(file).ok()?.st_size).ok()?;
+    let mut footer = [0; 12];
+    read_exactly(file, &mut footer, len.checked_sub(12)?)?;
+    let (index, index_len) = xz::index_range(&footer, len)?;
+    // A module is some blocks at most; an index that is longer has another use.
+    let mut bytes = vec![0; usize::try_from(index_len).ok().filter(|&len| len <= LONGEST_INDEX)?];
+    read_exactly(file, &mut bytes, index)?;
+    Some(xz::is_readable(start, &bytes, len))
+}
+
+fn read_exactly(file: &OwnedFd, buffer: &mut [u8], offset: u64) -> Option<()> {
+    (rustix::io::pread(file, &mut *buffer, offset).ok()? == buffer.len()).then_some(())
 }
 
 fn bits(flags: InsertFlags, format: Option<Compression>) -> i32 {
@@ -135,6 +158,25 @@ mod tests {
         let damaged = directory.path().join("damaged.ko.xz");
         std::fs::write(&damaged, b"\xFD7zXZ\0nonsense").unwrap();
         assert!(matches!(attempt(&damaged), InsertError::Decompress(_)));
+    }
+
+    #[test]
+    fn the_kernel_is_given_compressed_files_that_it_can_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.ko.xz");
+        let readable = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            let start = &content[..xz::HEADER_LEN.min(content.len())];
+            kernel_reads(&File::open(&path).unwrap().into(), Some(Compression::Xz), start)
+        };
+        // As the kernel's own build packs them, with CRC32.
+        let packed = fixtures::compress(&Module::new("a").bytes(), fixtures::Compression::Xz).unwrap();
+        assert!(readable(&packed));
+        assert!(!readable(&[packed.as_slice(), &packed].concat()));
+        assert!(!readable(&packed[..packed.len() - 4]));
+        let mut crc64 = packed;
+        crc64[7] = 4;
+        assert!(!readable(&crc64));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod force;
 mod insert;
+mod xz;
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
