@@ -10,7 +10,7 @@ for tool in modprobe rmmod depmod insmod lsmod modinfo kmod
 end
 
 # Generated from the tools' definitions; cargo xtask completions renews it.
-set -g __modutils_rs_valued_modprobe -w --wait -t --type --explain -C --config -d --dirname -S --set-version
+set -g __modutils_rs_valued_modprobe -w --wait -t --type -C --config -d --dirname -S --set-version
 complete -c modprobe -s a -l all -d 'Every operand is a module, none a parameter'
 complete -c modprobe -s r -l remove -d 'Unload instead of loading'
 complete -c modprobe -l remove-dependencies -l remove-holders -d 'Unload the modules that use it, too [better: --remove-holders]'
@@ -32,8 +32,10 @@ complete -c modprobe -l show-exports -d 'Print the symbol versions that a module
 complete -c modprobe -s n -l dry-run -l show -d 'Do nothing; with -v, print what would be done'
 complete -c modprobe -s l -l list -d 'Print the files of all modules, or of those that match PATTERN'
 complete -c modprobe -s t -l type -x -d 'With -l, only modules below a directory DIR'
-complete -c modprobe -l explain -x -a '(__modutils_rs_modules)' -d 'Print what NAME means, what loading it would do, and why'
-complete -c modprobe -l json -d 'With --explain, print JSON'
+complete -c modprobe -l explain -d 'Print what each MODULE means, what loading it would do, and why'
+complete -c modprobe -l check -d 'Print what in the configuration is wrong or has no effect'
+complete -c modprobe -l json -d 'With --explain or --check, print JSON'
+complete -c modprobe -l hints -d 'Say why something failed or has no effect, also where no terminal reads it'
 complete -c modprobe -l show-settings -d 'Print the settings that modutils.d names: now, after the load, and saved'
 complete -c modprobe -s C -l config -r -F -d 'Read PATH, a file or directory, instead of the modprobe.d directories'
 complete -c modprobe -s d -l dirname -x -a '(__fish_complete_directories (commandline -ct))' -d 'Look for modules below DIR instead of /'

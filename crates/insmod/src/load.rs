@@ -10,6 +10,7 @@ use moddb::config::Config;
 use moddb::paths::ModuleDir;
 use modfile::{ModuleName, ReadError};
 use modhint::causes;
+use modhint::facts::Refused;
 use modkernel::{InsertError, KernelOps};
 use modload::{Demand, Loaded, Modutils, ModutilsProblem, Observer, Recorder, forbid};
 use modstate::{Clock, Places};
@@ -54,11 +55,14 @@ pub(crate) fn run(
         }
         Err(error) => {
             report(session, request, &error);
-            if reporter.wants_hints() {
-                for hint in hints(&module, path, places, error.errno()) {
-                    reporter.hint(hint);
-                }
-            }
+            let refused = Refused {
+                errno: error.errno(),
+                module: &module,
+                path,
+                params: request.params.to_bytes(),
+                flags: request.flags,
+            };
+            reporter.explain(|| hint(&refused, places).into_iter().collect());
             Exit::Failure
         }
     }
@@ -100,10 +104,10 @@ fn report(session: &Session, request: &Request, error: &InsertError) {
 }
 
 /// What can be found out about the refusal.
-fn hints(module: &ModuleName, path: &Path, places: &Places, errno: i32) -> Vec<String> {
+fn hint(refused: &Refused<'_>, places: &Places) -> Option<String> {
     let release = OsString::from_vec(rustix::system::uname().release().to_bytes().to_vec());
     let db = ModuleDb::new(ModuleDir::new(Path::new(""), &release), Config::default());
-    causes::refused(errno, module, path, places, &db)
+    causes::refused(refused, places, &db)
 }
 
 #[cfg(test)]

@@ -24,6 +24,6 @@ pub mod words;
 
 pub use ended::{Ended, Exit};
 pub use output::Output;
-pub use reporter::Reporter;
+pub use reporter::{Hints, Reporter};
 pub use session::{Definition, Session};
 pub use severity::{Severity, Threshold};

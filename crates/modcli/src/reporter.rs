@@ -4,11 +4,23 @@
 //! sentences stand with each tool, and messages that libraries give back as values come through
 //! [`message`](Reporter::message).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use crate::ended::{Ended, Exit};
 use crate::severity::{Severity, Threshold};
 use crate::sink::Sink;
+
+/// When hints are told, unless `-q` forbids all messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hints {
+    /// To a person at a terminal, and with `-v`.
+    #[default]
+    OnTerminalOrVerbose,
+    /// To a person at a terminal: what a dry run prints is read by scripts, which merge the streams.
+    OnTerminal,
+    /// Always: they were asked for.
+    Always,
+}
 
 /// What a tool holds to speak. Shared by reference: nothing needs to be mutable to report.
 pub struct Reporter {
@@ -17,6 +29,8 @@ pub struct Reporter {
     threshold: Cell<Threshold>,
     warnings: Cell<usize>,
     errors: Cell<usize>,
+    hints: Cell<Hints>,
+    remarks: RefCell<Vec<Vec<u8>>>,
 }
 
 impl Reporter {
@@ -29,6 +43,8 @@ impl Reporter {
             threshold: Cell::new(Threshold::WARNINGS),
             warnings: Cell::new(0),
             errors: Cell::new(0),
+            hints: Cell::new(Hints::default()),
+            remarks: RefCell::default(),
         }
     }
 
@@ -125,17 +141,65 @@ impl Reporter {
         self.threshold.get().admits(severity)
     }
 
-    /// Whether hints are told: to a person at a terminal, or with `-v`; never under `-q`. Ask before looking
-    /// for the facts of a hint.
+    /// Sets when hints are told.
+    pub fn gives_hints(&self, hints: Hints) {
+        self.hints.set(hints);
+    }
+
+    /// Whether hints are told; never under `-q`. Ask before looking for the facts of a hint.
     #[must_use]
     pub fn wants_hints(&self) -> bool {
-        self.tells(Severity::Error) && (self.is_verbose() || self.sink.is_terminal())
+        self.tells(Severity::Error)
+            && match self.hints.get() {
+                Hints::OnTerminalOrVerbose => self.is_verbose() || self.sink.is_terminal(),
+                Hints::OnTerminal => self.sink.is_terminal(),
+                Hints::Always => true,
+            }
     }
 
     /// What was found about the message before it and what to do, as a line `hint: TEXT`.
     pub fn hint(&self, text: impl AsRef<[u8]>) {
+        self.explain(|| vec![text]);
+    }
+
+    /// A message with what was found about it and what to do, as lines `hint: TEXT` after it. The hints are looked
+    /// for only if somebody reads them.
+    pub fn explained<H: AsRef<[u8]>>(
+        &self,
+        severity: Severity,
+        text: impl AsRef<[u8]>,
+        hints: impl FnOnce() -> Vec<H>,
+    ) -> bool {
+        let told = self.message(severity, text);
+        self.explain(hints);
+        told
+    }
+
+    /// What was found about the message before.
+    pub fn explain<H: AsRef<[u8]>>(&self, hints: impl FnOnce() -> Vec<H>) {
         if self.wants_hints() {
-            self.sink.hint(text.as_ref());
+            for hint in hints() {
+                self.sink.hint(hint.as_ref());
+            }
+        }
+    }
+
+    /// A hint about something that went well: it comes when all is done, so that it never stands between the lines
+    /// of a plan.
+    pub fn remark<H: AsRef<[u8]>>(&self, hints: impl FnOnce() -> Vec<H>) {
+        if self.wants_hints() {
+            self.remarks.borrow_mut().extend(hints().iter().map(|hint| hint.as_ref().to_vec()));
+        }
+    }
+
+    /// Tells what was remarked, each remark once. To be called when all is printed.
+    pub fn tell_remarks(&self) {
+        let mut told: Vec<Vec<u8>> = Vec::new();
+        for remark in self.remarks.take() {
+            if !told.contains(&remark) {
+                self.sink.hint(&remark);
+                told.push(remark);
+            }
         }
     }
 

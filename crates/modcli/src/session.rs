@@ -150,6 +150,7 @@ impl Session {
                 Exit::Failure
             }
         };
+        self.reporter.tell_remarks();
         self.reporter.sink().flush();
         exit
     }

@@ -17,13 +17,13 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// Those that a `.modinfo` section describes.
+    /// Those that a `.modinfo` section in a file of this word size describes.
     #[must_use]
-    pub fn of_section(section: &[u8], bits_of_long: u32) -> Self {
+    pub fn of_section(section: &[u8], class: Class) -> Self {
         let described = parameters::described(section).all.into_iter();
         let parameters =
             described.map(|parameter| (parameter.name.to_vec(), parameter.kind.unwrap_or_default().to_vec()));
-        Self { parameters: parameters.collect(), bits_of_long }
+        Self { parameters: parameters.collect(), bits_of_long: if class == Class::Elf32 { 32 } else { 64 } }
     }
 
     /// Those of the module in a file.
@@ -41,8 +41,8 @@ impl Declared {
             Some(range) => image.bytes(range.offset, range.len, &mut buffer)?,
             None => &[],
         };
-        let bits_of_long = if layout.class == Class::Elf32 { 32 } else { 64 };
-        Ok(Self::of_section(section, bits_of_long))
+
+        Ok(Self::of_section(section, layout.class))
     }
 
     /// The name of a parameter's type, as the module declares it.

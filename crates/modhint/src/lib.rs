@@ -8,5 +8,6 @@ pub mod causes;
 pub mod declared;
 pub mod evidence;
 pub mod facts;
+pub mod nearest;
 pub mod open;
 pub mod users;

@@ -1,7 +1,9 @@
 //! By whom a module is used, as far as can be found: modules, what is mounted, the devices and interfaces that it
 //! drives, processes that have its device nodes open. Looked for only when somebody reads it.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 
 use moddb::ModuleDb;
 use modfile::ModuleName;
@@ -35,6 +37,7 @@ impl Users {
         let subject = Subject { name: module.clone(), aliases };
         let mut signs = evidence::all(&Sources::new(&places.sys, &places.proc), &subject);
         signs.retain(Sign::is_use);
+        signs.retain_mut(|sign| keep_busy(sign, places));
         let open = open::nodes(places, module, &|name| has_alias(&subject, name));
         Self { holders: holders.to_vec(), signs, open }
     }
@@ -77,6 +80,18 @@ impl fmt::Display for Users {
             groups.iter().map(|(group, words)| format!("{group}{}", words.join(", "))).collect();
         formatter.write_str(&parts.join("; "))
     }
+}
+
+/// A loop device is there whether somebody uses it or not: one that has a file is named with it.
+fn keep_busy(sign: &mut Sign, places: &Places) -> bool {
+    let Sign::BlockDevice(name) = sign else { return true };
+    let directory = places.sys.join("block").join(OsStr::from_bytes(name));
+    if !name.starts_with(b"loop") {
+        return true;
+    }
+    let Ok(file) = std::fs::read(directory.join("loop/backing_file")) else { return false };
+    *name = [name, b" (".as_slice(), file.trim_ascii_end(), b")"].concat();
+    true
 }
 
 /// The group in which a sign is named, and what stands for it there.
@@ -153,6 +168,23 @@ mod tests {
         let users = |count| Users { open: (1..=count).map(open).collect(), ..Users::default() }.to_string();
         assert_eq!(users(1), "open: /dev/x by cat (1)");
         assert!(users(7).ends_with("/dev/x by cat (5), and 2 more"));
+    }
+
+    #[test]
+    fn loop_devices_are_named_with_their_files_and_idle_ones_not_at_all() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        for directory in ["block/loop0", "block/loop1/loop", "class/net"] {
+            fs::create_dir_all(at(directory)).unwrap();
+        }
+        fs::write(at("block/loop0/dev"), "7:0\n").unwrap();
+        fs::write(at("block/loop1/dev"), "7:1\n").unwrap();
+        fs::write(at("block/loop1/loop/backing_file"), "/srv/image\n").unwrap();
+        fs::write(at("devices"), "Block devices:\n  7 loop\n").unwrap();
+        let places = Places { sys: root.path().into(), proc: root.path().into(), ..Places::of_system() };
+        let db = ModuleDb::new(ModuleDir::at(at("lib")), Config::default());
+        let users = Users::gather(&"loop".into(), &[], &places, &db);
+        assert_eq!(users.hint().as_deref(), Some("block devices loop1 (/srv/image)"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The order of the definitions is that in which getopt lists what a shortened name could mean.
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, Command};
 use modcli::common;
 use modcli::{Definition, Threshold};
 
@@ -30,7 +30,10 @@ pub(crate) const AUTOCLEAN: &str = "autoclean";
 pub(crate) const LIST: &str = "list";
 pub(crate) const TYPE: &str = "type";
 pub(crate) const EXPLAIN: &str = "explain";
+pub(crate) const CHECK: &str = "check";
 pub(crate) const JSON: &str = "json";
+/// Ours: what went wrong, or has no effect, and why, also for a program that reads it.
+pub(crate) const HINTS: &str = "hints";
 pub(crate) const NO_PERSIST: &str = "no-persist";
 pub(crate) const SAVE_SETTINGS: &str = "save-settings";
 pub(crate) const SHOW_SETTINGS: &str = "show-settings";
@@ -41,7 +44,19 @@ const SHOW_ALIAS: &str = "show-alias";
 pub const DEFINITION: Definition = Definition {
     command,
     threshold: Threshold::WARNINGS,
-    added: &[SHOW_ALIAS, AUTOCLEAN, LIST, TYPE, EXPLAIN, JSON, NO_PERSIST, SAVE_SETTINGS, SHOW_SETTINGS],
+    added: &[
+        SHOW_ALIAS,
+        AUTOCLEAN,
+        LIST,
+        TYPE,
+        EXPLAIN,
+        CHECK,
+        JSON,
+        HINTS,
+        NO_PERSIST,
+        SAVE_SETTINGS,
+        SHOW_SETTINGS,
+    ],
 };
 
 /// The definition from which parser, help, manual checks and completions come.
@@ -53,7 +68,7 @@ pub fn command() -> Command {
             "modprobe [OPTION]... MODULE [PARAMETER=VALUE]...\n       \
              modprobe [OPTION]... -a MODULE...\n       \
              modprobe [OPTION]... -r MODULE...\n       \
-             modprobe -c | -l [PATTERN] | --explain NAME\n       \
+             modprobe -c | -l [PATTERN] | --explain MODULE... | --check [MODULE]...\n       \
              modprobe --show-settings | --save-settings [MODULE]...",
         )
         .args(actions())
@@ -68,7 +83,7 @@ fn actions() -> [Arg; 13] {
         // Both names mean the same option, but getopt lists both: they are not one option there.
         common::flag(REMOVE_HOLDERS)
             .alias("remove-holders")
-            .help("Unload the modules that use it, too [better: --remove-holders]"),
+            .help("With or without -r, unload the modules that use it, too [better: --remove-holders]"),
         common::valued(WAIT, "MSEC")
             .short('w')
             .help("With -r, wait up to MSEC milliseconds for users to go away"),
@@ -89,7 +104,7 @@ fn actions() -> [Arg; 13] {
     ]
 }
 
-fn queries() -> [Arg; 12] {
+fn queries() -> [Arg; 14] {
     [
         common::flag(RESOLVE_ALIAS)
             .short('R')
@@ -109,10 +124,11 @@ fn queries() -> [Arg; 12] {
         common::flag(DRY_RUN).short('n').alias("show").help("Do nothing; with -v, print what would be done"),
         common::flag(LIST).short('l').help("Print the files of all modules, or of those that match PATTERN"),
         common::valued(TYPE, "DIR").short('t').help("With -l, only modules below a directory DIR"),
-        common::valued(EXPLAIN, "NAME")
-            .action(ArgAction::Set)
-            .help("Print what NAME means, what loading it would do, and why"),
-        common::flag(JSON).help("With --explain, print JSON"),
+        common::flag(EXPLAIN).help("Print what each MODULE means, what loading it would do, and why"),
+        common::flag(CHECK).help("Print what in the configuration is wrong or has no effect"),
+        common::flag(JSON).help("With --explain or --check, print JSON"),
+        common::flag(HINTS)
+            .help("Say why something failed or has no effect, also where no terminal reads it"),
         common::flag(SHOW_SETTINGS)
             .help("Print the settings that modutils.d names: now, after the load, and saved"),
         common::valued(CONFIG, "PATH")

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use modcli::Session;
 use moddb::ModuleDb;
+use moddb::config::ConfigProblem;
 use modkernel::{KernelOps, Sysfs};
 use modload::{
     CommandEnvironment, Demand, Environment, Execution, Modutils, Observer, Persist, Recorder, Settings,
@@ -47,6 +48,10 @@ pub(crate) struct Run<'a> {
     pub current_dir: &'a dyn Fn() -> PathBuf,
     /// Lets time pass.
     pub pause: &'a dyn Fn(Duration),
+    /// Files or directories of configuration that were named instead of the system's.
+    pub config_places: Vec<PathBuf>,
+    /// What was wrong with the configuration.
+    pub problems: Vec<ConfigProblem>,
     pub db: ModuleDb,
     pub commands: CommandEnvironment,
     pub modutils: Modutils<'a>,

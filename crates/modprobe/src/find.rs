@@ -28,7 +28,7 @@ pub(crate) fn find(
     if is_path(operand) {
         let path: PathBuf = absolute(operand, run.current_dir);
         if let Err(error) = std::fs::metadata(&path) {
-            report::refuse(run, after_failure, messages::no_such_path(operand, &error))?;
+            report::refuse(run, after_failure, messages::no_such_path(operand, &error), Vec::new)?;
             return Ok(None);
         }
         return Ok(Some(vec![run.db.at_path(&path)]));
@@ -43,8 +43,7 @@ pub(crate) fn find(
 
 fn refuse_unknown(run: &Run<'_>, operand: &OsStr, after_failure: AfterFailure) -> Result<(), Ended> {
     let text = messages::not_found_in(operand, run.db.directory().path());
-    let refused = report::refuse(run, after_failure, text);
-    hints::about_directory(run);
+    let refused = report::refuse(run, after_failure, text, || hints::about_unknown(run, operand));
     report::interrupted(run);
     refused
 }

@@ -1,8 +1,9 @@
 //! Loading: finds what operands mean, plans, and has the plans carried out.
 
-use modcli::{Ended, Exit};
+use modcli::{Ended, Exit, Severity};
 use moddb::{FoundIn, ModuleEntry};
 use modfile::ModuleName;
+use modhint::causes::blacklist::{self, Named};
 use modkernel::KernelOps;
 use modload::plan::{self, Target};
 use modload::{Cause, Effect, Execution, LoadFailure, Loaded, Observer};
@@ -47,7 +48,7 @@ fn load_wanted(
         exit = match load(run, request, wanted, entry, execution) {
             Ok(()) => Exit::Success,
             Err(failure) => {
-                report_failure(run, entry, &failure);
+                report_failure(run, request, wanted, entry, &failure);
                 Exit::Failure
             }
         };
@@ -71,7 +72,7 @@ fn load(
         run.recorder().ask_for(names());
     }
     if execution.is_loaded(&entry.name, is_builtin) {
-        hints::about_present(run, entry, &wanted.params, is_builtin);
+        run.session.reporter.remark(|| hints::about_present(run, entry, &wanted.params, is_builtin));
         if request.how.terms.first_time {
             let (module, params) = (entry.name.clone(), wanted.params.clone());
             return Err(LoadFailure { module, params, cause: Cause::Present, inserted: Box::default() });
@@ -87,7 +88,11 @@ fn load(
     if (entry.alias.is_some() || request.use_blacklist)
         && let Some(line) = run.db.config().blacklisted(entry.name.as_bytes())
     {
-        hints::about_kept_out(run, &entry.name, line);
+        run.session.reporter.remark(|| {
+            let named = if entry.alias.is_some() { Named::ByAlias } else { Named::ByName };
+            let command = run.db.config().install_command(entry.name.as_bytes());
+            vec![blacklist::kept_out(&entry.name, line, named, command)]
+        });
         return Ok(());
     }
     let rules = run.modutils.config(execution.observer).rules();
@@ -99,7 +104,7 @@ fn load(
     }
     match execution.load(&plan, request.flags) {
         Ok(loaded) => {
-            hints::about_blacklisted(run, &loaded, &entry.name);
+            run.session.reporter.remark(|| hints::about_loaded(run, request, &plan, &loaded));
             if is_real {
                 remember(run, &entry.name, &loaded);
             }
@@ -123,17 +128,21 @@ fn remember(run: &Run<'_>, target: &ModuleName, loaded: &Loaded) {
     }
 }
 
-fn report_failure(run: &Run<'_>, entry: &ModuleEntry, failure: &LoadFailure) {
-    let reporter = &run.session.reporter;
+fn report_failure(
+    run: &Run<'_>,
+    request: &Load,
+    wanted: &Wanted,
+    entry: &ModuleEntry,
+    failure: &LoadFailure,
+) {
+    // What is wrong with the database stands before what follows from it.
+    report::tables(run);
     if let Cause::Forbidden(by) = &failure.cause {
         return report::forbidden(run, messages::forbidden(&entry.name, &failure.module, by));
     }
-    reporter.error(messages::could_not_insert(&entry.name, failure.errno()));
-    if reporter.wants_hints() {
-        for hint in hints::of_failure(run, failure) {
-            reporter.hint(hint);
-        }
-    }
+    let text = messages::could_not_insert(&entry.name, failure.errno());
+    let hints = || hints::of_failure(run, request, &wanted.operand, entry, failure);
+    run.session.reporter.explained(Severity::Error, text, hints);
     report::interrupted(run);
 }
 

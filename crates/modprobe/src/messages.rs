@@ -28,7 +28,7 @@ pub(crate) fn problem(problem: &Problem) -> Vec<u8> {
         Problem::NoOperands => b"missing parameters. See -h.".to_vec(),
         Problem::BadWait(text) => join(&[b"unexpected wait value '", text.as_bytes(), b"'."]),
         Problem::TypeWithoutList => b"-t limits the list of -l; give both".to_vec(),
-        Problem::JsonWithoutExplain => b"--json is for --explain; give both".to_vec(),
+        Problem::JsonWithoutExplain => b"--json is for --explain and --check; give one of them".to_vec(),
         Problem::SaveDry => {
             b"--save-settings cannot be tried; --show-settings prints what there is to save".to_vec()
         }

@@ -99,18 +99,26 @@ pub(crate) fn interrupted(run: &Run<'_>) {
     }
 }
 
-/// Reports what ends the run, or with `-a` only this operand.
+/// Reports what ends the run, or with `-a` only this operand, and what is known about it.
 ///
 /// # Errors
 /// It was reported as FATAL.
-pub(crate) fn refuse(run: &Run<'_>, after_failure: AfterFailure, text: Vec<u8>) -> Result<(), Ended> {
+pub(crate) fn refuse(
+    run: &Run<'_>,
+    after_failure: AfterFailure,
+    text: Vec<u8>,
+    hints: impl FnOnce() -> Vec<String>,
+) -> Result<(), Ended> {
     // Why a table could not be asked stands before what follows from it.
     tables(run);
-    match after_failure {
-        AfterFailure::Stop => run.session.reporter.fatal(text),
+    let reporter = &run.session.reporter;
+    let refused = match after_failure {
+        AfterFailure::Stop => reporter.fatal(text),
         AfterFailure::GoOn => {
-            run.session.reporter.warning(text);
+            reporter.warning(text);
             Ok(())
         }
-    }
+    };
+    reporter.explain(hints);
+    refused
 }

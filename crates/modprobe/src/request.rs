@@ -7,9 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use modcli::Threshold;
 use modcli::common::{QUIET, VERBOSE};
 use modcli::getopt::Parsed;
+use modcli::{Hints, Threshold};
 use modkernel::{InsertFlags, RemoveFlags};
 use modload::{Demand, Effect, Persist, Presence, Terms};
 
@@ -27,6 +27,8 @@ pub struct Request {
     pub demand: Demand,
     /// Options that a modprobe within a command is to have as well, each with its value.
     pub handed_on: Vec<(&'static str, Option<OsString>)>,
+    /// When hints are given.
+    pub hints: Hints,
 }
 
 /// Where modules and configuration are.
@@ -66,10 +68,17 @@ pub enum Action {
         /// A directory on the way to the file.
         below: Option<OsString>,
     },
-    /// Print what a name means and what would be done.
+    /// Print what names mean and what would be done.
     Explain {
-        /// The name.
-        name: OsString,
+        /// The names.
+        names: Vec<OsString>,
+        /// How it is printed.
+        format: Format,
+    },
+    /// Print what in the configuration is wrong or has no effect.
+    Check {
+        /// The modules that count; all if empty.
+        names: Vec<OsString>,
         /// How it is printed.
         format: Format,
     },
@@ -92,7 +101,7 @@ pub enum Symbols {
     Exported,
 }
 
-/// How an explanation is printed.
+/// How an answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For people.
@@ -175,7 +184,7 @@ pub enum Problem {
     BadWait(OsString),
     /// `-t` without `-l`.
     TypeWithoutList,
-    /// `--json` without `--explain`.
+    /// `--json` without `--explain` or `--check`.
     JsonWithoutExplain,
     /// `--save-settings` with `-n` or `-D`.
     SaveDry,
@@ -198,15 +207,24 @@ impl Request {
             place: place(parsed, current_dir),
             demand: demand(parsed, caller, inherited),
             handed_on: env::handed_on(parsed),
+            hints: hints(parsed),
         })
     }
 }
 
 /// The actions in the order in which one takes precedence over the next.
 fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Action, Problem> {
-    if let Some(name) = parsed.value(cli::EXPLAIN) {
-        let format = if parsed.has(cli::JSON) { Format::Json } else { Format::Text };
-        return Ok(Action::Explain { name: name.to_owned(), format });
+    let format = if parsed.has(cli::JSON) { Format::Json } else { Format::Text };
+    if parsed.has(cli::EXPLAIN) {
+        let names = parsed.operands.clone();
+        return if names.is_empty() {
+            Err(Problem::NoOperands)
+        } else {
+            Ok(Action::Explain { names, format })
+        };
+    }
+    if parsed.has(cli::CHECK) {
+        return Ok(Action::Check { names: parsed.operands.clone(), format });
     }
     if parsed.has(cli::JSON) {
         return Err(Problem::JsonWithoutExplain);
@@ -239,7 +257,9 @@ fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Action, Problem> {
         }
     }
     let after_failure = if parsed.has(cli::ALL) { AfterFailure::GoOn } else { AfterFailure::Stop };
-    if parsed.has(cli::REMOVE) {
+    // compat: kmod up to 34 loads the module that --remove-holders names without -r; later ones unload
+    // (case modprobe/remove-holders-alone).
+    if parsed.has(cli::REMOVE) || parsed.has(cli::REMOVE_HOLDERS) {
         return Ok(Action::Unload(unload(parsed, after_failure, wait)));
     }
     let modules: Vec<Wanted> = match after_failure {
@@ -286,6 +306,17 @@ fn how(parsed: &Parsed, after_failure: AfterFailure) -> How {
     let presence = if shows_depends { Presence::Ignored } else { Presence::Counts };
     let terms = Terms { effect, presence, first_time: parsed.has(cli::FIRST_TIME) };
     How { terms, show: shows_depends || is_verbose(parsed), after_failure }
+}
+
+/// compat: scripts read a dry run with both streams in one, and want the plan in its first line
+/// (case modprobe/hint-dry-run-alias).
+fn hints(parsed: &Parsed) -> Hints {
+    let is_dry = parsed.has(cli::SHOW_DEPENDS) || parsed.has(cli::DRY_RUN);
+    match (parsed.has(cli::HINTS), is_dry) {
+        (true, _) => Hints::Always,
+        (false, true) => Hints::OnTerminal,
+        (false, false) => Hints::OnTerminalOrVerbose,
+    }
 }
 
 fn persist(parsed: &Parsed) -> Persist {
@@ -387,7 +418,7 @@ mod tests {
             Action::ShowSymbols { which: Symbols::Needed, .. }
         ));
         assert!(matches!(action(&["-r", "-a", "-R", "x"]), Action::Unload(_)));
-        assert!(matches!(action(&["--remove-holders", "x"]), Action::Load(_)));
+        assert!(matches!(action(&["--remove-holders", "x"]), Action::Unload(_)));
         assert!(matches!(action(&["-R", "-D", "x"]), Action::ShowNames { .. }));
         assert!(matches!(action(&["-n", "x"]), Action::Load(_)));
     }

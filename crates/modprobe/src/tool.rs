@@ -67,13 +67,17 @@ pub fn run_in<K: KernelOps>(session: &Session, system: System<'_, K>) -> anyhow:
             return Ok(Exit::Failure);
         }
     };
-    let Request { action, place: Place { root, release, config }, demand, handed_on } = request;
+    let Request { action, place: Place { root, release, config }, demand, handed_on, hints } = request;
+    session.reporter.gives_hints(hints);
     let release = release.unwrap_or_else(|| running.clone());
     let (db, problems) =
         database::open(ModuleDir::new(&root, &release), &config, &places.proc.join("cmdline"));
-    for problem in &problems {
-        let (severity, text) = messages::config(problem);
-        session.reporter.message(severity, text);
+    // A check reports them among the rest.
+    if !matches!(action, Action::Check { .. }) {
+        for problem in &problems {
+            let (severity, text) = messages::config(problem);
+            session.reporter.message(severity, text);
+        }
     }
     let handed_on = handed_on.iter().map(|(option, value)| (*option, value.as_deref()));
     let commands = CommandEnvironment::new(&environment, handed_on, &demand);
@@ -88,6 +92,8 @@ pub fn run_in<K: KernelOps>(session: &Session, system: System<'_, K>) -> anyhow:
         running,
         release,
         current_dir,
+        config_places: config,
+        problems,
         db,
         commands,
         modutils,
@@ -143,7 +149,8 @@ fn act(run: &Run<'_>, action: &Action, kernel: impl KernelOps) -> anyhow::Result
         Action::ShowSymbols { which, module } => query::show_symbols(run, *which, module)?,
         Action::ShowNames { names, after_failure } => query::show_names(run, names, *after_failure)?,
         Action::List { pattern, below } => query::list(run, pattern.as_deref(), below.as_deref())?,
-        Action::Explain { name, format } => query::explain(run, name, *format, &kernel)?,
+        Action::Explain { names, format } => query::explain(run, names, *format, &kernel)?,
+        Action::Check { names, format } => query::check(run, names, *format)?,
         Action::SaveSettings(names) => settings::save(run, names, &kernel),
         Action::ShowSettings(names) => settings::show(run, names, &kernel)?,
         Action::Load(request) => load(run, request, kernel)?,

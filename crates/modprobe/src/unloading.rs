@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use modcli::{Ended, Exit};
 use modfile::ModuleName;
 use modkernel::KernelOps;
-use modload::plan::{self, UnloadOptions, UnloadPlan};
+use modload::plan::{self, UnloadOptions};
 use modload::{Manner, Observer, Outcome, Stopped};
 
 use crate::context::Run;
@@ -27,7 +27,9 @@ pub(crate) fn unload_all(
     for name in &request.names {
         let found = run.db.resolve(name.as_bytes());
         if found.is_empty() {
-            report::refuse(run, request.how.after_failure, messages::not_found(name))?;
+            report::refuse(run, request.how.after_failure, messages::not_found(name), || {
+                hints::about_unknown(run, name)
+            })?;
             exit = Exit::Failure;
         }
         for entry in &found {
@@ -46,11 +48,8 @@ pub(crate) fn unload_all(
                 run.session.reporter.error(messages::note(note));
             }
             let outcome = run.execution(kernel, observer, request.how.terms).unload(&plan, manner);
-            if !matches!(outcome, Ok(Outcome::Gone))
-                && run.session.reporter.wants_hints()
-                && let Some(module) = used(&plan, kernel)
-            {
-                hints::about_users(run, module, kernel);
+            if !matches!(outcome, Ok(Outcome::Gone)) {
+                run.session.reporter.explain(|| hints::about_stay(run, &plan, kernel));
             }
             if outcome.map_err(|Stopped| Ended(Exit::Failure))? == Outcome::Stays {
                 exit = Exit::Failure;
@@ -59,11 +58,4 @@ pub(crate) fn unload_all(
         }
     }
     Ok(exit)
-}
-
-/// The first module of a plan that somebody uses: there its removal ended.
-fn used<'p>(plan: &'p UnloadPlan, kernel: &dyn KernelOps) -> Option<&'p ModuleName> {
-    let before = plan.after.iter().chain(&plan.holders).find_map(|plan| used(plan, kernel));
-    let itself = || matches!(kernel.use_count(&plan.module), Ok(Some(count)) if count > 0);
-    before.or_else(|| itself().then_some(&plan.module))
 }

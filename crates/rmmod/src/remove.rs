@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use modcli::{Exit, Reporter, Session};
+use modcli::{Exit, Reporter, Session, Severity};
 use moddb::ModuleDb;
 use modfile::ModuleName;
 use modhint::users::Users;
@@ -85,13 +85,9 @@ fn may_go(reporter: &Reporter, places: &Places, module: &ModuleName, kernel: &dy
     match kernel.use_count(module) {
         Ok(Some(0)) => true,
         Ok(Some(_)) => {
-            reporter.error(messages::in_use(module));
-            if reporter.wants_hints() {
-                let users = Users::gather(module, &[], &places.shared, &database(places));
-                if let Some(hint) = users.hint() {
-                    reporter.hint(hint);
-                }
-            }
+            let users = || Users::gather(module, &[], &places.shared, &database(places));
+            let hints = || users().hint().into_iter().collect();
+            reporter.explained(Severity::Error, messages::in_use(module), hints);
             false
         }
         Ok(None) => {

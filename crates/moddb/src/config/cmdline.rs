@@ -63,7 +63,7 @@ fn items(text: &[u8]) -> impl Iterator<Item = Item<'_>> {
     let has_module =
         |word: &&[u8]| memchr::memchr2(b'.', b'=', word).is_some_and(|at| word.get(at) == Some(&b'.'));
     // An item whose quotes are not closed is none.
-    let is_closed = |word: &&[u8]| memchr::memchr_iter(b'"', word).count() % 2 == 0;
+    let is_closed = |word: &&[u8]| memchr::memchr_iter(b'"', word).count().is_multiple_of(2);
     words.filter(has_module).filter(is_closed).filter_map(split)
 }
 

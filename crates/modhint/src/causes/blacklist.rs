@@ -1,19 +1,44 @@
 //! A blacklist line keeps a module from being loaded through an alias, or does not keep it from being loaded.
 
-use moddb::config::Blacklist;
+use moddb::config::{Blacklist, Command};
 use modfile::ModuleName;
+use modload::plan::Role;
 
-/// An alias means a blacklisted module, so nothing is loaded.
-#[must_use]
-pub fn kept_out(module: &ModuleName, line: &Blacklist) -> String {
-    format!("{} blacklists {module}, so an alias does not load it; its name does", line.origin)
+/// How a blacklisted module was named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Through an alias.
+    ByAlias,
+    /// By its name, by which blacklisted modules are kept out with `-b`.
+    ByName,
 }
 
-/// A blacklisted module is loaded all the same: it was named, or another one depends on it.
+/// A blacklisted module is not loaded. `command` is the install command that its name would run.
 #[must_use]
-pub fn loaded_anyway(module: &ModuleName, line: &Blacklist, is_target: bool) -> String {
-    let why = if is_target { "it was named" } else { "another module depends on it" };
-    format!("{module} is loaded although {} blacklists it: {why}", line.origin)
+pub fn kept_out(module: &ModuleName, line: &Blacklist, named: Named, command: Option<&Command>) -> String {
+    let origin = &line.origin;
+    match (named, command) {
+        (Named::ByName, _) => format!("{origin} blacklists {module}, and -b has that hold for its name, too"),
+        (Named::ByAlias, None) => {
+            format!("{origin} blacklists {module}, so an alias does not load it; its name does")
+        }
+        (Named::ByAlias, Some(command)) => format!(
+            "{origin} blacklists {module}, so an alias does not load it; its name runs: {}",
+            String::from_utf8_lossy(&command.line).trim()
+        ),
+    }
+}
+
+/// A blacklisted module is loaded anyway, or would be.
+#[must_use]
+pub fn loaded_anyway(module: &ModuleName, line: &Blacklist, role: Role, is_rehearsed: bool) -> String {
+    let is = if is_rehearsed { "would be" } else { "is" };
+    let why = match role {
+        Role::Target => "it was named",
+        Role::Required => "another module depends on it",
+        Role::Wished => "a softdep asks for it",
+    };
+    format!("{module} {is} loaded although {} blacklists it: {why}", line.origin)
 }
 
 #[cfg(test)]
@@ -25,15 +50,29 @@ mod tests {
     #[test]
     fn the_line_is_named_and_what_it_does() {
         let mut config = Config::default();
-        config.parse(std::path::Path::new("b.conf"), b"blacklist a\n");
+        config.parse(std::path::Path::new("b.conf"), b"blacklist a\ninstall a  /bin/false\n");
         let line = config.blacklisted(b"a").unwrap();
         let module = ModuleName::from("a");
         assert_eq!(
-            kept_out(&module, line),
+            kept_out(&module, line, Named::ByAlias, None),
             "b.conf line 1 blacklists a, so an alias does not load it; its name does"
         );
-        assert!(loaded_anyway(&module, line, true).ends_with("b.conf line 1 blacklists it: it was named"));
-        assert!(loaded_anyway(&module, line, false).ends_with("another module depends on it"));
+        assert_eq!(
+            kept_out(&module, line, Named::ByAlias, config.install_command(b"a")),
+            "b.conf line 1 blacklists a, so an alias does not load it; its name runs: /bin/false"
+        );
+        assert_eq!(
+            kept_out(&module, line, Named::ByName, None),
+            "b.conf line 1 blacklists a, and -b has that hold for its name, too"
+        );
+        let anyway = |role, dry| loaded_anyway(&module, line, role, dry);
+        assert_eq!(
+            anyway(Role::Target, false),
+            "a is loaded although b.conf line 1 blacklists it: it was named"
+        );
+        assert!(anyway(Role::Required, false).ends_with("another module depends on it"));
+        assert!(anyway(Role::Wished, true).starts_with("a would be loaded although"));
+        assert!(anyway(Role::Wished, true).ends_with("a softdep asks for it"));
         // Without a line of exactly that name there is nothing to tell.
         assert_eq!(config.blacklisted(b"ab"), None);
     }

@@ -6,38 +6,49 @@
 pub mod blacklist;
 pub mod builtin;
 pub mod command;
+mod damage;
 pub mod directory;
 pub mod interrupted;
 pub mod kernel_blacklist;
 mod machine;
 mod missing_file;
+pub mod parameter;
 pub mod present;
+pub mod privilege;
 mod signature;
 mod symbol;
+pub mod unknown;
 mod vermagic;
 
-use std::path::Path;
-
 use moddb::ModuleDb;
-use modfile::ModuleName;
 use modstate::Places;
 
-use crate::facts::{FileFacts, SystemFacts};
+use crate::facts::{FileFacts, Refused, SystemFacts};
 
 /// A cause of the kernel's refusing a module file.
 type Cause = fn(&FileFacts, &SystemFacts) -> Option<String>;
 
-/// The causes in the order in which the kernel looks for them.
-const CAUSES: [Cause; 5] =
-    [kernel_blacklist::hint, signature::hint, machine::hint, vermagic::hint, symbol::hint];
+/// The causes in the order in which the kernel looks for them. The first one that holds has kept the kernel from
+/// looking further.
+const CAUSES: [Cause; 9] = [
+    privilege::hint,
+    damage::hint,
+    signature::hint,
+    kernel_blacklist::hint,
+    machine::hint,
+    vermagic::hint,
+    symbol::hint,
+    parameter::hint,
+    damage::firmware,
+];
 
-/// The hints about a module file that could not be read or that the kernel refused with this error number.
+/// The hint about a module file that could not be read or that the kernel refused.
 #[must_use]
-pub fn refused(errno: i32, module: &ModuleName, path: &Path, places: &Places, db: &ModuleDb) -> Vec<String> {
-    if let Some(hint) = missing_file::hint(path, errno) {
-        return vec![hint];
+pub fn refused(refused: &Refused<'_>, places: &Places, db: &ModuleDb) -> Option<String> {
+    if let Some(hint) = missing_file::hint(refused.path, refused.errno) {
+        return Some(hint);
     }
-    let file = FileFacts::gather(errno, module, path, db, places);
     let system = SystemFacts::gather(places);
-    CAUSES.iter().filter_map(|cause| cause(&file, &system)).collect()
+    let file = FileFacts::gather(refused, db, places, &system.release);
+    CAUSES.iter().find_map(|cause| cause(&file, &system))
 }

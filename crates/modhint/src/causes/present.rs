@@ -89,6 +89,8 @@ fn stays(given: &Given) -> String {
 mod tests {
     use std::fs;
 
+    use modfile::elf::Class;
+
     use super::*;
 
     /// The hint about parameters of a module `m` that shows these values.
@@ -101,7 +103,7 @@ mod tests {
         }
         let declared = Declared::of_section(
             &declared.iter().flat_map(|line| format!("parmtype={line}\0").into_bytes()).collect::<Vec<_>>(),
-            64,
+            Class::Elf64,
         );
         let given = given(&Sysfs::new(root.path()), &"m".into(), text.as_bytes(), Some(&declared));
         let hint = hint(&"m".into(), &given).unwrap_or_default();

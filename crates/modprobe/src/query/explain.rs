@@ -1,17 +1,37 @@
-//! `--explain NAME`: what a name means, what loading it would do, which lines of the configuration had a part in
-//! it, and what would keep it from being loaded. One set of facts, printed for people or as JSON.
+//! `--explain NAME`: what a name means, what loading it would do, which lines of the configuration concern it and
+//! whether they count, how configured and present values compare, and what would keep it from being loaded. One set of
+//! facts, printed for people or as JSON.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use modcli::json;
 use moddb::{FoundIn, ModuleDb, ModuleEntry};
+use modfile::{ModuleName, parameters};
 use modhint::causes::kernel_blacklist;
-use modkernel::{KernelOps, ModuleState};
-use modload::plan::{self, Action, LoadPlan, Role, Target};
-
+use modhint::causes::present::{self, Given};
+use modhint::declared::Declared;
+use modkernel::{KernelOps, ModuleState, Sysfs};
+use modload::plan::{self, Action, LoadPlan, Role, Step, Target};
+use modstate::Places;
 use modstate::rules::Rules;
 
+use super::lines::{self, Asked, Line};
 use crate::show;
+
+/// What an explanation is made of. The kernel is only looked at.
+pub(crate) struct Around<'a> {
+    pub db: &'a ModuleDb,
+    pub kernel: &'a dyn KernelOps,
+    pub sysfs: &'a Sysfs,
+    pub places: &'a Places,
+    /// That of the kernel.
+    pub command_line: &'a [u8],
+    /// What modutils.d forbids.
+    pub rules: &'a Rules,
+}
 
 /// All that is known of one module that a name means.
 pub(crate) struct Explained {
@@ -20,50 +40,108 @@ pub(crate) struct Explained {
     alias: Option<String>,
     file: Option<String>,
     state: &'static str,
-    /// What loading it would do, as `-D` prints it, with the reason why each is there.
-    steps: Vec<(String, &'static str)>,
-    /// Lines of the configuration that had a part, with file and number.
-    lines: Vec<String>,
+    /// The device with this alias, and the module that drives it now.
+    device: Option<(String, Option<String>)>,
+    /// What loading it would do.
+    steps: Vec<ShownStep>,
+    /// Lines of the configuration that concern it.
+    lines: Vec<Line>,
+    /// Configured parameters, and what the kernel shows of them.
+    parameters: Vec<(String, String, Option<String>)>,
     /// What keeps it from being loaded.
     blocked: Vec<String>,
 }
 
-/// Explains a name. `kernel` is only looked at.
-pub(crate) fn explain(
-    db: &ModuleDb,
-    name: &[u8],
-    kernel: &dyn KernelOps,
-    command_line: &[u8],
-    rules: &Rules,
-) -> Vec<Explained> {
-    let found = db.resolve(name);
-    found.iter().map(|entry| one(db, name, entry, kernel, command_line, rules)).collect()
+/// A step of a plan.
+struct ShownStep {
+    /// As `-D` prints it.
+    action: String,
+    /// The module.
+    module: String,
+    /// Why it is there.
+    role: &'static str,
 }
 
-fn one(
-    db: &ModuleDb,
-    name: &[u8],
-    entry: &ModuleEntry,
-    kernel: &dyn KernelOps,
-    command_line: &[u8],
-    rules: &Rules,
-) -> Explained {
-    let plan = plan::load(db, &Target { entry, params: b"", ignore_commands: false, rules });
-    let is_builtin = entry.is_builtin() || db.is_builtin(&entry.name);
+/// Explains a name that means these modules.
+pub(crate) fn explain(around: &Around<'_>, name: &[u8], found: &[ModuleEntry]) -> Vec<Explained> {
+    found.iter().map(|entry| one(around, name, entry)).collect()
+}
+
+fn one(around: &Around<'_>, name: &[u8], entry: &ModuleEntry) -> Explained {
+    let db = around.db;
+    let is_builtin = entry.is_builtin() || entry.found_in != FoundIn::Path && db.is_builtin(&entry.name);
+    let mut plan =
+        plan::load(db, &Target { entry, params: b"", ignore_commands: false, rules: around.rules });
+    let asked = Asked { config: db.config(), name, entry, is_builtin };
+    let lines = lines::all(&asked, &plan.steps);
+    if is_builtin {
+        // Nothing is done for what the kernel has, whatever is configured.
+        plan.steps.retain(|step| step.role == Role::Target);
+        for step in &mut plan.steps {
+            step.action = Action::Builtin;
+            step.params.clear();
+        }
+    }
     Explained {
         module: entry.name.to_text().into_owned(),
         found: source(entry.found_in),
         alias: entry.alias.as_deref().map(text),
         file: entry.path.as_ref().map(|path| path.display().to_string()),
-        state: if is_builtin { "built in" } else { state(kernel, entry) },
-        steps: plan
-            .steps
-            .iter()
-            .filter_map(|step| Some((text(&show::insertion(step)?), role(step.role))))
-            .collect(),
-        lines: lines(db, name, entry, &plan),
-        blocked: blocked(db, entry, &plan, command_line),
+        state: if is_builtin { "built in" } else { state(around.kernel, entry) },
+        device: device(around.places, name),
+        steps: plan.steps.iter().filter_map(shown_step).collect(),
+        lines,
+        parameters: configured(around, entry),
+        blocked: if is_builtin { Vec::new() } else { blocked(db, entry, &plan, around.command_line) },
     }
+}
+
+fn shown_step(step: &Step) -> Option<ShownStep> {
+    Some(ShownStep {
+        action: text(show::insertion(step)?.trim_ascii_end()),
+        module: step.module.to_text().into_owned(),
+        role: role(step.role),
+    })
+}
+
+/// The parameters that the configuration gives the module, with what the kernel shows of them now.
+fn configured(around: &Around<'_>, entry: &ModuleEntry) -> Vec<(String, String, Option<String>)> {
+    let texts = around.db.config().options_for(entry.name.as_bytes(), entry.alias.as_deref());
+    let declared = entry.path.as_deref().and_then(|path| Declared::of_file(path).ok());
+    let given = present::given(around.sysfs, &entry.name, &texts, declared.as_ref());
+    let shown = |given: &Given| {
+        let wanted = given.wanted.as_deref().map_or_else(String::new, text);
+        (given.name.clone(), wanted, given.present.as_deref().map(text))
+    };
+    // Of several values of one parameter the last counts.
+    let is_last = |place: usize, one: &Given| {
+        !given
+            .iter()
+            .skip(place + 1)
+            .any(|other| parameters::is_same_name(other.name.as_bytes(), one.name.as_bytes()))
+    };
+    given.iter().enumerate().filter(|(place, one)| is_last(*place, one)).map(|(_, one)| shown(one)).collect()
+}
+
+/// The device of this system that has this alias, and the module of the driver that has it.
+fn device(places: &Places, alias: &[u8]) -> Option<(String, Option<String>)> {
+    if !alias.contains(&b':') {
+        return None;
+    }
+    for bus in fs::read_dir(places.sys.join("bus")).ok()?.flatten() {
+        for device in fs::read_dir(bus.path().join("devices")).into_iter().flatten().flatten() {
+            let path = device.path();
+            if fs::read(path.join("modalias")).is_ok_and(|found| found.trim_ascii_end() == alias) {
+                let driver = fs::read_link(path.join("driver/module")).ok();
+                let module = driver.map(|link| {
+                    let name = link.file_name().unwrap_or(OsStr::new("")).as_bytes();
+                    ModuleName::of_path(name).to_text().into_owned()
+                });
+                return Some((device.file_name().to_string_lossy().into_owned(), module));
+            }
+        }
+    }
+    None
 }
 
 fn source(found_in: FoundIn) -> &'static str {
@@ -95,41 +173,6 @@ fn role(role: Role) -> &'static str {
         Role::Required => "dependency",
         Role::Wished => "softdep",
     }
-}
-
-/// The lines of the configuration that had a part, each once, in the order in which they are looked at.
-fn lines(db: &ModuleDb, name: &[u8], entry: &ModuleEntry, plan: &LoadPlan) -> Vec<String> {
-    let config = db.config();
-    let mut lines: Vec<String> = Vec::new();
-    let mut add = |line: String| {
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
-    };
-    if entry.found_in == FoundIn::ConfigAlias {
-        let name = modfile::name::normalize_alias(name).unwrap_or_default();
-        for alias in config.aliases_of(&name).filter(|alias| alias.module == entry.name.as_bytes()) {
-            add(format!("{}: alias {} {}", alias.origin, text(&alias.pattern), text(&alias.module)));
-        }
-    }
-    for step in &plan.steps {
-        let module = step.module.as_bytes();
-        let alias = if step.role == Role::Target { entry.alias.as_deref() } else { None };
-        if let Some(line) = config.blacklisted(module) {
-            add(format!("{}: blacklist {}", line.origin, text(&line.module)));
-        }
-        for softdep in config.softdeps_of(module) {
-            let (pre, post) = (text(&softdep.pre.join(&b' ')), text(&softdep.post.join(&b' ')));
-            add(format!("{}: softdep {} pre: {pre} post: {post}", softdep.origin, text(&softdep.pattern)));
-        }
-        for options in config.options_of(module, alias) {
-            add(format!("{}: options {} {}", options.origin, text(&options.module), text(&options.text)));
-        }
-        if let Some(command) = config.install_command(module) {
-            add(format!("{}: install {} {}", command.origin, text(&command.pattern), text(&command.line)));
-        }
-    }
-    lines
 }
 
 fn blocked(db: &ModuleDb, entry: &ModuleEntry, plan: &LoadPlan, command_line: &[u8]) -> Vec<String> {
@@ -166,22 +209,53 @@ fn blocked(db: &ModuleDb, entry: &ModuleEntry, plan: &LoadPlan, command_line: &[
 
 /// The explanation for people.
 pub(crate) fn as_text(explained: &[Explained]) -> String {
+    explained.iter().map(page).collect::<Vec<_>>().join("\n")
+}
+
+fn page(one: &Explained) -> String {
     let mut page = String::new();
-    for one in explained {
-        let alias = one.alias.as_deref().map(|alias| format!(" ({alias})")).unwrap_or_default();
-        let _ = writeln!(page, "module:   {}", one.module);
-        let _ = writeln!(page, "found as: {}{alias}", one.found);
-        let _ = writeln!(page, "file:     {}", one.file.as_deref().unwrap_or("none"));
-        let _ = writeln!(page, "state:    {}", one.state);
-        section(
-            &mut page,
-            "plan:",
-            one.steps.iter().map(|(line, role)| format!("{} [{role}]", line.trim_end())),
-        );
-        section(&mut page, "configuration:", one.lines.iter().cloned());
-        section(&mut page, "in the way:", one.blocked.iter().cloned());
+    let alias = one.alias.as_deref().map(|alias| format!(" ({alias})")).unwrap_or_default();
+    let _ = writeln!(page, "module:   {}", one.module);
+    let _ = writeln!(page, "found as: {}{alias}", one.found);
+    let _ = writeln!(page, "file:     {}", one.file.as_deref().unwrap_or("none"));
+    let _ = writeln!(page, "state:    {}", one.state);
+    if let Some((device, driver)) = &one.device {
+        let _ = writeln!(page, "device:   {device}, {}", driven_by(driver.as_deref()));
     }
+    section(&mut page, "plan:", one.steps.iter().map(in_text));
+    section(&mut page, "configuration:", one.lines.iter().map(line_in_text));
+    section(
+        &mut page,
+        "parameters:",
+        one.parameters.iter().map(|(name, wanted, present)| {
+            let now =
+                present.as_deref().map_or_else(|| "not shown".to_owned(), |value| format!("now {value}"));
+            format!("{name}: configured {wanted}, {now}")
+        }),
+    );
+    section(&mut page, "in the way:", one.blocked.iter().cloned());
     page
+}
+
+fn driven_by(driver: Option<&str>) -> String {
+    driver
+        .map_or_else(|| "which no driver has".to_owned(), |module| format!("which a driver of {module} has"))
+}
+
+fn in_text(step: &ShownStep) -> String {
+    // A line `insmod PATH` and one `builtin NAME` name their module.
+    let of =
+        if step.action.starts_with("install ") { format!(" for {}", step.module) } else { String::new() };
+    format!("{} [{}{of}]", step.action, step.role)
+}
+
+fn line_in_text(line: &Line) -> String {
+    let note = match (&line.note, line.counts) {
+        (None, _) => String::new(),
+        (Some(note), true) => format!(" ({note})"),
+        (Some(note), false) => format!(" (no effect: {note})"),
+    };
+    format!("{}: {}{note}", line.origin, line.text)
 }
 
 fn section(page: &mut String, title: &str, lines: impl Iterator<Item = String>) {
@@ -196,22 +270,46 @@ fn section(page: &mut String, title: &str, lines: impl Iterator<Item = String>) 
 
 /// The explanation for programs: one array with an object for each module.
 pub(crate) fn as_json(explained: &[Explained]) -> String {
-    let objects = explained.iter().map(|one| {
-        let steps = one.steps.iter().map(|(line, role)| {
-            json::object(&[("action", json::string(line.trim_end())), ("role", json::string(role))])
-        });
+    json::array(explained.iter().map(object)) + "\n"
+}
+
+fn object(one: &Explained) -> String {
+    let steps = one.steps.iter().map(|step| {
         json::object(&[
-            ("module", json::string(&one.module)),
-            ("found", json::string(one.found)),
-            ("alias", json::optional(one.alias.as_deref().map(json::string))),
-            ("file", json::optional(one.file.as_deref().map(json::string))),
-            ("state", json::string(one.state)),
-            ("plan", json::array(steps)),
-            ("configuration", json::array(one.lines.iter().map(|line| json::string(line)))),
-            ("blocked", json::array(one.blocked.iter().map(|line| json::string(line)))),
+            ("action", json::string(&step.action)),
+            ("module", json::string(&step.module)),
+            ("role", json::string(step.role)),
         ])
     });
-    json::array(objects) + "\n"
+    let lines = one.lines.iter().map(|line| {
+        json::object(&[
+            ("origin", json::string(&line.origin)),
+            ("line", json::string(&line.text)),
+            ("effective", line.counts.to_string()),
+            ("note", json::optional(line.note.as_deref().map(json::string))),
+        ])
+    });
+    let parameters = one.parameters.iter().map(|(name, wanted, present)| {
+        json::object(&[
+            ("name", json::string(name)),
+            ("configured", json::string(wanted)),
+            ("present", json::optional(present.as_deref().map(json::string))),
+        ])
+    });
+    let device = one.device.as_ref();
+    json::object(&[
+        ("module", json::string(&one.module)),
+        ("found", json::string(one.found)),
+        ("alias", json::optional(one.alias.as_deref().map(json::string))),
+        ("file", json::optional(one.file.as_deref().map(json::string))),
+        ("state", json::string(one.state)),
+        ("device", json::optional(device.map(|(device, _)| device.as_str()).map(json::string))),
+        ("driver", json::optional(device.and_then(|(_, driver)| driver.as_deref()).map(json::string))),
+        ("plan", json::array(steps)),
+        ("configuration", json::array(lines)),
+        ("parameters", json::array(parameters)),
+        ("blocked", json::array(one.blocked.iter().map(|line| json::string(line)))),
+    ])
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -228,38 +326,115 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn lookup_plan_lines_and_obstacles_are_told() {
+    /// Explains a name to a system with modules `a`, which needs `b`, and `c`, built in.
+    fn told(config_text: &str, command_line: &str, name: &str) -> (String, String) {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         for file in ["a.ko", "b.ko"] {
-            std::fs::write(path(file), "").unwrap();
+            fs::write(path(file), "").unwrap();
         }
-        std::fs::write(path("modules.dep"), "a.ko: b.ko\nb.ko:\n").unwrap();
+        fs::write(path("modules.dep"), "a.ko: b.ko\nb.ko:\n").unwrap();
+        fs::write(path("modules.builtin"), "kernel/c.ko\n").unwrap();
+        fs::create_dir_all(path("sys/module/a/parameters")).unwrap();
+        fs::write(path("sys/module/a/parameters/y"), "8\n").unwrap();
+        fs::create_dir_all(path("sys/bus/pci/devices/0000:00:01.0")).unwrap();
+        fs::write(path("sys/bus/pci/devices/0000:00:01.0/modalias"), "pci:v1\n").unwrap();
         let mut config = Config::default();
-        config.parse(Path::new("x.conf"), b"alias al-* a\nblacklist a\noptions b x=1\ninstall b \"run\"\n");
+        config.parse(Path::new("x.conf"), config_text.as_bytes());
+        config.parse_kernel_command_line(command_line.as_bytes());
         let db = ModuleDb::new(ModuleDir::at(directory.path().into()), config);
         let kernel = Recording::default().with_loaded("a", &[]);
-        let explained = explain(&db, b"al-1", &kernel, b"module_blacklist=c,a", Rules::NONE);
-        let shown = as_text(&explained);
-        for part in [
-            "module:   a\n",
-            "found as: alias line of the configuration (al_*)\n",
-            "state:    loaded\n",
-            "    install \"run\" x=1 [dependency]\n",
-            "[wanted]\n",
-            "    x.conf line 1: alias al_* a\n",
-            "    x.conf line 2: blacklist a\n",
-            "    x.conf line 3: options b x=1\n",
-            "    x.conf line 2 blacklists a, and it was found through an alias\n",
-            "    x.conf line 4 replaces the load of b by: \"run\"\n",
-            "    module_blacklist= on the kernel command line forbids a\n",
-        ] {
+        let places = Places { sys: path("sys"), ..Places::of_system() };
+        let around = Around {
+            db: &db,
+            kernel: &kernel,
+            sysfs: &Sysfs::new(places.sys_module()),
+            places: &places,
+            command_line: command_line.as_bytes(),
+            rules: Rules::NONE,
+        };
+        let explained = explain(&around, name.as_bytes(), &db.resolve(name.as_bytes()));
+        let shown = |text: String| text.replace(&directory.path().display().to_string(), "");
+        (shown(as_text(&explained)), shown(as_json(&explained)))
+    }
+
+    fn assert_contains(shown: &str, parts: &[&str]) {
+        for part in parts {
             assert!(shown.contains(part), "{part}\n{shown}");
         }
-        let json = as_json(&explained);
+    }
+
+    #[test]
+    fn lookup_plan_lines_and_obstacles_are_told() {
+        let config = "alias al-* a\nblacklist a\noptions b x=1\ninstall b \"run\"\n";
+        let (shown, json) = told(config, "module_blacklist=c,a", "al-1");
+        assert_contains(
+            &shown,
+            &[
+                "module:   a\n",
+                "found as: alias line of the configuration (al_*)\n",
+                "state:    loaded\n",
+                "    install \"run\" x=1 [dependency for b]\n",
+                "[wanted]\n",
+                "    x.conf line 1: alias al_* a\n",
+                "    x.conf line 2: blacklist a\n",
+                "    x.conf line 3: options b x=1\n",
+                "    x.conf line 2 blacklists a, and it was found through an alias\n",
+                "    x.conf line 4 replaces the load of b by: \"run\"\n",
+                "    module_blacklist= on the kernel command line forbids a\n",
+            ],
+        );
         assert!(json.starts_with("[{\"module\":\"a\","), "{json}");
-        assert!(json.contains("\"install \\\"run\\\" x=1\",\"role\":\"dependency\""), "{json}");
-        assert!(explain(&db, b"unknown", &kernel, b"", Rules::NONE).is_empty());
+        assert!(
+            json.contains("\"install \\\"run\\\" x=1\",\"module\":\"b\",\"role\":\"dependency\""),
+            "{json}"
+        );
+    }
+
+    #[test]
+    fn what_is_built_in_is_in_nobodys_way() {
+        let (shown, json) = told("install c /bin/false\noptions c x=1\n", "", "c");
+        assert_contains(
+            &shown,
+            &[
+                "state:    built in\nplan:\n    builtin c [wanted]\n",
+                "x.conf line 1: install c /bin/false (no effect: it is built in)\n",
+                "options c x=1 (no effect: it is built in: its parameters are set on the kernel command line)",
+            ],
+        );
+        assert!(!shown.contains("in the way"), "{shown}");
+        assert!(json.contains("\"effective\":false"), "{json}");
+    }
+
+    #[test]
+    fn lines_without_effect_are_shown_with_the_reason() {
+        let config = "install a first\ninstall a* second\nsoftdep b pre: c\nsoftdep b pre: a\noptions a y=1\n\
+                      options a y=2\nblacklist b\nblacklist a\ninstall b /bin/false\n";
+        let (shown, _) = told(config, "modprobe.blacklist=a-x", "a");
+        assert_contains(
+            &shown,
+            &[
+                "x.conf line 1: install a first\n",
+                "line 2: install a* second (no effect: x.conf line 1 comes before, and only the first counts)\n",
+                "line 4: softdep b pre: a (kmod would take x.conf line 3 alone)\n",
+                "line 5: options a y=1 (no effect: x.conf line 6 sets y anew, and the last counts)\n",
+                "line 7: blacklist b (no effect: it does not hold for dependencies)\n",
+                "line 8: blacklist a (no effect: it holds for aliases, and the module was named)\n",
+                "line 9: install b /bin/false (kmod would not run it because of the softdep in x.conf line 3)\n",
+                "parameters:\n    y: configured 2, now 8\n",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_device_with_an_alias_is_named_with_its_driver() {
+        let (shown, _) = told("alias pci:v* a\n", "", "pci:v1");
+        assert_contains(&shown, &["device:   0000:00:01.0, which no driver has\n"]);
+    }
+
+    #[test]
+    fn modules_are_told_apart_by_an_empty_line() {
+        let (shown, _) = told("alias two a\nalias two b\n", "", "two");
+        assert_eq!(shown.matches("\n\nmodule:   b\n").count(), 1, "{shown}");
     }
 }

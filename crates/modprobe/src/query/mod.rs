@@ -1,18 +1,20 @@
 //! What modprobe prints without touching the kernel.
 
+mod check;
 mod config;
 mod explain;
+mod lines;
 mod list;
 mod symbols;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use modcli::{Ended, Exit};
-use moddb::paths::Table;
-use modfile::ReadError;
+use moddb::paths::{Table, modprobe_d};
+use modfile::{ModuleName, ReadError};
 use modhint::facts::kernel_command_line;
 use modkernel::KernelOps;
 use rustix::io::Errno;
@@ -21,7 +23,7 @@ use crate::context::Run;
 use crate::find::find;
 use crate::observer::Teller;
 use crate::request::{AfterFailure, Format, Symbols};
-use crate::{messages, report};
+use crate::{hints, messages, report};
 
 /// Prints the configuration and all aliases.
 pub(crate) fn show_config(run: &Run<'_>) -> Result<Exit, Ended> {
@@ -58,36 +60,83 @@ pub(crate) fn list(run: &Run<'_>, pattern: Option<&OsStr>, below: Option<&OsStr>
     Ok(Exit::Success)
 }
 
-/// Prints what a name means and what would be done. The kernel is only looked at.
+/// Prints what names mean and what would be done. The kernel is only looked at.
 pub(crate) fn explain(
     run: &Run<'_>,
-    name: &OsStr,
+    names: &[OsString],
     format: Format,
     kernel: &dyn KernelOps,
 ) -> Result<Exit, Ended> {
-    let command_line = kernel_command_line(run.places);
-    let rules = run.modutils.config(&Teller::of_query(run)).rules();
-    let explained = explain::explain(&run.db, name.as_bytes(), kernel, &command_line, rules);
-    if explained.is_empty() && find(run, name, AfterFailure::Stop)?.is_none() {
-        return Ok(Exit::Failure);
+    let around = explain::Around {
+        db: &run.db,
+        kernel,
+        sysfs: &run.sysfs(),
+        places: run.places,
+        command_line: &kernel_command_line(run.places),
+        rules: run.modutils.config(&Teller::of_query(run)).rules(),
+    };
+    let after_failure = if names.len() > 1 { AfterFailure::GoOn } else { AfterFailure::Stop };
+    let (mut explained, mut exit) = (Vec::new(), Exit::Success);
+    for name in names {
+        let Some(found) = find(run, name, after_failure)? else {
+            exit = Exit::Failure;
+            continue;
+        };
+        explained.extend(explain::explain(&around, name.as_bytes(), &found));
     }
     run.session.output.print(match format {
         Format::Text => explain::as_text(&explained),
         Format::Json => explain::as_json(&explained),
     })?;
-    Ok(Exit::Success)
+    Ok(exit)
 }
 
-/// Prints symbols of a module.
+/// Prints what in the configuration is wrong or has no effect; fails if there are errors.
+pub(crate) fn check(run: &Run<'_>, names: &[OsString], format: Format) -> Result<Exit, Ended> {
+    let directories = if run.config_places.is_empty() { modprobe_d() } else { run.config_places.clone() };
+    let command_line = kernel_command_line(run.places);
+    let modules: Vec<_> = names.iter().flat_map(|name| run.db.resolve(name.as_bytes())).collect();
+    let mut findings = check::check(&run.db, &run.problems, &directories, &command_line);
+    if !names.is_empty() {
+        let written: Vec<_> = names.iter().map(|name| ModuleName::new(name.as_bytes())).collect();
+        findings.retain(|finding| {
+            let is_meant = |module: &ModuleName| {
+                written.contains(module) || modules.iter().any(|entry| entry.name == *module)
+            };
+            finding.module.as_ref().is_none_or(is_meant)
+        });
+    }
+    run.session.output.print(match format {
+        Format::Text => check::as_text(&findings),
+        Format::Json => check::as_json(&findings),
+    })?;
+    Ok(Exit::failed_if(findings.iter().any(|finding| finding.level == check::Level::Error)))
+}
+
+/// Prints symbols of the modules that a name means, or of the one in a file.
 pub(crate) fn show_symbols(run: &Run<'_>, which: Symbols, module: &OsStr) -> Result<Exit, Ended> {
     let given = Path::new(module);
-    let found = run.db.resolve(module.as_bytes());
-    let path =
-        if given.exists() { Some(given) } else { found.first().and_then(|entry| entry.path.as_deref()) };
-    let Some(path) = path else {
-        report::refuse(run, AfterFailure::Stop, messages::not_found(module))?;
-        return Ok(Exit::Failure);
+    let paths: Vec<PathBuf> = if given.exists() {
+        vec![given.to_owned()]
+    } else {
+        run.db.resolve(module.as_bytes()).into_iter().filter_map(|entry| entry.path).collect()
     };
+    if paths.is_empty() {
+        report::refuse(run, AfterFailure::Stop, messages::not_found(module), || {
+            hints::about_unknown(run, module)
+        })?;
+        return Ok(Exit::Failure);
+    }
+    let mut exit = Exit::Success;
+    for path in &paths {
+        if show_symbols_of(run, which, module, path)? == Exit::Failure {
+            exit = Exit::Failure;
+        }
+    }
+    Ok(exit)
+}
+
+fn show_symbols_of(run: &Run<'_>, which: Symbols, module: &OsStr, path: &Path) -> Result<Exit, Ended> {
     let word = match which {
         Symbols::Needed => "modversions",
         Symbols::Exported => "symbols",

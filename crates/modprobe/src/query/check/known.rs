@@ -1,0 +1,102 @@
+//! What the database knows: names of modules, which of them are built in, and who depends on whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use moddb::ModuleDb;
+use moddb::paths::Table;
+use modfile::wildcard::{is_literal, matches};
+use modfile::{ModuleName, regular};
+use modhint::nearest::nearest;
+
+/// A table in text form is not longer, in bytes.
+const LONGEST_TABLE: usize = 64 << 20;
+
+/// The modules of a database.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    installed: BTreeSet<ModuleName>,
+    built_in: BTreeSet<ModuleName>,
+    /// For each module some others that depend on it.
+    dependents: BTreeMap<ModuleName, Vec<ModuleName>>,
+}
+
+/// What a name in a line means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// An installed module, or several for a pattern.
+    Module,
+    /// What is part of the kernel.
+    BuiltIn,
+    /// An alias of these modules.
+    Alias(Vec<ModuleName>),
+    /// Nothing; perhaps this name was meant.
+    Nothing(Option<String>),
+}
+
+impl Known {
+    pub fn of(db: &ModuleDb) -> Self {
+        let read = |table| regular::read(&db.directory().text(table), LONGEST_TABLE).unwrap_or_default();
+        let mut known = Self::default();
+        for line in read(Table::Dependencies).split(|&byte| byte == b'\n') {
+            let Some(colon) = line.iter().position(|&byte| byte == b':') else { continue };
+            let (path, needed) = line.split_at(colon);
+            let module = ModuleName::of_path(path);
+            for path in needed.split(|byte| b": ".contains(byte)).filter(|path| !path.is_empty()) {
+                known.dependents.entry(ModuleName::of_path(path)).or_default().push(module.clone());
+            }
+            known.installed.insert(module);
+        }
+        let built_in = read(Table::Builtin);
+        let lines = built_in.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        known.built_in.extend(lines.map(ModuleName::of_path));
+        known
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.installed.is_empty() && self.built_in.is_empty()
+    }
+
+    /// Whether there is a module of exactly this name.
+    pub fn has(&self, name: &[u8]) -> bool {
+        let name = ModuleName::new(name);
+        self.installed.contains(&name) || self.built_in.contains(&name)
+    }
+
+    pub fn is_built_in(&self, name: &[u8]) -> bool {
+        self.built_in.contains(&ModuleName::new(name))
+    }
+
+    /// One module that depends on this one.
+    pub fn dependent(&self, name: &[u8]) -> Option<&ModuleName> {
+        self.dependents.get(&ModuleName::new(name))?.first()
+    }
+
+    /// What a name or pattern of a line means.
+    pub fn meaning(&self, db: &ModuleDb, name: &[u8]) -> Meaning {
+        if !is_literal(name) {
+            let is_any = |modules: &BTreeSet<ModuleName>| {
+                modules.iter().any(|module| matches(name, module.as_bytes()))
+            };
+            return match (is_any(&self.installed), is_any(&self.built_in)) {
+                (true, _) => Meaning::Module,
+                (false, true) => Meaning::BuiltIn,
+                (false, false) => Meaning::Nothing(None),
+            };
+        }
+        if self.installed.contains(&ModuleName::new(name)) {
+            return Meaning::Module;
+        }
+        if self.is_built_in(name) {
+            return Meaning::BuiltIn;
+        }
+        // A name that only an install line knows is none yet.
+        let of_alias = db.resolve(name).into_iter().filter(|entry| entry.alias.is_some());
+        let modules: Vec<_> =
+            of_alias.map(|entry| entry.name).filter(|module| self.has(module.as_bytes())).collect();
+        if !modules.is_empty() {
+            return Meaning::Alias(modules);
+        }
+        let names = self.installed.iter().chain(&self.built_in).map(ModuleName::as_bytes);
+        Meaning::Nothing(nearest(name, names).map(super::text))
+    }
+}

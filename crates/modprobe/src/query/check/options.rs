@@ -1,0 +1,78 @@
+//! Parameters that modules do not have, or do not take so.
+
+use std::collections::BTreeMap;
+
+use moddb::ModuleDb;
+use moddb::config::{Options, Origin};
+use modfile::{ModuleName, parameters};
+use modhint::causes::parameter;
+use modhint::declared::Declared;
+
+use super::known::{Known, Meaning};
+use super::names::meant;
+use super::{Finding, Level, text};
+
+pub(super) fn check(db: &ModuleDb, known: &Known) -> Vec<Finding> {
+    let mut declared = BTreeMap::new();
+    let mut findings = Vec::new();
+    for line in &db.config().options {
+        let name = text(&line.module);
+        let modules = match known.meaning(db, &line.module) {
+            // The kernel reads its own command line by itself.
+            Meaning::BuiltIn if line.origin == Origin::KernelCommandLine => continue,
+            Meaning::BuiltIn => {
+                findings.push(built_in(line));
+                continue;
+            }
+            // On the kernel's command line `NAME.X=` may well be for the kernel itself.
+            Meaning::Nothing(_) if line.origin == Origin::KernelCommandLine => continue,
+            Meaning::Nothing(nearest) => {
+                let what = if modfile::wildcard::is_literal(&line.module) {
+                    format!("there is no module or alias {name} here{}", meant(nearest))
+                } else {
+                    format!("options knows no patterns, so {name} means nothing")
+                };
+                findings.push(Finding::new(Level::Warning, &line.origin, &line.module, what));
+                continue;
+            }
+            Meaning::Alias(modules) => modules,
+            Meaning::Module if !modfile::wildcard::is_literal(&line.module) => {
+                let what = format!("options knows no patterns, so {name} means nothing");
+                findings.push(Finding::new(Level::Error, &line.origin, &line.module, what));
+                continue;
+            }
+            Meaning::Module => vec![ModuleName::new(&line.module)],
+        };
+        for module in modules {
+            let read = || db.installed(&module).and_then(|line| Declared::of_file(&line.path).ok());
+            let declared = declared.entry(module.clone()).or_insert_with(read);
+            if let Some(declared) = declared {
+                findings.extend(of_module(db, line, &module, declared));
+            }
+        }
+    }
+    findings
+}
+
+fn built_in(line: &Options) -> Finding {
+    let module = ModuleName::new(&line.module);
+    let items =
+        parameters::given(&line.text).map(|given| text(&given.for_kernel_command_line(module.as_bytes())));
+    let items: Vec<_> = items.collect();
+    let what = format!(
+        "options for {module} are without effect: it is built in; kernel command line: {}",
+        items.join(" ")
+    );
+    Finding::new(Level::Warning, &line.origin, &line.module, what)
+}
+
+fn of_module(db: &ModuleDb, line: &Options, module: &ModuleName, declared: &Declared) -> Vec<Finding> {
+    let is_module = |name: &[u8]| db.resolve(name).iter().any(|entry| entry.path.is_some());
+    let unknown = parameter::unknown(module, &line.text, declared, &is_module).into_iter();
+    let misfits = parameters::given(&line.text).filter_map(|given| {
+        let problem = parameter::misfit(&given, declared)?;
+        Some(format!("{module} does not take {}: {problem}", text(given.text)))
+    });
+    let found = unknown.chain(misfits);
+    found.map(|what| Finding::new(Level::Error, &line.origin, module.as_bytes(), what)).collect()
+}
