@@ -5,6 +5,7 @@ mod compat;
 mod crates;
 mod reasons;
 mod source;
+mod supply;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -33,6 +34,8 @@ pub fn run() -> Result<()> {
         findings.extend(file(path, text).into_iter().map(|finding| format!("{path}: {finding}")));
     }
     findings.extend(across(&files)?);
+    let deny = files.get("deny.toml").map(String::as_str).unwrap_or_default();
+    findings.extend(supply::check(deny)?.into_iter().map(|finding| format!("Cargo.lock: {finding}")));
     let checked = files.len();
     ensure!(checked > 0, "git lists no files here");
     for finding in &findings {
