@@ -1,6 +1,7 @@
 //! The project's chores, as `cargo xtask TASK`. Without a task it lists them.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
+mod advisories;
 mod bench;
 mod calls;
 mod compliance;
@@ -35,11 +36,13 @@ usage: cargo xtask TASK
   tour                  the examples of README.md and the manual pages, run and compared
   completions [--check] renew what completions know of the tools' options, or only compare it
   dist [ARCHITECTURE]   static tarballs and Debian packages, for x86_64 and aarch64
+  reproducible          the last commit built in two directories: the same bytes
   install --prefix DIR  the tools for this machine with pages and completions, below DIR
   packaging [NAME]      the Debian package in throwaway systems: with kernels, initramfs images, DKMS; see there
   libkmod [test]        the C library; or C programs on it and on kmod's, the answers compared
   tidy                  rules of the source tree that no other tool checks
-  fuzz [TARGET]         random bytes for everything that reads files, a minute each
+  advisories DATABASE   known faults of what is linked, from a copy of the RustSec database
+  fuzz [TARGET] [--minutes N]  random bytes and made files for everything that reads files
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
   bench modprobe        the same in instructions, system calls, size and time
   budget                whether modprobe stays as small as it is said to be
@@ -67,6 +70,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ["tidy"] => tidy::run(),
         ["tour"] => tour::run(),
         ["man" | "completions", ..] => documents::run(&words),
+        ["reproducible"] => dist::reproducible::run(),
         ["dist", options @ ..] => dist::run(options),
         ["libkmod", options @ ..] => libkmod::run(options),
         ["packaging", options @ ..] => packaging::run(options),
@@ -78,6 +82,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ["bench", "request"] => vm::time_of_a_request(),
         ["bench", options @ ..] => bench::run(options),
         ["fuzz", options @ ..] => fuzz::run(options),
+        ["advisories", database] => advisories::run(database),
         ["budget"] => bench::budget(),
         ["measure", command @ ..] => bench::measure(command),
         [] | ["help" | "--help" | "-h"] => {

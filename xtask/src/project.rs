@@ -55,8 +55,8 @@ pub fn build(name: &str) -> Result<Built> {
     command.args(["build", "--release", "--package", PROGRAM]);
     if musl {
         command.args(["--target", MUSL_TARGET]);
-        without_unwind_tables(&mut command, MUSL_TARGET);
     }
+    as_shipped(&mut command, root(), musl)?;
     shell::run(&mut command)?;
     let target = target_directory()?;
     let directory = if musl { target.join(MUSL_TARGET) } else { target }.join("release");
@@ -69,13 +69,6 @@ pub fn build(name: &str) -> Result<Built> {
     })
 }
 
-/// What is shipped ends at a panic and unwinds nothing, so it does without the tables for that, a twentieth of its
-/// size. Only here, because a test of the same target unwinds.
-pub fn without_unwind_tables(build: &mut Command, target: &str) {
-    let target = target.to_uppercase().replace('-', "_");
-    build.env(format!("CARGO_TARGET_{target}_RUSTFLAGS"), "-Cforce-unwind-tables=no");
-}
-
 /// Gives a program one more name, in one step: it may be running under it.
 fn give_name(program: &Path, name: &Path) -> Result<()> {
     let directory = name.parent().context("a name in no directory")?;
@@ -86,6 +79,34 @@ fn give_name(program: &Path, name: &Path) -> Result<()> {
         fs::copy(program, &new).with_context(|| program.display().to_string())?;
     }
     fs::rename(&new, name).with_context(|| name.display().to_string())
+}
+
+/// Makes a release build of the tree at `root` the same wherever the tree, the target directory and Cargo's home are:
+/// what is left of their paths in a program, in its messages about panics, has other names.
+///
+/// What is shipped, which is static, ends at a panic and unwinds nothing, so it does without the tables for that, a
+/// twentieth of its size. Only here, because a test of the same target unwinds.
+pub fn as_shipped(build: &mut Command, root: &Path, is_static: bool) -> Result<()> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
+    let home = home.context("neither CARGO_HOME nor HOME is set")?;
+    // Of two that fit the last one counts.
+    let places = [(home.join("registry/src"), "/registry"), (root.to_owned(), "/modutils-rs")];
+    let shown =
+        |place: &Path| Ok::<_, anyhow::Error>(place.to_str().context("a path that is not UTF-8")?.to_owned());
+    let (mut for_rust, mut for_c) = (Vec::new(), Vec::new());
+    if is_static {
+        for_rust.push("-Cforce-unwind-tables=no".to_owned());
+    }
+    for (place, name) in places {
+        let place = shown(&place)?;
+        for_rust.push(format!("--remap-path-prefix={place}={name}"));
+        for_c.push(format!("-ffile-prefix-map={place}={name}"));
+    }
+    build.env("CARGO_ENCODED_RUSTFLAGS", for_rust.join("\x1f"));
+    // Compilers of C get these with the flags of the target, which .cargo/config.toml has.
+    build.env("TARGET_CFLAGS", for_c.join(" "));
+    Ok(())
 }
 
 /// Cargo's target directory: this program lies two levels below it.

@@ -61,10 +61,10 @@ impl Architecture {
         let mut cargo = project::cargo();
         cargo.args(["build", "--release", "--locked", "--target", &target]);
         cargo.args(["--package", PROGRAM]);
-        project::without_unwind_tables(&mut cargo, &target);
         if self == Self::Aarch64 {
             cross(&mut cargo)?;
         }
+        project::as_shipped(&mut cargo, project::root(), true)?;
         shell::run(&mut cargo)?;
         let program = project::target_directory()?.join(target).join("release").join(PROGRAM);
         for tool in TOOLS {
@@ -84,7 +84,12 @@ fn cross(cargo: &mut Command) -> Result<()> {
         "no cross compiler or no headers of musl for it: run cargo xtask setup"
     );
     let own = shell::output(Command::new(COMPILER).arg("-print-file-name=include"))?;
-    let flags = format!("-nostdinc -isystem {} -isystem {}", headers.display(), own.trim());
+    // Instead of those of .cargo/config.toml, of which the protection of stacks is one.
+    let flags = format!(
+        "-fstack-protector-strong -DTUKLIB_FAST_UNALIGNED_ACCESS=1 -nostdinc -isystem {} -isystem {}",
+        headers.display(),
+        own.trim()
+    );
     cargo.env("CC_aarch64_unknown_linux_musl", COMPILER);
     cargo.env("AR_aarch64_unknown_linux_musl", "aarch64-linux-gnu-ar");
     cargo.env("CFLAGS_aarch64_unknown_linux_musl", flags);

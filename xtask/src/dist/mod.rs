@@ -6,6 +6,7 @@
 mod architecture;
 mod debian;
 mod layout;
+pub mod reproducible;
 
 use std::fs;
 use std::path::{Path, PathBuf};
