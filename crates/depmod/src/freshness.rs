@@ -11,11 +11,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use modcli::Severity;
 use moddb::build::again::{self, Texts};
 use moddb::build::outputs::{self, Kind, Output, Recipe};
-use moddb::config::depmod::DepmodConfig;
-use modfile::ModuleName;
 use modfile::name::suffix_len;
 use rustix::fs::{FileType, Stat};
 
@@ -36,9 +35,7 @@ pub struct Quick<'a> {
     pub input: &'a Arc<Tree>,
     /// The database's directory.
     pub output: &'a OutputDirectory,
-    /// What depmod.d says.
-    pub config: &'a DepmodConfig,
-    /// The files and directories in which it says that.
+    /// The files and directories of depmod.d.
     pub config_paths: &'a [PathBuf],
     /// How much is looked at at a time.
     pub jobs: Option<NonZero<usize>>,
@@ -58,35 +55,52 @@ impl Quick<'_> {
         if self.is_config_newer(&reference) {
             return false;
         }
-        let Some(files) = self.files() else { return false };
+        let Some(text) = self.read(REFERENCE) else { return false };
+        self.names_all(&text, &reference) && (self.is_as_published(&reference) || self.agrees(&text))
+    }
+
+    /// Whether nothing happened to any file of the database since the last one, which is `modules.dep`, got its name.
+    fn is_as_published(&self, reference: &Stat) -> bool {
+        // depmod gives that the time at which it began. Who writes into it leaves both times the same.
+        let modified = (reference.st_mtime, i64::try_from(reference.st_mtime_nsec).unwrap_or_default());
+        modified != changed(reference)
+            && outputs::recipes().all(|recipe| {
+                let stat = self.output.stat(recipe.name);
+                stat.is_ok_and(|stat| {
+                    let may_be_empty = ["modules.dep", "modules.devname"].contains(&recipe.name);
+                    FileType::from_raw_mode(stat.st_mode).is_file()
+                        && changed(&stat) <= changed(reference)
+                        && (may_be_empty || stat.st_size > 0)
+                })
+            })
+    }
+
+    /// Whether the files of the database say the same. That takes longer.
+    fn agrees(&self, dependencies: &[u8]) -> bool {
+        let read = |recipe: Recipe| {
+            Some(Output { name: recipe.name, kind: recipe.kind, bytes: self.read(recipe.name)? })
+        };
+        let Some(files) = outputs::recipes().map(read).collect::<Option<Vec<Output>>>() else { return false };
         let inputs = ["modules.builtin", "modules.builtin.modinfo"]
             .map(|name| self.input.read(Path::new(name), Absolute::System, LONGEST_INPUT).ok());
         let [builtin, builtin_modinfo] = &inputs;
         let text = |name| files.iter().find(|file| file.name == name).map_or(&[][..], |file| &file.bytes);
         let texts = Texts {
-            dependencies: text(REFERENCE),
+            dependencies,
             aliases: text("modules.alias"),
             symbols: text("modules.symbols"),
             builtin: builtin.as_deref(),
             builtin_modinfo: builtin_modinfo.as_deref(),
         };
         let spread = Spread { jobs: self.jobs, batch: 1 };
-        self.names_all(texts.dependencies, &reference)
-            && parallel::map(files.len(), spread, |number, ()| {
-                files.get(number).is_some_and(|file| is_whole(file, &texts))
-            })
-            .into_iter()
-            .all(|whole| whole)
+        let is_whole =
+            |number: usize, (): &mut ()| files.get(number).is_some_and(|file| is_whole(file, &texts));
+        parallel::map(files.len(), spread, is_whole).into_iter().all(|whole| whole)
     }
 
-    /// All files of the database, if they are there.
-    fn files(&self) -> Option<Vec<Output>> {
-        let read = |recipe: Recipe| {
-            let file = Path::new(recipe.name);
-            let bytes = self.output.tree().read(file, Absolute::System, LONGEST).ok()?;
-            Some(Output { name: recipe.name, kind: recipe.kind, bytes })
-        };
-        outputs::recipes().map(read).collect()
+    /// A file of the database.
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        self.output.tree().read(Path::new(name), Absolute::System, LONGEST).ok()
     }
 
     fn is_config_newer(&self, reference: &Stat) -> bool {
@@ -102,13 +116,8 @@ impl Quick<'_> {
     /// Whether the modules that `modules.dep` names are those that are there, none of them newer.
     fn names_all(&self, text: &[u8], reference: &Stat) -> bool {
         let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-        let mut missing = HashSet::new();
-        let mut names = HashSet::new();
-        for line in lines {
-            let Some(path) = line.split(|&byte| byte == b':').next() else { continue };
-            names.insert(ModuleName::of_path(path));
-            missing.insert(path);
-        }
+        let paths = lines.filter_map(|line| line.split(|&byte| byte == b':').next());
+        let mut missing: HashSet<&[u8], RandomState> = paths.collect();
         let mut last = LastDirectory::default();
         let mut is_current = text.is_empty() || text.ends_with(b"\n");
         let mut faults = Faults::default();
@@ -118,12 +127,10 @@ impl Quick<'_> {
             if suffix_len(bytes).is_none() {
                 return true;
             }
+            // One that modules.dep does not name was left out when that was made, or it has changed since.
+            missing.remove(bytes);
             let stat = last.stat(&ModuleSource::inside(self.input, relative));
-            let is_old = stat.is_ok_and(|stat| is_older(&stat, reference));
-            let is_known = missing.remove(bytes)
-                || names.contains(&ModuleName::of_path(bytes))
-                || self.is_excluded(relative);
-            is_current &= is_old && is_known;
+            is_current &= stat.is_ok_and(|stat| is_older(&stat, reference));
             is_current
         });
         let is_external = |path: &&[u8]| {
@@ -131,10 +138,6 @@ impl Quick<'_> {
             path.has_root() && rustix::fs::stat(path).is_ok_and(|stat| is_older(&stat, reference))
         };
         is_current && faults == Faults::default() && missing.iter().all(is_external)
-    }
-
-    fn is_excluded(&self, relative: &Path) -> bool {
-        relative.iter().any(|part| self.config.excludes.iter().any(|name| name == part.as_bytes()))
     }
 }
 
@@ -158,10 +161,14 @@ fn is_whole(file: &Output, texts: &Texts<'_>) -> bool {
 
 /// Whether nothing happened to a file after another one was written.
 fn is_older(stat: &Stat, reference: &Stat) -> bool {
-    let changed = |stat: &Stat| (stat.st_ctime, stat.st_ctime_nsec);
     FileType::from_raw_mode(stat.st_mode).is_file()
         && microseconds(stat) <= microseconds(reference)
         && changed(stat) <= changed(reference)
+}
+
+/// When anything of a file changed last.
+fn changed(stat: &Stat) -> (i64, i64) {
+    (stat.st_ctime, i64::try_from(stat.st_ctime_nsec).unwrap_or_default())
 }
 
 /// A file's time of modification in microseconds since 1970.

@@ -16,8 +16,20 @@ pub struct Spread {
 impl Spread {
     fn threads(self) -> usize {
         let processors = || thread::available_parallelism().map_or(1, NonZero::get);
-        self.jobs.map_or_else(processors, NonZero::get)
+        self.jobs.map_or_else(processors, NonZero::get).min(affordable())
     }
+}
+
+/// Address space that a thread takes: its stack, and what the allocator reserves for it.
+const ADDRESS_SPACE: u64 = 64 << 20;
+
+/// How many threads there is room for, where address space is limited: who runs out of it is aborted.
+fn affordable() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    limit.map_or(usize::MAX, |limit| {
+        // The first thread has as much as all others together.
+        usize::try_from(limit / 2 / ADDRESS_SPACE).unwrap_or(usize::MAX).max(1)
+    })
 }
 
 /// Applies `work` to the numbers below `count`, in order of the numbers. Each thread has a workspace of its own.

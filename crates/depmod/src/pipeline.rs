@@ -194,7 +194,6 @@ impl Run<'_> {
         let quick = freshness::Quick {
             input,
             output,
-            config: &self.config,
             config_paths: &config_paths(self.request),
             jobs: self.request.jobs,
         };

@@ -117,7 +117,11 @@ impl OutputDirectory {
         DatabaseState(names.map(of).collect())
     }
 
-    fn stat(&self, name: &str) -> Result<rustix::fs::Stat, Errno> {
+    /// What stands at a name in the directory.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn stat(&self, name: &str) -> Result<rustix::fs::Stat, Errno> {
         retry_on_intr(|| rustix::fs::statat(self.tree.handle(), name, AtFlags::SYMLINK_NOFOLLOW))
     }
 

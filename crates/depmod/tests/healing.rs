@@ -24,6 +24,12 @@ fn built() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     tree("old").write(root.path()).unwrap();
     build(root.path(), &["-a"]);
+    // What happens now is later than what was.
+    let probe = root.path().join("probe");
+    later_than(&directory(root.path()).join("modules.dep"), || {
+        fs::write(&probe, "").unwrap();
+        fs::metadata(&probe).unwrap()
+    });
     root
 }
 
@@ -39,6 +45,27 @@ fn expected(root: &Path) -> std::collections::BTreeMap<&'static str, Vec<u8>> {
     let output = depmod(&copied, &["-a"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     database(&copied)
+}
+
+/// A copy has other times of change, so that the files are compared with each other.
+#[test]
+fn a_copy_of_an_intact_database_is_recognised() {
+    let root = built();
+    let copied = root.path().join("copy");
+    fs::create_dir(&copied).unwrap();
+    for part in ["lib", "etc"] {
+        copy(&root.path().join(part), &copied.join(part));
+    }
+    // In an order in which modules.dep is not the last.
+    for name in OUTPUTS.iter().rev() {
+        let file = directory(&copied).join(name);
+        let permissions = fs::metadata(&file).unwrap().permissions();
+        fs::set_permissions(file, permissions).unwrap();
+    }
+    build(&copied, &["-A"]);
+    let before = stamps(&copied);
+    build(&copied, &["-A"]);
+    assert_eq!(stamps(&copied), before);
 }
 
 type Damage = (&'static str, fn(&Path));
@@ -87,12 +114,9 @@ const DAMAGES: [Damage; 24] = [
     }),
     ("a module was replaced by an older one", |dir| {
         let path = dir.join("kernel/old.ko");
-        later_than(&dir.join("modules.dep"), || {
-            fs::remove_file(&path).unwrap();
-            fs::write(&path, Module::new("old").alias("of-before").bytes()).unwrap();
-            File::options().write(true).open(&path).unwrap().set_modified(long_ago(0)).unwrap();
-            fs::metadata(&path).unwrap()
-        });
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, Module::new("old").alias("of-before").bytes()).unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(long_ago(0)).unwrap();
     }),
     ("a module moved", |dir| {
         fs::create_dir(dir.join("updates")).unwrap();
