@@ -3,7 +3,8 @@ export INITRD=No
 dpkg --install /packages/ours.deb
 install_kernel
 database_as_kmods /
-[ -e "/var/cache/modutils/depmod/$kernel" ]
+# Nothing stays of a run in what may be an image of a system.
+[ ! -e "/var/cache/modutils/depmod/$kernel" ]
 dpkg --purge "linux-image-$kernel"
 [ ! -e "/lib/modules/$kernel" ]
 [ ! -e "/var/cache/modutils/depmod/$kernel" ]
