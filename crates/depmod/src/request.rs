@@ -301,6 +301,16 @@ impl Request {
 /// The request of a command line on a live system.
 #[cfg(test)]
 pub fn for_test(arguments: &[&str]) -> Result<Request, BadRequest> {
+    for_test_at(arguments, true, None)
+}
+
+/// The same where that is another system, or one with a date for all it makes.
+#[cfg(test)]
+fn for_test_at(
+    arguments: &[&str],
+    is_live: bool,
+    source_date_epoch: Option<u64>,
+) -> Result<Request, BadRequest> {
     use modcli::getopt::{self, Options, Order};
     let command = (cli::DEFINITION.command)();
     let argv: Vec<OsString> =
@@ -309,8 +319,8 @@ pub fn for_test(arguments: &[&str]) -> Result<Request, BadRequest> {
     let surroundings = Surroundings {
         running_release: "6.1.0-running".into(),
         current_dir: "/here".into(),
-        is_live: true,
-        source_date_epoch: None,
+        is_live,
+        source_date_epoch,
     };
     Request::new(&parsed, &surroundings)
 }
@@ -367,6 +377,33 @@ mod tests {
             assert_eq!(cache(arguments), Ok(CacheFile::Nowhere), "{arguments:?}");
         }
         assert_eq!(cache(&["-b", "/a", "--cache", "c", "5.10"]), Ok(CacheFile::Named("c".into())));
+    }
+
+    #[test]
+    fn nothing_is_kept_in_what_may_be_an_image() {
+        let request = |is_live, date| for_test_at(&["5.10"], is_live, date).unwrap();
+        assert!(matches!(request(true, None).cache, CacheFile::Live(_)));
+        assert_eq!(request(false, None).cache, CacheFile::Nowhere);
+        let dated = request(true, Some(1_000_000_000));
+        assert_eq!(dated.cache, CacheFile::Nowhere);
+        assert_eq!(dated.latest, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)));
+        let asked_for = for_test_at(&["--cache", "c", "5.10"], false, Some(0)).unwrap();
+        assert_eq!(asked_for.cache, CacheFile::Named("c".into()));
+    }
+
+    #[test]
+    fn a_root_directory_has_its_own_configuration_and_maybe_another_layout() {
+        let request = request(&["--root", "/r", "5.10"]).unwrap();
+        assert!(request.is_contained);
+        assert_eq!(
+            (request.input.to_str(), request.output.to_str()),
+            (Some("/r/lib/modules/5.10"), Some("/r/lib/modules/5.10"))
+        );
+        assert!(!request.config.is_empty() && request.config.iter().all(|path| path.starts_with("/r")));
+        let in_usr = request.with_module_dir(paths::MODULE_DIRECTORY_IN_USR);
+        assert_eq!(in_usr.within.to_str(), Some("usr/lib/modules/5.10"));
+        assert_eq!(in_usr.input.to_str(), Some("/r/usr/lib/modules/5.10"));
+        assert_eq!(for_test(&["--root", "/r", "-b", "/b", "5.10"]), Err(BadRequest::RootAndBase));
     }
 
     #[test]

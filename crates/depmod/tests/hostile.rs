@@ -576,3 +576,35 @@ fn the_same_tree_gives_the_same_files_and_messages_however_it_was_made() {
         assert!(*result == results[0], "{}\n{}", result.1, results[0].1);
     }
 }
+
+#[test]
+fn inside_of_a_root_directory_absolute_links_are_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    let modules = root.path().join("usr/lib/modules").join(VERSION);
+    fs::create_dir_all(modules.join("kernel")).unwrap();
+    fs::write(modules.join("kernel/good.ko"), Module::new("good").versioned_need("printk", 1).bytes()).unwrap();
+    let sources = root.path().join("usr/src/linux");
+    fs::create_dir_all(&sources).unwrap();
+    fs::write(sources.join("Module.symvers"), "0x1\tprintk\tvmlinux\tEXPORT_SYMBOL\n").unwrap();
+    symlink("/usr/src/linux", modules.join("build")).unwrap();
+    fs::create_dir_all(root.path().join("etc/depmod.d")).unwrap();
+    for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
+        fs::write(modules.join(name), "").unwrap();
+    }
+    // Once without lib, and once with a link that leads out of the directory unless it is the root directory.
+    for layout in [None, Some("/usr/lib")] {
+        if let Some(target) = layout {
+            symlink(target, root.path().join("lib")).unwrap();
+        }
+        let mut command = Command::new(DEPMOD);
+        command.args(["-v", "-e", "--strict", "--root"]).arg(root.path()).arg(VERSION).env("LC_ALL", "C");
+        let output = command.output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{layout:?}: {said}");
+        assert!(said.contains("/build/Module.symvers (1)"), "{layout:?}: {said}");
+        for name in OUTPUTS {
+            assert!(modules.join(name).exists(), "{layout:?}: {name}");
+            fs::remove_file(modules.join(name)).unwrap();
+        }
+    }
+}
