@@ -9,13 +9,14 @@ use moddb::ModuleEntry;
 use moddb::config::Config;
 use moddb::paths::ModuleDir;
 use modfile::ModuleName;
+use modhint::causes::blacklist::Because;
 use modhint::causes::directory::DirectoryFacts;
 use modhint::causes::{self, blacklist, builtin, command, directory, parameter, present, privilege, unknown};
 use modhint::declared::Declared;
 use modhint::facts::{Refused, SystemFacts};
 use modhint::users::Users;
 use modkernel::{KernelOps, proc_modules};
-use modload::plan::{Action, LoadPlan, UnloadPlan};
+use modload::plan::{Action, LoadPlan, Role, UnloadPlan};
 use modload::{Cause, Effect, LoadFailure, Loaded};
 
 use crate::context::Run;
@@ -115,7 +116,12 @@ pub(crate) fn about_loaded(run: &Run<'_>, request: &Load, plan: &LoadPlan, loade
     for step in plan.steps.iter().filter(|step| loaded.inserted.contains(&step.module)) {
         let module = &step.module;
         if let Some(line) = run.db.config().blacklisted(module.as_bytes()) {
-            hints.push(blacklist::loaded_anyway(module, line, step.role, is_rehearsed));
+            let because = match step.role {
+                Role::Target => Because::OfItsName,
+                Role::Required => Because::OfADependency,
+                Role::Wished => Because::OfASoftdep,
+            };
+            hints.push(blacklist::loaded_anyway(module, line, because, is_rehearsed));
         }
         if let Action::File(path) = &step.action
             && !step.params.is_empty()

@@ -2,7 +2,6 @@
 
 use moddb::config::{Blacklist, Command};
 use modfile::ModuleName;
-use modload::plan::Role;
 
 /// How a blacklisted module was named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +10,17 @@ pub enum Named {
     ByAlias,
     /// By its name, by which blacklisted modules are kept out with `-b`.
     ByName,
+}
+
+/// Why a blacklisted module is loaded anyway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// It was named.
+    OfItsName,
+    /// A module that is loaded depends on it.
+    OfADependency,
+    /// A softdep asks for it.
+    OfASoftdep,
 }
 
 /// A blacklisted module is not loaded. `command` is the install command that its name would run.
@@ -31,12 +41,12 @@ pub fn kept_out(module: &ModuleName, line: &Blacklist, named: Named, command: Op
 
 /// A blacklisted module is loaded anyway, or would be.
 #[must_use]
-pub fn loaded_anyway(module: &ModuleName, line: &Blacklist, role: Role, is_rehearsed: bool) -> String {
+pub fn loaded_anyway(module: &ModuleName, line: &Blacklist, because: Because, is_rehearsed: bool) -> String {
     let is = if is_rehearsed { "would be" } else { "is" };
-    let why = match role {
-        Role::Target => "it was named",
-        Role::Required => "another module depends on it",
-        Role::Wished => "a softdep asks for it",
+    let why = match because {
+        Because::OfItsName => "it was named",
+        Because::OfADependency => "another module depends on it",
+        Because::OfASoftdep => "a softdep asks for it",
     };
     format!("{module} {is} loaded although {} blacklists it: {why}", line.origin)
 }
@@ -65,14 +75,14 @@ mod tests {
             kept_out(&module, line, Named::ByName, None),
             "b.conf line 1 blacklists a, and -b has that hold for its name, too"
         );
-        let anyway = |role, dry| loaded_anyway(&module, line, role, dry);
+        let anyway = |because, dry| loaded_anyway(&module, line, because, dry);
         assert_eq!(
-            anyway(Role::Target, false),
+            anyway(Because::OfItsName, false),
             "a is loaded although b.conf line 1 blacklists it: it was named"
         );
-        assert!(anyway(Role::Required, false).ends_with("another module depends on it"));
-        assert!(anyway(Role::Wished, true).starts_with("a would be loaded although"));
-        assert!(anyway(Role::Wished, true).ends_with("a softdep asks for it"));
+        assert!(anyway(Because::OfADependency, false).ends_with("another module depends on it"));
+        assert!(anyway(Because::OfASoftdep, true).starts_with("a would be loaded although"));
+        assert!(anyway(Because::OfASoftdep, true).ends_with("a softdep asks for it"));
         // Without a line of exactly that name there is nothing to tell.
         assert_eq!(config.blacklisted(b"ab"), None);
     }

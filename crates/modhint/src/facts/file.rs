@@ -14,6 +14,7 @@ use modkernel::{InsertFlags, ModuleState, Sysfs};
 use modstate::Places;
 use rustix::io::Errno;
 
+use super::damage::{damage, missing_firmware};
 use super::reference::Reference;
 use crate::declared::Declared;
 
@@ -155,9 +156,7 @@ impl FileFacts {
             let section = image.bytes(range.offset, range.len, &mut buffer)?;
             self.vermagic = modinfo::values(section, "vermagic").next().map(text);
             self.declared = Some(Declared::of_section(section, layout.class));
-            let directory = firmware_directory(db);
-            let firmware = modinfo::values(section, "firmware").map(text);
-            self.missing_firmware = firmware.filter(|name| !is_installed(&directory, name)).collect();
+            self.missing_firmware = missing_firmware(db, modinfo::values(section, "firmware"));
         }
         if symbols_matter(self.errno) {
             let reference = Reference::gather(db, release);
@@ -283,52 +282,6 @@ fn kernel_symbols(text: &[u8]) -> KernelSymbols<'_> {
             Some((name, module))
         })
         .collect()
-}
-
-/// Where firmware is installed: beside the directory of all modules.
-fn firmware_directory(db: &ModuleDb) -> PathBuf {
-    let modules = db.directory().path().parent();
-    modules.and_then(Path::parent).unwrap_or(Path::new("")).join("firmware")
-}
-
-/// The kernel also takes compressed files, and looks in `updates` first.
-fn is_installed(directory: &Path, name: &str) -> bool {
-    ["", "updates"].iter().any(|below| {
-        let suffixes = ["", ".xz", ".zst"];
-        suffixes.iter().any(|suffix| directory.join(below).join(format!("{name}{suffix}")).exists())
-    })
-}
-
-/// What is wrong with a file that is no module.
-fn damage(path: &Path, error: &ReadError) -> Option<String> {
-    let start = match error {
-        ReadError::Io(_) | ReadError::NotRegular | ReadError::TooLarge(_) => return None,
-        ReadError::TooShort(0) => return Some("is empty".to_owned()),
-        ReadError::TooShort(_) | ReadError::NotElf => file::open(path).ok().and_then(|_| first_bytes(path)),
-        ReadError::Decompress(_) | ReadError::Malformed(_) | ReadError::DebugOnly => None,
-    };
-    Some(match start {
-        Some(start) if start.is_empty() => "is empty".to_owned(),
-        Some(start) if start.iter().all(|&byte| byte == 0) => "holds nothing but zeros".to_owned(),
-        Some(start) if start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => {
-            let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
-            format!("is a text that begins with '{}'", text(line.get(..30).unwrap_or(line)))
-        }
-        _ => format!("is no module: {error}"),
-    })
-}
-
-/// The beginning of a file.
-fn first_bytes(path: &Path) -> Option<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    modfile::regular::Regular::open(path, modfile::regular::Links::Follow)
-        .ok()?
-        .into_file()
-        .take(4096)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    Some(bytes)
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -1,5 +1,6 @@
 //! Gathers what the causes look at: the module's file, and what the system says of itself.
 
+mod damage;
 mod file;
 mod reference;
 mod system;

@@ -91,8 +91,9 @@ pub fn in_container(places: &Places) -> Option<bool> {
     let identity =
         |path: &std::path::Path| rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino));
     // Who is not root cannot see it, and is in the first PID namespace.
-    let first = identity(&places.proc.join("1/root/."));
-    Some(first.is_some_and(|first| identity(&places.proc.join("self/root/.")) != Some(first)))
+    let root_of = |process: &str| identity(&places.proc.join(process).join("root").join("."));
+    let first = root_of("1");
+    Some(first.is_some_and(|first| root_of("self") != Some(first)))
 }
 
 fn namespace(places: &Places, kind: &str) -> Option<String> {

@@ -3,11 +3,9 @@
 //! facts, printed for people or as JSON.
 
 use std::ffi::OsStr;
-use std::fmt::Write;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use modcli::json;
 use moddb::{FoundIn, ModuleDb, ModuleEntry};
 use modfile::{ModuleName, parameters};
 use modhint::causes::kernel_blacklist;
@@ -35,31 +33,31 @@ pub(crate) struct Around<'a> {
 
 /// All that is known of one module that a name means.
 pub(crate) struct Explained {
-    module: String,
-    found: &'static str,
-    alias: Option<String>,
-    file: Option<String>,
-    state: &'static str,
+    pub module: String,
+    pub found: &'static str,
+    pub alias: Option<String>,
+    pub file: Option<String>,
+    pub state: &'static str,
     /// The device with this alias, and the module that drives it now.
-    device: Option<(String, Option<String>)>,
+    pub device: Option<(String, Option<String>)>,
     /// What loading it would do.
-    steps: Vec<ShownStep>,
+    pub steps: Vec<ShownStep>,
     /// Lines of the configuration that concern it.
-    lines: Vec<Line>,
+    pub lines: Vec<Line>,
     /// Configured parameters, and what the kernel shows of them.
-    parameters: Vec<(String, String, Option<String>)>,
+    pub parameters: Vec<(String, String, Option<String>)>,
     /// What keeps it from being loaded.
-    blocked: Vec<String>,
+    pub blocked: Vec<String>,
 }
 
 /// A step of a plan.
-struct ShownStep {
+pub(crate) struct ShownStep {
     /// As `-D` prints it.
-    action: String,
+    pub action: String,
     /// The module.
-    module: String,
+    pub module: String,
     /// Why it is there.
-    role: &'static str,
+    pub role: &'static str,
 }
 
 /// Explains a name that means these modules.
@@ -207,111 +205,6 @@ fn blocked(db: &ModuleDb, entry: &ModuleEntry, plan: &LoadPlan, command_line: &[
     blocked
 }
 
-/// The explanation for people.
-pub(crate) fn as_text(explained: &[Explained]) -> String {
-    explained.iter().map(page).collect::<Vec<_>>().join("\n")
-}
-
-fn page(one: &Explained) -> String {
-    let mut page = String::new();
-    let alias = one.alias.as_deref().map(|alias| format!(" ({alias})")).unwrap_or_default();
-    let _ = writeln!(page, "module:   {}", one.module);
-    let _ = writeln!(page, "found as: {}{alias}", one.found);
-    let _ = writeln!(page, "file:     {}", one.file.as_deref().unwrap_or("none"));
-    let _ = writeln!(page, "state:    {}", one.state);
-    if let Some((device, driver)) = &one.device {
-        let _ = writeln!(page, "device:   {device}, {}", driven_by(driver.as_deref()));
-    }
-    section(&mut page, "plan:", one.steps.iter().map(in_text));
-    section(&mut page, "configuration:", one.lines.iter().map(line_in_text));
-    section(
-        &mut page,
-        "parameters:",
-        one.parameters.iter().map(|(name, wanted, present)| {
-            let now =
-                present.as_deref().map_or_else(|| "not shown".to_owned(), |value| format!("now {value}"));
-            format!("{name}: configured {wanted}, {now}")
-        }),
-    );
-    section(&mut page, "in the way:", one.blocked.iter().cloned());
-    page
-}
-
-fn driven_by(driver: Option<&str>) -> String {
-    driver
-        .map_or_else(|| "which no driver has".to_owned(), |module| format!("which a driver of {module} has"))
-}
-
-fn in_text(step: &ShownStep) -> String {
-    // A line `insmod PATH` and one `builtin NAME` name their module.
-    let of =
-        if step.action.starts_with("install ") { format!(" for {}", step.module) } else { String::new() };
-    format!("{} [{}{of}]", step.action, step.role)
-}
-
-fn line_in_text(line: &Line) -> String {
-    let note = match (&line.note, line.counts) {
-        (None, _) => String::new(),
-        (Some(note), true) => format!(" ({note})"),
-        (Some(note), false) => format!(" (no effect: {note})"),
-    };
-    format!("{}: {}{note}", line.origin, line.text)
-}
-
-fn section(page: &mut String, title: &str, lines: impl Iterator<Item = String>) {
-    let lines: Vec<String> = lines.collect();
-    if !lines.is_empty() {
-        let _ = writeln!(page, "{title}");
-        for line in lines {
-            let _ = writeln!(page, "    {line}");
-        }
-    }
-}
-
-/// The explanation for programs: one array with an object for each module.
-pub(crate) fn as_json(explained: &[Explained]) -> String {
-    json::array(explained.iter().map(object)) + "\n"
-}
-
-fn object(one: &Explained) -> String {
-    let steps = one.steps.iter().map(|step| {
-        json::object(&[
-            ("action", json::string(&step.action)),
-            ("module", json::string(&step.module)),
-            ("role", json::string(step.role)),
-        ])
-    });
-    let lines = one.lines.iter().map(|line| {
-        json::object(&[
-            ("origin", json::string(&line.origin)),
-            ("line", json::string(&line.text)),
-            ("effective", line.counts.to_string()),
-            ("note", json::optional(line.note.as_deref().map(json::string))),
-        ])
-    });
-    let parameters = one.parameters.iter().map(|(name, wanted, present)| {
-        json::object(&[
-            ("name", json::string(name)),
-            ("configured", json::string(wanted)),
-            ("present", json::optional(present.as_deref().map(json::string))),
-        ])
-    });
-    let device = one.device.as_ref();
-    json::object(&[
-        ("module", json::string(&one.module)),
-        ("found", json::string(one.found)),
-        ("alias", json::optional(one.alias.as_deref().map(json::string))),
-        ("file", json::optional(one.file.as_deref().map(json::string))),
-        ("state", json::string(one.state)),
-        ("device", json::optional(device.map(|(device, _)| device.as_str()).map(json::string))),
-        ("driver", json::optional(device.and_then(|(_, driver)| driver.as_deref()).map(json::string))),
-        ("plan", json::array(steps)),
-        ("configuration", json::array(lines)),
-        ("parameters", json::array(parameters)),
-        ("blocked", json::array(one.blocked.iter().map(|line| json::string(line)))),
-    ])
-}
-
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -324,6 +217,7 @@ mod tests {
     use moddb::paths::ModuleDir;
     use modkernel::Recording;
 
+    use super::super::explanation::{as_json, as_text};
     use super::*;
 
     /// Explains a name to a system with modules `a`, which needs `b`, and `c`, built in.

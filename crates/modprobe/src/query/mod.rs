@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod explain;
+mod explanation;
 mod lines;
 mod list;
 mod symbols;
@@ -85,8 +86,8 @@ pub(crate) fn explain(
         explained.extend(explain::explain(&around, name.as_bytes(), &found));
     }
     run.session.output.print(match format {
-        Format::Text => explain::as_text(&explained),
-        Format::Json => explain::as_json(&explained),
+        Format::Text => explanation::as_text(&explained),
+        Format::Json => explanation::as_json(&explained),
     })?;
     Ok(exit)
 }

@@ -70,8 +70,8 @@ fn of_module(db: &ModuleDb, line: &Options, module: &ModuleName, declared: &Decl
     let is_module = |name: &[u8]| db.resolve(name).iter().any(|entry| entry.path.is_some());
     let unknown = parameter::unknown(module, &line.text, declared, &is_module).into_iter();
     let misfits = parameters::given(&line.text).filter_map(|given| {
-        let problem = parameter::misfit(&given, declared)?;
-        Some(format!("{module} does not take {}: {problem}", text(given.text)))
+        let reason = parameter::misfit(&given, declared)?;
+        Some(format!("{module} does not take {}: {reason}", text(given.text)))
     });
     let found = unknown.chain(misfits);
     found.map(|what| Finding::new(Level::Error, &line.origin, module.as_bytes(), what)).collect()
