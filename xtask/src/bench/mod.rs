@@ -3,6 +3,7 @@
 mod cost;
 mod depmod;
 mod modprobe;
+mod queries;
 mod trees;
 
 use anyhow::{Result, bail};
@@ -10,12 +11,13 @@ use anyhow::{Result, bail};
 pub use cost::measure;
 pub use modprobe::budget;
 
-/// Options: `depmod` or `modprobe`, and what each of them takes.
+/// Options: `depmod`, `modprobe` or `queries`, and what each of them takes.
 pub fn run(options: &[&str]) -> Result<()> {
     match options {
         ["depmod", rest @ ..] => depmod::run(rest),
         ["modprobe", rest @ ..] => modprobe::run(rest),
-        _ => bail!("bench what? There are: depmod, modprobe"),
+        ["queries"] => queries::run(),
+        _ => bail!("bench what? There are: depmod, modprobe, queries"),
     }
 }
 

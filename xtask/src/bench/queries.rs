@@ -1,0 +1,131 @@
+//! How long the tools that only look take beside kmod 34's: many runs each in one shell, in turns, medians.
+//!
+//! All run in a mount namespace in which `/proc/modules`, `/sys/module` and the modules of the running kernel are made
+//! up, because what this machine has loaded must not count.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use reference::{Cache, Program, Release};
+
+use super::median;
+use crate::{project, shell};
+
+/// How many modules are loaded.
+const LOADED: usize = 200;
+/// Rounds, in each of which ours and kmod's take turns.
+const ROUNDS: usize = 7;
+/// The most that ours may take of kmod's time.
+const MOST: f64 = 0.5;
+
+/// A row: what is measured, by which tool, with which arguments, and how often in a turn.
+struct Row {
+    what: &'static str,
+    tool: &'static str,
+    arguments: Vec<String>,
+    runs: usize,
+}
+
+/// Measures all rows; fails if one takes longer than promised.
+pub fn run() -> Result<()> {
+    let cache = Cache::of_user()?;
+    let kernel = cache.kernel()?;
+    let root = tempfile::tempdir()?;
+    kernel.lay_out(&kernel.modules(), root.path())?;
+    let mut depmod = Program::reference(&cache, Release::Kmod34, "depmod")?.command();
+    shell::quietly(depmod.arg("-b").arg(root.path()).arg("-C").arg("/nonexistent").arg(&kernel.version))?;
+    let directory = root.path().join("lib/modules").join(&kernel.version);
+    let names: Vec<String> = fs::read_to_string(directory.join("modules.dep"))?
+        .lines()
+        .filter_map(|line| Some(line.split(':').next()?.rsplit('/').next()?.split('.').next()?.to_owned()))
+        .collect();
+    make_up(root.path(), &names, &directory.join("modules.devname"))?;
+    let packed = root.path().join("ext4.ko.xz");
+    let plain = fs::read(directory.join("kernel/fs/ext4/ext4.ko"))?;
+    fs::write(&packed, fixtures::compress(&plain, fixtures::Compression::Xz)?)?;
+
+    let of_kernel =
+        || ["-b".to_owned(), root.path().display().to_string(), "-k".to_owned(), kernel.version.clone()];
+    let with = |more: &[String]| of_kernel().iter().chain(more).cloned().collect::<Vec<_>>();
+    let depends = vec!["-F".to_owned(), "depends".to_owned(), packed.display().to_string()];
+    let rows = [
+        Row { what: "lsmod with 200 modules", tool: "lsmod", arguments: Vec::new(), runs: 50 },
+        Row { what: "modinfo ext4", tool: "modinfo", arguments: with(&["ext4".to_owned()]), runs: 50 },
+        Row { what: "modinfo of all modules", tool: "modinfo", arguments: with(&names), runs: 1 },
+        Row { what: "modinfo -F depends of one .ko.xz", tool: "modinfo", arguments: depends, runs: 50 },
+        Row { what: "kmod static-nodes", tool: "kmod", arguments: vec!["static-nodes".to_owned()], runs: 50 },
+    ];
+    let mut slow = 0;
+    for row in rows {
+        if row.tool == "kmod" && !Path::new("/lib/modules").is_dir() {
+            println!("{:34} not measured: this machine has no /lib/modules to put a list into", row.what);
+            continue;
+        }
+        let ours = Program::plain(row.tool, &project::build(row.tool)?.path);
+        let theirs = Program::reference(&cache, Release::Kmod34, row.tool)?;
+        let (mut our, mut their) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            our.push(time(root.path(), &ours, &row)?);
+            their.push(time(root.path(), &theirs, &row)?);
+        }
+        let (our, their) = (median(our), median(their));
+        let verdict = if our <= MOST * their { "" } else { ", MORE than 0.5" };
+        println!("{:34} {our:9.3} ms, kmod 34 {their:9.3} ms, ratio {:.2}{verdict}", row.what, our / their);
+        slow += usize::from(!verdict.is_empty());
+    }
+    ensure!(slow == 0, "{slow} rows take longer than promised");
+    Ok(())
+}
+
+/// What the kernel would show with some modules loaded.
+fn make_up(root: &Path, names: &[String], devname: &Path) -> Result<()> {
+    let mut list = String::new();
+    let loaded: Vec<&String> = names.iter().take(LOADED).collect();
+    ensure!(loaded.len() == LOADED, "only {} modules", loaded.len());
+    for (number, name) in loaded.iter().enumerate() {
+        let name = name.replace('-', "_");
+        list += &format!("{name} 16384 0 - Live 0x0000000000000000\n");
+        let directory = root.join("sys-module").join(&name);
+        fs::create_dir_all(directory.join("holders"))?;
+        fs::write(directory.join("coresize"), "16384\n")?;
+        fs::write(directory.join("refcnt"), format!("{}\n", number % 3))?;
+        if number % 3 > 0 {
+            fs::write(directory.join("holders/other"), "")?;
+        }
+    }
+    fs::write(root.join("proc-modules"), list)?;
+    fs::copy(devname, root.join("modules.devname"))?;
+    Ok(())
+}
+
+/// Milliseconds of one run, as the mean of those of a turn.
+fn time(root: &Path, program: &Program, row: &Row) -> Result<f64> {
+    const SCRIPT: &str = r#"
+        root=$1 runs=$2
+        shift 2
+        mount --bind "$root/sys-module" /sys/module
+        mount -t tmpfs tmpfs /proc
+        cp "$root/proc-modules" /proc/modules
+        if [ -d /lib/modules ]; then
+            mount -t tmpfs tmpfs /lib/modules
+            mkdir "/lib/modules/$(uname -r)"
+            cp "$root/modules.devname" "/lib/modules/$(uname -r)"
+        fi
+        start=$(date +%s%N)
+        left=$runs
+        while [ "$left" -gt 0 ]; do
+            "$@" >/dev/null
+            left=$((left - 1))
+        done
+        echo "$(($(date +%s%N) - start))"
+    "#;
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-euc", SCRIPT, "sh"]);
+    command.arg(root).arg(row.runs.to_string()).args(program.words()).args(&row.arguments);
+    command.env("LC_ALL", "C");
+    let text = shell::output(&mut command)?;
+    let nanoseconds: f64 = text.trim().parse().with_context(|| format!("{}: {text}", row.what))?;
+    Ok(nanoseconds / 1e6 / row.runs as f64)
+}
