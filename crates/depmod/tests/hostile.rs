@@ -582,7 +582,8 @@ fn inside_of_a_root_directory_absolute_links_are_its_own() {
     let root = tempfile::tempdir().unwrap();
     let modules = root.path().join("usr/lib/modules").join(VERSION);
     fs::create_dir_all(modules.join("kernel")).unwrap();
-    fs::write(modules.join("kernel/good.ko"), Module::new("good").versioned_need("printk", 1).bytes()).unwrap();
+    fs::write(modules.join("kernel/good.ko"), Module::new("good").versioned_need("printk", 1).bytes())
+        .unwrap();
     let sources = root.path().join("usr/src/linux");
     fs::create_dir_all(&sources).unwrap();
     fs::write(sources.join("Module.symvers"), "0x1\tprintk\tvmlinux\tEXPORT_SYMBOL\n").unwrap();
