@@ -1,5 +1,7 @@
 //! Plans carried out on a kernel made of data.
 
+// long: one behaviour after the other, each shown whole
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 mod common;

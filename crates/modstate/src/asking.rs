@@ -14,9 +14,9 @@ use modfile::ModuleName;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::boot_time::BootTime;
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::identity::BootTime;
 use crate::memory::{Memory, file_name};
 
 /// The lock that is held while one module is unloaded.

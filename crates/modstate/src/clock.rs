@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::identity::BootTime;
+use crate::boot_time::BootTime;
 
 /// What time it is, and waiting.
 pub trait Clock {

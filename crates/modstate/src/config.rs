@@ -15,15 +15,16 @@
 //! Which files count, and in which order, is decided by the caller, as for modprobe.d. Of several `interval`
 //! lines the last counts. A line that is wrong is returned as a [`Problem`], and the others count.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
 use modfile::ModuleName;
-use modfile::name::normalize_alias;
 use modfile::wildcard;
 
+use crate::pattern::{normalized, patterns};
 use crate::rules::{Line, Rules};
+
+pub use crate::pattern::Reason;
 
 /// How long a module must have been idle before it is unloaded, in seconds, where no line says otherwise.
 pub const DEFAULT_INTERVAL: u64 = 60;
@@ -88,35 +89,6 @@ impl Directive {
             _ => Self::Other,
         }
     }
-}
-
-/// What can be wrong with a line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// The first word is no directive.
-    #[error("ignoring bad line starting with '{}'", String::from_utf8_lossy(.0))]
-    UnknownWord(Vec<u8>),
-    /// The directive needs more words.
-    #[error("'{0}' needs {1}")]
-    Missing(&'static str, &'static str),
-    /// The directive takes no more words.
-    #[error("'{0}' takes no more words")]
-    TooMany(&'static str),
-    /// The interval is no number of seconds, or longer than a year.
-    #[error("'{}' is no number of seconds", String::from_utf8_lossy(.0))]
-    BadInterval(Vec<u8>),
-    /// A pattern has a bracket without its partner.
-    #[error("unmatched bracket in '{}'", String::from_utf8_lossy(.0))]
-    UnmatchedBracket(Vec<u8>),
-    /// A sysctl is absolute, or has `..` in it.
-    #[error("'{}' is no path below /proc/sys", String::from_utf8_lossy(.0))]
-    BadPath(Vec<u8>),
-    /// What follows the pattern of a `forbid` line is not set off.
-    #[error("a reason for 'forbid' stands behind ' : '")]
-    NoColon,
-    /// Neither `parameters` nor `sysctl` follows the pattern.
-    #[error("'{}' is neither 'parameters' nor 'sysctl'", String::from_utf8_lossy(.0))]
-    UnknownKind(Vec<u8>),
 }
 
 impl Config {
@@ -201,21 +173,6 @@ impl Config {
     pub fn persists_anything(&self) -> bool {
         !self.persist.is_empty()
     }
-}
-
-pub(crate) fn patterns(
-    word: &'static str,
-    need: &'static str,
-    rest: &[&[u8]],
-) -> Result<Vec<Vec<u8>>, Reason> {
-    if rest.is_empty() {
-        return Err(Reason::Missing(word, need));
-    }
-    rest.iter().map(|pattern| normalized(pattern)).collect()
-}
-
-pub(crate) fn normalized(pattern: &[u8]) -> Result<Vec<u8>, Reason> {
-    normalize_alias(pattern).map(Cow::into_owned).map_err(|_| Reason::UnmatchedBracket(pattern.to_vec()))
 }
 
 fn interval(rest: &[&[u8]]) -> Result<u64, Reason> {

@@ -14,18 +14,6 @@ use modfile::ModuleName;
 use crate::directory::name_of;
 use crate::fields;
 
-/// Milliseconds on `CLOCK_BOOTTIME`: goes on while the machine sleeps, and nobody sets it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BootTime(pub u64);
-
-impl BootTime {
-    /// Milliseconds from `earlier` to this; 0 if it is not earlier.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
-    }
-}
-
 /// The name of one run of the kernel, as in `/proc/sys/kernel/random/boot_id`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct BootId([u8; 36]);

@@ -7,6 +7,7 @@
 //! back is data that may be damaged or hostile.
 
 mod asking;
+mod boot_time;
 pub mod clock;
 pub mod config;
 mod directory;
@@ -16,6 +17,7 @@ pub mod load_lists;
 mod log_limit;
 pub mod marks;
 pub mod memory;
+mod pattern;
 pub mod pin;
 pub mod places;
 pub mod record;
@@ -23,9 +25,10 @@ pub mod rules;
 pub mod settings;
 
 pub use asking::Unloading;
+pub use boot_time::BootTime;
 pub use clock::{Clock, SystemClock};
 pub use directory::LONGEST_FILE;
-pub use identity::{BootId, BootTime, Identity};
+pub use identity::{BootId, Identity};
 pub use log_limit::MayLog;
 pub use memory::{Memory, Written};
 pub use places::Places;

@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt;
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::boot_time::BootTime;
 use crate::directory::Directory;
-use crate::identity::BootTime;
 use crate::memory::Memory;
 
 const FILE: &str = "log-requests";

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use modfile::ModuleName;
 
+use crate::boot_time::BootTime;
 use crate::fields;
-use crate::identity::{BootId, BootTime, Identity};
+use crate::identity::{BootId, Identity};
 
 /// What was noted of one load.
 #[derive(Clone, Debug, PartialEq, Eq)]

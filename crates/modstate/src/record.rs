@@ -2,8 +2,9 @@
 //!
 //! Written by the one process whose insertion succeeded; read by autoclean. This module is the format.
 
+use crate::boot_time::BootTime;
 use crate::fields::{self, Damaged};
-use crate::identity::{BootTime, Identity};
+use crate::identity::Identity;
 
 /// As what a module was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use modfile::ModuleName;
 use modfile::wildcard;
 
-use crate::config::{Reason, normalized, patterns};
+use crate::pattern::{Reason, normalized, patterns};
 
 /// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

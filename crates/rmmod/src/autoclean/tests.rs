@@ -568,7 +568,8 @@ fn a_remove_command_runs_instead_of_the_removal() {
     let (lines, exit) = world.pass_with(200, &request(), &mut kernel);
     assert_eq!(
         kernel.shell,
-        ["/bin/clean  x [(\"MODPROBE_MODULE\", \"m\"), (\"MODUTILS_INSTALLING\", \"m\")]"]
+        ["/bin/clean  x [(\"MODPROBE_MODULE\", \"m\"), (\"MODUTILS_INSTALLING\", \"m\"), \
+         (\"MODUTILS_CALLER\", \"0\")]"]
     );
     // The command left it where it was.
     assert_eq!(lines, ["m fs-m in use: somebody came at the last moment"]);
