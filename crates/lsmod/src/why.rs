@@ -10,10 +10,10 @@ use modfile::ModuleName;
 use modhint::evidence::Sign;
 use modstate::Places;
 use modstate::clock::Clock;
-use modstate::identity::{BootId, BootTime, Identity};
 use modstate::marks::{Mark, Marks};
 use modstate::memory::{Entry, Memory};
 use modstate::record::{Record, Role};
+use modstate::{BootId, BootTime, Identity};
 
 use crate::modules::Module;
 use crate::users;
