@@ -34,7 +34,8 @@ impl Build {
     }
 }
 
-/// Options: nothing builds the library, `test` runs the C tests on it and on kmod's.
+/// Options: nothing builds the library, `test` runs the C tests on it and on kmod's, with `--memcheck` under
+/// valgrind on ours alone.
 pub fn run(options: &[&str]) -> Result<()> {
     match options {
         [] => {
@@ -42,14 +43,19 @@ pub fn run(options: &[&str]) -> Result<()> {
             println!("{}: {} bytes", library.display(), fs::metadata(&library)?.len());
             Ok(())
         }
+        ["test", "--shipped", rest @ ..] => run_tests(&build(Build::Shipped)?, rest),
         ["test", rest @ ..] => test(rest),
-        _ => bail!("usage: cargo xtask libkmod [test [--only TEXT] [--record]]"),
+        _ => bail!("usage: cargo xtask libkmod [test [--shipped] [--only TEXT] [--record] [--memcheck]]"),
     }
 }
 
 /// The tests, on a library built as tests are.
 pub fn test(options: &[&str]) -> Result<()> {
     let library = build(Build::Tests)?;
+    run_tests(&library, options)
+}
+
+fn run_tests(library: &Path, options: &[&str]) -> Result<()> {
     let mut tests = project::cargo();
     tests.args(["run", "--quiet", "--package", "libkmod-c", "--", "--ours"]).arg(library).args(options);
     shell::run(&mut tests)
@@ -58,30 +64,82 @@ pub fn test(options: &[&str]) -> Result<()> {
 /// Builds the library; its path.
 pub fn build(how: Build) -> Result<PathBuf> {
     let (profile, directory) = how.profile();
+    let target = project::target_directory()?;
+    // Objects that the linker optimises are of no use to any other build.
+    let target = if how == Build::Shipped { target.join("linked") } else { target };
     let mut archive = project::cargo();
     archive.args(["rustc", "--quiet", "--package", "libkmod", "--lib", "--crate-type", "staticlib"]);
-    archive.args(["--features", "symbol-versions", "--profile", profile]);
+    archive.args(["--features", "symbol-versions", "--profile", profile]).arg("--target-dir").arg(&target);
+    if how == Build::Shipped {
+        archive.env("RUSTFLAGS", "-Clinker-plugin-lto");
+        archive.env(format!("CFLAGS_{}_unknown_linux_gnu", std::env::consts::ARCH), SMALL_DECOMPRESSORS);
+    }
     shell::run(&mut archive)?;
-    let directory = project::target_directory()?.join(directory);
+    let directory = target.join(directory);
     let library = directory.join("lib").join(LIBRARY);
     fs::create_dir_all(directory.join("lib"))?;
-    link(&directory.join("liblibkmod.a"), &library)?;
-    if how == Build::Shipped {
-        shell::quietly(Command::new("strip").arg("--strip-unneeded").arg(&library))?;
-    }
+    let archive = directory.join("liblibkmod.a");
+    let silent = silent_printer(&archive, &directory)?;
+    link(how, &archive, &silent, &library)?;
     Ok(library)
 }
 
-fn link(archive: &Path, library: &Path) -> Result<()> {
+/// One way of zstd's to decode instead of several, the faster ones for data that modules are not, and no table of
+/// how C code unwinds, which it never does. The rest is what liblzma's configure script would find out.
+const SMALL_DECOMPRESSORS: &str = "-DDYNAMIC_BMI2=0 -DHUF_FORCE_DECOMPRESS_X1 \
+    -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT -DZSTD_STRIP_ERROR_STRINGS -fno-asynchronous-unwind-tables \
+    -DTUKLIB_FAST_UNALIGNED_ACCESS=1 -DHAVE_FUNC_ATTRIBUTE_CONSTRUCTOR=1";
+
+/// An object that stands in for what prints stack traces in the standard library. A quarter of the library would be
+/// for it alone, it would map the library's file into the caller's memory to do so, and there is nobody to print for:
+/// panics end at the boundary. Nothing if this toolchain calls it otherwise; then the printer stays, unused.
+fn silent_printer(archive: &Path, directory: &Path) -> Result<Option<PathBuf>> {
+    const PARTS: [&str; 2] = ["BacktraceLock5print", "16DisplayBacktrace"];
+    let mut readelf = Command::new("readelf");
+    let output = readelf.args(["--symbols", "--wide"]).arg(archive).output().context("readelf")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let symbols = text.lines().filter(|line| line.contains(" FUNC ") && line.contains(" GLOBAL "));
+    let mut names = symbols.filter_map(|line| line.split_whitespace().last());
+    let printer =
+        names.find(|name| PARTS.iter().all(|part| name.contains(part)) && name.ends_with("7Display3fmt"));
+    let Some(name) = printer else { return Ok(None) };
+    // A `fmt` that succeeds: 0 is `Ok(())`.
+    let source = directory.join("silent.c");
+    let object = directory.join("silent.o");
+    fs::write(
+        &source,
+        format!("int {name}(const void *self, void *f) {{ (void)self; (void)f; return 0; }}\n"),
+    )?;
+    shell::quietly(Command::new("cc").args(["-O2", "-fPIC", "-c", "-o"]).arg(&object).arg(&source))?;
+    Ok(Some(object))
+}
+
+fn link(how: Build, archive: &Path, silent: &Option<PathBuf>, library: &Path) -> Result<()> {
     ensure!(archive.is_file(), "{}: not built", archive.display());
     let map = project::root().join("crates/libkmod/libkmod.map");
     let mut script = std::ffi::OsString::from("-Wl,--version-script=");
     script.push(map);
     let mut cc = Command::new("cc");
     cc.args(["-shared", "-o"]).arg(library).arg(format!("-Wl,-soname,{LIBRARY}")).arg(script);
-    cc.args(["-Wl,--gc-sections", "-Wl,-O1", "-Wl,--as-needed", "-Wl,-z,relro,-z,now", "-Wl,-z,defs"]);
+    cc.args(["-Wl,--gc-sections", "-Wl,-O2", "-Wl,--as-needed", "-Wl,-z,relro,-z,now", "-Wl,-z,defs"]);
+    if how == Build::Shipped {
+        // The toolchain's own linker understands what its compiler has left undone.
+        let mut linkers = std::ffi::OsString::from("-B");
+        linkers.push(toolchain_linkers()?);
+        cc.arg(linkers).args(["-fuse-ld=lld", "-Wl,--icf=all", "-Wl,--undefined-version", "-s"]);
+    }
+    // The first of two definitions counts.
+    cc.arg("-Wl,-z,muldefs").args(silent);
     cc.arg("-Wl,--whole-archive").arg(archive).arg("-Wl,--no-whole-archive");
     // What unwinds a panic to the boundary is inside; the system's libgcc_s would be one more library to load.
     cc.args(["-static-libgcc", "-lgcc_eh"]);
     shell::run(&mut cc).context("linking libkmod.so.2")
+}
+
+fn toolchain_linkers() -> Result<PathBuf> {
+    let sysroot = shell::output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let directory = Path::new(sysroot.trim()).join("lib/rustlib").join(host).join("bin/gcc-ld");
+    ensure!(directory.is_dir(), "{}: this toolchain brings no linker", directory.display());
+    Ok(directory)
 }

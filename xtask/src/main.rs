@@ -46,6 +46,7 @@ usage: cargo xtask TASK
   bench depmod          ours against kmod 30 and kmod 34, in time and memory
   bench modprobe        the same in instructions, system calls, size and time
   bench queries         lsmod, modinfo and kmod static-nodes beside kmod 34's, in time
+  bench libkmod         the C library beside kmod's, in size, time and memory
   budget                whether modprobe stays as small as it is said to be
   bench request         a request of the kernel answered by ours and by kmod 30, in time
   bench autoclean       a pass of rmmod -a that has nothing to do, in time

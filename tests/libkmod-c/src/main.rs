@@ -7,6 +7,7 @@
 
 mod compare;
 mod compile;
+mod memcheck;
 mod symbols;
 mod world;
 
@@ -19,9 +20,10 @@ use reference::Cache;
 use compare::{Library, Records};
 
 const USAGE: &str = "\
-usage: libkmod-c --ours LIBRARY [--only TEXT] [--record]
+usage: libkmod-c --ours LIBRARY [--only TEXT] [--record] [--memcheck]
   --ours LIBRARY  our libkmod.so.2
   --only TEXT     only tests whose names contain TEXT
+  --memcheck      run the tests on ours under valgrind, and compare nothing
   --record        write down what differs, to be read before it is committed
 ";
 
@@ -29,6 +31,7 @@ struct Options {
     ours: PathBuf,
     only: String,
     records: Records,
+    memcheck: bool,
 }
 
 fn main() -> ExitCode {
@@ -42,12 +45,14 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Result<Options> {
-    let mut options = Options { ours: PathBuf::new(), only: String::new(), records: Records::Compare };
+    let mut options =
+        Options { ours: PathBuf::new(), only: String::new(), records: Records::Compare, memcheck: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--ours" => options.ours = std::path::absolute(words.next().context(USAGE)?)?,
             "--only" => options.only = words.next().context(USAGE)?,
+            "--memcheck" => options.memcheck = true,
             "--record" => options.records = Records::Renew,
             _ => bail!("{USAGE}"),
         }
@@ -62,6 +67,9 @@ fn run(options: &Options) -> Result<()> {
     let programs = compile::all(&temporary.path().join("programs"), &options.ours)?;
     symbols::check(&cache, &options.ours, &programs)?;
     compile::header_in_cplusplus(temporary.path())?;
+    if options.memcheck {
+        return memcheck::run(&cache, &options.ours, &programs, &world::tree());
+    }
     let libraries = Library::all(&cache, &options.ours)?;
     let world = world::tree();
     compare::all(&cache, &libraries, &programs, &world, &options.only, options.records)

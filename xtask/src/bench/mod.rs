@@ -2,6 +2,7 @@
 
 mod cost;
 mod depmod;
+mod libkmod;
 mod modprobe;
 mod queries;
 mod trees;
@@ -11,13 +12,14 @@ use anyhow::{Result, bail};
 pub use cost::measure;
 pub use modprobe::budget;
 
-/// Options: `depmod`, `modprobe` or `queries`, and what each of them takes.
+/// Options: `depmod`, `libkmod`, `modprobe` or `queries`, and what each of them takes.
 pub fn run(options: &[&str]) -> Result<()> {
     match options {
         ["depmod", rest @ ..] => depmod::run(rest),
+        ["libkmod", rest @ ..] => libkmod::run(rest),
         ["modprobe", rest @ ..] => modprobe::run(rest),
         ["queries"] => queries::run(),
-        _ => bail!("bench what? There are: depmod, modprobe, queries"),
+        _ => bail!("bench what? There are: depmod, libkmod, modprobe, queries"),
     }
 }
 

@@ -1,0 +1,71 @@
+//! All tests on our library under valgrind: no invalid access, and nothing that is lost.
+//!
+//! valgrind needs the system's own files beside those of the world.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use fixtures::Tree;
+use reference::Cache;
+
+use crate::compile::Compiled;
+use crate::world;
+
+/// valgrind's way of saying that it has found something.
+const FOUND: &str = "9";
+
+/// Runs all tests of all programs.
+pub fn run(cache: &Cache, library: &Path, programs: &[Compiled], tree: &Tree) -> Result<()> {
+    let shell = cache.directory().join("busybox/bin/busybox");
+    let mut count = 0;
+    for program in programs {
+        let temporary = tempfile::tempdir()?;
+        let root = temporary.path().join("root");
+        world::write(tree, cache, &root)?;
+        let output = under_valgrind(library, program, &root, &shell).output().context("unshare")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let complaints: Vec<_> = said.lines().filter(|line| line.starts_with("==")).collect();
+        ensure!(
+            output.status.success() && complaints.is_empty(),
+            "{} under valgrind: {}\n{said}",
+            program.name,
+            output.status
+        );
+        ensure!(!output.stdout.is_empty(), "{} has printed nothing", program.name);
+        count += program.tests.len();
+    }
+    println!("libkmod: {count} tests under valgrind without a complaint");
+    Ok(())
+}
+
+fn under_valgrind(library: &Path, program: &Compiled, root: &Path, shell: &Path) -> Command {
+    const SCRIPT: &str = r#"
+        root=$1 library=$2 programs=$3 shell=$4
+        shift 4
+        mkdir -p "$root/usr" "$root/lib64" "$root/dev" "$root/lib/$(cc -print-multiarch)"
+        cp -a "$root/proc" "$root/proc-of-the-world"
+        for directory in usr lib64 dev proc "lib/$(cc -print-multiarch)"; do
+            if [ -d "/$directory" ]; then mount --rbind "/$directory" "$root/$directory"; fi
+        done
+        for file in modules cmdline; do
+            # A kernel without modules has no list of them.
+            if [ -e "$root/proc/$file" ]; then
+                mount --bind "$root/proc-of-the-world/$file" "$root/proc/$file"
+            fi
+        done
+        mount --bind "$library" "$root/library"
+        mount --bind "$programs" "$root/programs"
+        mount --bind "$shell" "$root/bin/sh"
+        exec unshare --root="$root" --wd=/ "$@"
+    "#;
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-euc", SCRIPT, "sh"]).arg(root);
+    command.arg(library.parent().unwrap_or(library));
+    command.arg(program.path.parent().unwrap_or(&program.path)).arg(shell);
+    command.args(["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect"]);
+    command.args(["--errors-for-leak-kinds=definite,indirect", &format!("--error-exitcode={FOUND}")]);
+    command.arg(Path::new("/programs").join(program.name)).arg("--all");
+    command.env("LD_LIBRARY_PATH", "/library").env("LC_ALL", "C");
+    command
+}
