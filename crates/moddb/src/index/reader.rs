@@ -4,6 +4,7 @@
 //! failing disk is an error and no signal. What the bytes of an index say is believed only as far as the
 //! `node` module bounds it.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -134,17 +135,24 @@ impl<S: Source> Index<S> {
         let prefix = root.prefix.clone();
         // Keys share their beginnings, so a small file can have long ones without number.
         let mut unshown = MOST_SHOWN.saturating_add(self.source.size().saturating_mul(SHOWN_EACH));
-        walk(&mut reader, root, prefix, ValuesStand::BeforeChildren, |reader, key, node| {
-            reader.begin_answer();
-            for value in reader.values(node)? {
-                let shown = key.len() as u64 + value.text.len() as u64;
-                unshown = unshown.checked_sub(shown).ok_or(IndexError::TooMuchWork)?;
-                if each(key, &value).is_break() {
-                    return Ok(ControlFlow::Break(()));
+        walk(
+            &mut reader,
+            root,
+            prefix,
+            ValuesStand::BeforeChildren,
+            |_| true,
+            |reader, key, node| {
+                reader.begin_answer();
+                for value in reader.values(node)? {
+                    let shown = key.len() as u64 + value.text.len() as u64;
+                    unshown = unshown.checked_sub(shown).ok_or(IndexError::TooMuchWork)?;
+                    if each(key, &value).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
                 }
-            }
-            Ok(ControlFlow::Continue(()))
-        })
+                Ok(ControlFlow::Continue(()))
+            },
+        )
     }
 
     /// All entries, in the order of [`Index::visit`].
@@ -213,14 +221,32 @@ impl<S: Source> Search<'_, S> {
 
     /// Takes the values of `node`, whose key ends in `pattern`, and of all below it whose key matches.
     fn match_below(&mut self, node: Node, pattern: Vec<u8>, text: &[u8]) -> Result<(), IndexError> {
-        let (budget, found) = (&mut self.budget, &mut self.found);
-        walk(&mut self.reader, node, pattern, ValuesStand::AfterChildren, |reader, pattern, node| {
-            if node.has_values() && matches_within(pattern, text, budget) {
+        let (budget, found) = (RefCell::new(&mut self.budget), &mut self.found);
+        let mut beginning = Vec::new();
+        let leads_on = |pattern: &[u8]| {
+            beginning.clear();
+            beginning.extend_from_slice(pattern);
+            may_begin(&mut beginning, text, &mut budget.borrow_mut())
+        };
+        let order = ValuesStand::AfterChildren;
+        walk(&mut self.reader, node, pattern, order, leads_on, |reader, pattern, node| {
+            let mut budget = budget.borrow_mut();
+            if node.has_values() && matches_within(pattern, text, &mut budget) {
                 found.extend(reader.values(node)?);
             }
             if budget.is_spent() { Err(IndexError::TooMuchWork) } else { Ok(ControlFlow::Continue(())) }
         })
     }
+}
+
+/// Whether a pattern that begins so can match a text: below most nodes none can, and they are thousands. The pattern
+/// is changed. What ends within brackets or at a backslash is not judged.
+fn may_begin(pattern: &mut Vec<u8>, text: &[u8], budget: &mut Budget) -> bool {
+    if memchr::memchr2(b'[', b'\\', pattern).is_some() {
+        return true;
+    }
+    pattern.push(b'*');
+    matches_within(pattern, text, budget)
 }
 
 /// Where a node's own values stand in a walk through its children.
@@ -237,12 +263,13 @@ struct Level {
     characters: std::ops::RangeInclusive<u8>,
 }
 
-/// Visits a node, whose key is given, and all below it, children by ascending character.
+/// Visits a node, whose key is given, and all below it whose keys lead on, children by ascending character.
 fn walk<S: Source>(
     reader: &mut Reader<'_, S>,
     start: Node,
     mut key: Vec<u8>,
     values: ValuesStand,
+    mut leads_on: impl FnMut(&[u8]) -> bool,
     mut each: impl FnMut(&mut Reader<'_, S>, &[u8], &Node) -> Result<ControlFlow<()>, IndexError>,
 ) -> Result<(), IndexError> {
     let mut levels: Vec<Level> = Vec::new();
@@ -267,7 +294,7 @@ fn walk<S: Source>(
                 if key.len() > LONGEST_KEY {
                     return Err(IndexError::Damaged { offset: 0, what: "a key longer than any name" });
                 }
-                entered = Some(child);
+                entered = leads_on(&key).then_some(child);
             }
         } else {
             if values == ValuesStand::AfterChildren && each(reader, &key, &level.node)?.is_break() {
