@@ -8,8 +8,8 @@ use std::sync::Arc;
 use modcli::{Ended, Exit, Reporter};
 
 use crate::messages;
+use crate::moment::Moment;
 use crate::paths;
-use crate::pipeline::Moment;
 use crate::publish::OutputDirectory;
 use crate::request::{Destination, Request};
 use crate::tree::{OpenError, Tree};

@@ -18,9 +18,9 @@ use moddb::build::outputs::{self, Kind, Output, Recipe};
 use modfile::name::suffix_len;
 use rustix::fs::{FileType, Stat};
 
+use crate::input::LONGEST_INPUT;
 use crate::messages::{self, Say, Silent};
 use crate::parallel::{self, Spread};
-use crate::pipeline::LONGEST_INPUT;
 use crate::publish::{OutputDirectory, REFERENCE};
 use crate::source::{LastDirectory, ModuleSource};
 use crate::tree::{Absolute, Tree};

@@ -13,6 +13,7 @@ use moddb::build::symbols::{KernelSymbols, unprefixed};
 use crate::messages::{self, Say};
 use crate::paths;
 use crate::request::{KernelSymbolSource, Request};
+use crate::symbol_list::{CannotLoad, UnusableList};
 use crate::tree::{Absolute, Tree};
 
 /// The largest file that is taken for a list of symbols, in bytes.
@@ -38,26 +39,6 @@ struct SymbolList {
     format: ListFormat,
     /// A character before every symbol.
     prefix: Option<u8>,
-}
-
-/// A file of symbols that was named could not be read.
-#[derive(Debug)]
-pub struct CannotLoad {
-    /// The file.
-    pub file: PathBuf,
-    /// Why.
-    pub why: UnusableList,
-}
-
-/// Why a file of symbols that was named is not used.
-#[derive(Debug)]
-pub enum UnusableList {
-    /// What the system said.
-    Io(io::Error),
-    /// It is a kernel image or another file that is no text.
-    NotText,
-    /// Not one of its lines is about an exported symbol, so that everything would be reported as unknown.
-    NoExports,
 }
 
 /// Whether the beginning of a file is that of a text.

@@ -8,9 +8,11 @@ mod cli;
 mod directories;
 mod freshness;
 mod gather;
+mod input;
 mod kernel_symbols;
 mod making;
 mod messages;
+mod moment;
 mod parallel;
 mod paths;
 mod pipeline;
@@ -22,6 +24,7 @@ mod running;
 mod scan;
 mod source;
 mod summary;
+mod symbol_list;
 mod tree;
 mod walk;
 
@@ -79,7 +82,7 @@ pub fn run_at(session: &Session, now: SystemTime) -> anyhow::Result<Exit> {
     }
     let ahead = now.duration_since(SystemTime::now()).unwrap_or_default();
     let was_said = !parsed.operands.is_empty();
-    pipeline::run(session, request, &pipeline::Moment { began: now, ahead, surroundings, was_said })
+    pipeline::run(session, request, &moment::Moment { began: now, ahead, surroundings, was_said })
 }
 
 fn refuse(session: &Session, problem: &BadRequest) -> Result<Exit, Ended> {

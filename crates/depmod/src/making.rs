@@ -12,9 +12,9 @@ use moddb::build::graph::{self, Check, DependencyGraph, NeedNote};
 use moddb::build::outputs::{self, Kind, Note, Output, Recipe, Sources};
 use moddb::build::symbols::{KernelSymbols, SymbolTable};
 
+use crate::input::read_input;
 use crate::messages;
 use crate::parallel::{self, Spread};
-use crate::pipeline::read_input;
 use crate::request::{Destination, Request};
 use crate::summary::Summary;
 use crate::tree::{OpenError, Tree};

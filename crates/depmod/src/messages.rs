@@ -12,8 +12,8 @@ use moddb::build::refuse::Reason;
 use modfile::{ModuleName, ReadError};
 
 use crate::cache::{CacheFile, CacheRefused};
-use crate::kernel_symbols::UnusableList;
 use crate::request::BadRequest;
+use crate::symbol_list::UnusableList;
 use crate::tree::OpenError;
 
 pub(crate) use modcli::words::depmod_config as config;

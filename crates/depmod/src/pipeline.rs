@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use modcli::{Ended, Exit, Reporter, Session, Severity};
 use moddb::build::graph::Check;
@@ -19,33 +18,20 @@ use rustix::io::Errno;
 
 use crate::cache::Stored;
 use crate::directories::Directories;
+use crate::input::read_input;
 use crate::making::Making;
 use crate::messages;
+use crate::moment::Moment;
 use crate::paths;
 use crate::publish::{CannotPublish, DatabaseState, OutputDirectory, REFERENCE, Times};
-use crate::request::{Destination, Request, Selection, Surroundings};
+use crate::request::{Destination, Request, Selection};
 use crate::running::{self, PATIENCE, Running};
 use crate::scan::{self, FoundModule, Scan};
 use crate::source::ModuleSource;
 use crate::summary::Summary;
-use crate::tree::{Absolute, OpenError, Tree};
+use crate::tree::{OpenError, Tree};
 use crate::walk::Faults;
 use crate::{freshness, gather, kernel_symbols};
-
-/// The longest file of the kernel's build that is read, in bytes. Those of real kernels have some hundred thousand.
-pub(crate) const LONGEST_INPUT: usize = 64 << 20;
-
-/// The circumstances of a run.
-pub(crate) struct Moment {
-    /// When it began.
-    pub(crate) began: SystemTime,
-    /// How much later than by the clock it is taken to be.
-    pub(crate) ahead: Duration,
-    /// Where it began.
-    pub(crate) surroundings: Surroundings,
-    /// Whether the user said which kernel.
-    pub(crate) was_said: bool,
-}
 
 /// What holds for the whole run.
 struct Run<'a> {
@@ -375,14 +361,6 @@ impl Run<'_> {
         reporter.message(Severity::Error, state);
         Ended(Exit::Failure)
     }
-}
-
-/// The contents of a file that the kernel's build left beside the modules.
-pub(crate) fn read_input(input: &Arc<Tree>, name: &str, faults: &mut Faults) -> Result<Vec<u8>, OpenError> {
-    input.read(Path::new(name), Absolute::System, LONGEST_INPUT).inspect_err(|error| match error {
-        OpenError::Leaves { .. } => faults.refused = true,
-        error => faults.unlisted |= !error.is_nothing(),
-    })
 }
 
 /// The files of the command line, one of each name.

@@ -69,7 +69,7 @@ impl OpenError {
             Self::NotRead(RegularError::NotRegular(FileType::Directory)) => {
                 errno::reason(&Errno::ISDIR.into())
             }
-            Self::NotRead(error) => error.to_string().into(),
+            Self::NotRead(error) => errno::chain(error).into(),
         }
     }
 }

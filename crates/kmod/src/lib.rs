@@ -5,6 +5,7 @@
 mod cli;
 mod devices;
 mod graph;
+mod paths;
 mod static_nodes;
 
 use std::ffi::OsString;

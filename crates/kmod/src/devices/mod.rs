@@ -31,7 +31,7 @@ pub(crate) fn run(session: &Session, arguments: &[OsString]) -> anyhow::Result<E
         session.reporter.message(severity, text);
     }
     let db = ModuleDb::new(directory, config);
-    let sys = PathBuf::from("/sys");
+    let sys = PathBuf::from(crate::paths::SYS);
     let found = look(&sys, &db, parsed.has(cli::MISSING));
     for (severity, text) in db.take_problems().iter().map(words::table) {
         session.reporter.message(severity, text);

@@ -37,7 +37,7 @@ pub(crate) fn run(session: &Session, arguments: &[OsString]) -> anyhow::Result<E
     let directory = ModuleDir::new(Path::new(root), parsed.value(cli::SET_VERSION).unwrap_or(&release));
     let is_running = directory == ModuleDir::new(Path::new(""), &release);
     let loaded = if is_running {
-        let list = regular::read(Path::new("/proc/modules"), LONGEST).unwrap_or_default();
+        let list = regular::read(Path::new(crate::paths::PROC_MODULES), LONGEST).unwrap_or_default();
         modkernel::proc_modules::parse(&list).collect()
     } else {
         Vec::new()
