@@ -1,3 +1,4 @@
+// long: when a stamp is believed, and what each rule holds against
 //! What depmod remembers of modules from run to run, and when it may be believed.
 //!
 //! A remembered module counts if the file at its path is the same in file system, device, inode, size and both times.
@@ -44,6 +45,10 @@ const LARGEST: u64 = 1 << 30;
 
 /// Where times are not believed, a file must have been left alone so long before it is looked at, in nanoseconds.
 const LONG_AGO: i128 = 1_000_000_000;
+
+/// How far the kernel's clock for files moves on at a time, at most, in nanoseconds: it ticks a hundred times a second
+/// or more often.
+const TICK: i128 = 10_000_000;
 
 /// A time of change that more than half of at least so many modules share is no real one.
 const MANY: usize = 64;
@@ -223,17 +228,11 @@ pub fn stamp_of(
     let looked = i128::try_from(looked.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()?;
     let is_over = if file_system.keeps_change_time {
         // A change from now on gets a time of change that is later by at least one tick.
-        nanoseconds(stamp.changed) + 2 * tick() < looked
+        nanoseconds(stamp.changed) + 2 * TICK < looked
     } else {
         nanoseconds(stamp.modified).max(nanoseconds(stamp.changed)) + LONG_AGO < looked
     };
     is_over.then_some(stamp)
-}
-
-/// How far the kernel's clock for files moves on at a time, in nanoseconds.
-fn tick() -> i128 {
-    let resolution = rustix::time::clock_getres(rustix::time::ClockId::RealtimeCoarse);
-    i128::from(resolution.tv_sec) * 1_000_000_000 + i128::from(resolution.tv_nsec)
 }
 
 /// Whether the times of change of these files are real ones, and not those of a builder of images.

@@ -11,6 +11,8 @@
 //! owns the directory above can put another one in its place meanwhile. The file of [`running`](crate::running) is
 //! there as long as files are replaced, so that an interrupted run is repaired by the next one.
 
+// long: one directory, from what is there to what is synced, with its tests
+
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::mem::MaybeUninit;

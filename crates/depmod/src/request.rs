@@ -1,5 +1,7 @@
 //! What a run of depmod is to do, as data: after this nobody looks at options.
 
+// long: the request and the command lines that show it
+
 use std::ffi::{OsStr, OsString};
 use std::num::NonZero;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

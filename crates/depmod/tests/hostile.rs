@@ -1,4 +1,6 @@
 //! Trees that nobody would make by accident: depmod ends, says what is wrong, and builds the rest.
+
+// long: one kind of tree after the other, each shown whole
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed expectation is how a test speaks")]
 
 use std::ffi::OsStr;

@@ -146,7 +146,8 @@ fn calls(trace: &str) -> Vec<Call> {
 /// The calls of a run from the first look at the tree on. Calls that cannot fail, and those of memory and of a
 /// debugging build's checks, are left out.
 fn working(calls: &[Call]) -> Vec<Call> {
-    const OTHER: [&str; 14] = [
+    const OTHER: [&str; 15] = [
+        "prlimit64",
         "munmap",
         "mmap",
         "brk",
@@ -192,10 +193,12 @@ fn is_rename(call: &Call) -> bool {
     call.name.starts_with("rename")
 }
 
-/// Locks, the search for what killed runs left, and looks at what is there already.
+/// Locks, the search for what killed runs left, looks at what is there already, and what only a cache wants to know.
 fn can_be_done_without(call: &Call) -> bool {
     match call.name.as_str() {
-        "flock" | "getdents64" | "fstat" | "newfstatat" | "statx" | "pread64" | "unlinkat" => true,
+        "flock" | "getdents64" | "fstat" | "newfstatat" | "statx" | "pread64" | "unlinkat" | "statfs"
+        | "fstatfs" => true,
+        "openat2" => call.text.contains(".ko\"") && call.text.contains("O_PATH"),
         "openat" => !call.text.contains("O_CREAT"),
         _ => false,
     }
