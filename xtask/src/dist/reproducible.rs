@@ -18,10 +18,12 @@ pub fn run() -> Result<()> {
         "what is shipped needs {} and musl-gcc; cargo xtask setup brings them",
         project::MUSL_TARGET
     );
+    // Somebody may commit meanwhile.
+    let head = shell::output(Command::new("git").current_dir(project::root()).args(["rev-parse", "HEAD"]))?;
     let work = tempfile::tempdir()?;
     let mut built: Vec<(PathBuf, Vec<u8>)> = Vec::new();
     for place in PLACES {
-        let program = build(&work.path().join(place))?;
+        let program = build(&work.path().join(place), head.trim())?;
         let bytes = fs::read(&program).with_context(|| program.display().to_string())?;
         println!("{} bytes, built in {place}", bytes.len());
         built.push((program, bytes));
@@ -37,12 +39,12 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// The program of the last commit, built from nothing in a directory of its own.
-fn build(place: &Path) -> Result<PathBuf> {
+/// The program of a commit, built from nothing in a directory of its own.
+fn build(place: &Path, commit: &str) -> Result<PathBuf> {
     fs::create_dir_all(place)?;
     let archive = place.with_extension("tar");
     let mut git = Command::new("git");
-    git.current_dir(project::root()).args(["archive", "--format=tar", "--output"]).arg(&archive).arg("HEAD");
+    git.current_dir(project::root()).args(["archive", "--format=tar", "--output"]).arg(&archive).arg(commit);
     shell::run(&mut git)?;
     shell::run(
         Command::new("tar").arg("--extract").arg("--file").arg(&archive).arg("--directory").arg(place),
