@@ -187,6 +187,10 @@ pub fn set_kernel_modprobe(program: &str) -> Result<()> {
 /// A record cannot be read or written.
 pub fn long_ago() -> Result<()> {
     use std::os::unix::fs::FileExt as _;
+    // Nothing is older than the boot, which may have been seconds ago.
+    while fs::read_to_string(format!("{PROC}/uptime"))?.split('.').next().is_some_and(|s| s.len() < 2) {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
     for entry in fs::read_dir("/run/modutils/autoloaded").into_iter().flatten() {
         let Ok(file) = OpenOptions::new().read(true).write(true).open(entry?.path()) else { continue };
         let text = std::io::read_to_string(&file)?;
