@@ -43,6 +43,8 @@ pub fn run(subjects: &Subjects, cache: &Cache, each: bool) -> Result<Tally> {
     subjects.build_database(root.path(), &kernel.version)?;
     fs::write(root.path().join("empty.conf"), "")?;
     let directory = root.path().join("lib/modules").join(&kernel.version);
+    let softdeps = directory.join("modules.softdep");
+    fs::write(&softdeps, one_line_each(&fs::read_to_string(&softdeps)?))?;
     let names: Vec<String> = names::of_database(&directory)?.into_iter().collect();
     ensure!(names.len() > 10_000, "only {} names to ask for", names.len());
 
@@ -68,6 +70,36 @@ pub fn run(subjects: &Subjects, cache: &Cache, each: bool) -> Result<Tally> {
         tally.add(&format!("{} {first} and {more} more", question.options.join(" ")), &verdict);
     }
     Ok(tally)
+}
+
+/// The softdep lines of each module as one. In kmod only the first of several counts, and here all do (case
+/// `softdep-lines-add-up`); what a line says must be the same.
+fn one_line_each(text: &str) -> String {
+    let mut modules: Vec<(&str, [Vec<&str>; 2])> = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        let (Some("softdep"), Some(module)) = (words.next(), words.next()) else { continue };
+        if !modules.iter().any(|(known, _)| *known == module) {
+            modules.push((module, [Vec::new(), Vec::new()]));
+        }
+        let Some((_, lists)) = modules.iter_mut().find(|(known, _)| *known == module) else { continue };
+        let mut list = None;
+        for word in words {
+            match word {
+                "pre:" => list = Some(0),
+                "post:" => list = Some(1),
+                name => {
+                    if let Some(names) = list.and_then(|list: usize| lists.get_mut(list)) {
+                        names.push(name);
+                    }
+                }
+            }
+        }
+    }
+    let line = |(module, [pre, post]): &(&str, [Vec<&str>; 2])| {
+        format!("softdep {module} pre: {} post: {}\n", pre.join(" "), post.join(" "))
+    };
+    modules.iter().map(line).collect()
 }
 
 fn compare(
@@ -117,6 +149,13 @@ fn first_difference(ours: &[u8], theirs: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_softdeps_of_a_module_become_one_line() {
+        let text = "# made\nsoftdep a pre: b c\nsoftdep d post: e\nsoftdep a pre: f post: g\nsoftdep h b\n";
+        let expected = "softdep a pre: b c f post: g\nsoftdep d pre:  post: e\nsoftdep h pre:  post: \n";
+        assert_eq!(one_line_each(text), expected);
+    }
 
     #[test]
     fn every_difference_is_found() {
