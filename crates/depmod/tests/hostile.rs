@@ -6,13 +6,14 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use fixtures::{Compression, Module, Tree, compress};
 
+use crate::world::bombs::{bomb, overlapping};
 use crate::world::{
     DEPMOD, OUTPUTS, VERSION, arguments, assert_clean, build, bytes, contains, database, depmod, directory,
     has, skip, stderr, without_privileges,
@@ -211,7 +212,7 @@ fn each_module_that_cannot_be_read_is_one_clear_line() {
     }
 }
 
-/// Runs depmod and gives its output and its maximum resident size in KiB.
+/// Runs depmod and returns its output and its maximum resident size in KiB.
 fn measured(root: &Path) -> (Output, u64) {
     let report = root.join("time");
     let mut command = Command::new("time");
@@ -220,16 +221,6 @@ fn measured(root: &Path) -> (Output, u64) {
     let output = command.output().unwrap();
     let text = fs::read_to_string(report).unwrap();
     (output, text.lines().last().unwrap().parse().unwrap())
-}
-
-/// A file of a given number of MiB of zeros after some first bytes, packed in pieces of 16 MiB.
-fn bomb(start: &[u8], how: Compression, mebibytes: usize) -> Vec<u8> {
-    let mut piece = vec![0; 16 << 20];
-    let zeros = compress(&piece, how).unwrap();
-    piece.splice(..start.len(), start.iter().copied());
-    let mut packed = compress(&piece, how).unwrap();
-    packed.extend(zeros.repeat(mebibytes / 16 - 1));
-    packed
 }
 
 const PACKINGS: [Compression; 3] = [Compression::Gzip, Compression::Xz, Compression::Zstd];
@@ -279,47 +270,6 @@ fn large_sections_on_top_of_each_other_cost_a_bounded_amount_of_memory() {
     let (output, kibibytes) = measured(root.path());
     assert_rest_is_built(root.path(), &output);
     assert!(kibibytes < 200 << 10, "{kibibytes} KiB");
-}
-
-/// A file whose sections all claim the same 15 MiB.
-fn overlapping(path: &Path) {
-    const NAMES: [&str; 8] = [
-        ".symtab",
-        ".strtab",
-        ".modinfo",
-        "__versions",
-        "__ksymtab_strings",
-        "__version_ext_names",
-        "__version_ext_crcs",
-        ".shstrtab",
-    ];
-    const SHARED: u64 = 15 << 20;
-    let mut names = vec![0];
-    let mut table = vec![0; 64];
-    for name in NAMES {
-        let mut header = [0; 64];
-        let (offset, len) = if name == ".shstrtab" { (64 + SHARED, 128) } else { (64, SHARED / 192 * 192) };
-        header
-            .iter_mut()
-            .zip(u32::try_from(names.len()).unwrap().to_le_bytes())
-            .for_each(|(to, from)| *to = from);
-        header.iter_mut().skip(24).zip(offset.to_le_bytes()).for_each(|(to, from)| *to = from);
-        header.iter_mut().skip(32).zip(len.to_le_bytes()).for_each(|(to, from)| *to = from);
-        table.extend(header);
-        names.extend(name.bytes().chain([0]));
-    }
-    names.resize(128, 0);
-    let mut header = b"\x7fELF\x02\x01\x01".to_vec();
-    header.resize(40, 0);
-    header.extend((64 + SHARED + 128).to_le_bytes());
-    header.resize(58, 0);
-    header.extend(64_u16.to_le_bytes());
-    header.extend(9_u16.to_le_bytes());
-    header.extend(8_u16.to_le_bytes());
-    let file = File::create(path).unwrap();
-    file.write_all_at(&header, 0).unwrap();
-    file.write_all_at(&names, 64 + SHARED).unwrap();
-    file.write_all_at(&table, 64 + SHARED + 128).unwrap();
 }
 
 #[test]
