@@ -73,7 +73,7 @@ pub fn named(request: &Request, say: &dyn Say) -> Result<Option<KernelSymbols>, 
 }
 
 /// Where the kernel's symbols may be found.
-pub struct Places<'a> {
+pub struct Sources<'a> {
     /// The root of the system that the modules belong to.
     pub base: &'a Tree,
     /// The module directory.
@@ -88,11 +88,11 @@ pub struct Places<'a> {
 type Candidate = (PathBuf, ListFormat, Option<Vec<u8>>);
 
 /// The kernel's symbols from the first of the usual places that lists any.
-pub fn found(request: &Request, places: &Places<'_>, say: &dyn Say) -> Option<KernelSymbols> {
+pub fn found(request: &Request, sources: &Sources<'_>, say: &dyn Say) -> Option<KernelSymbols> {
     let release = request.release.as_os_str();
     let mut map_name = std::ffi::OsString::from("boot/System.map-");
     map_name.push(release);
-    let Places { base, input, running, kallsyms } = *places;
+    let Sources { base, input, running, kallsyms } = *sources;
     // Links there are made for the system that the modules belong to, so they are followed inside of it.
     let in_base = |file: &Path| base.read(file, Absolute::Tree, LARGEST_LIST).ok();
     let of_modules = |name: &str, format: ListFormat| {
@@ -255,8 +255,8 @@ mod tests {
         let request = crate::request::for_test(&["-e", "-b", base.to_str().unwrap(), "6.1"]).unwrap();
         let base = Tree::open(base, false).unwrap();
         let look = |running: &[u8]| {
-            let places = Places { base: &base, input: &input, running, kallsyms: &kallsyms };
-            let symbols = found(&request, &places, &messages::Silent)?.symbols;
+            let sources = Sources { base: &base, input: &input, running, kallsyms: &kallsyms };
+            let symbols = found(&request, &sources, &messages::Silent)?.symbols;
             Some(symbols.into_iter().map(|(name, _)| String::from_utf8(name).unwrap()).collect::<Vec<_>>())
         };
         assert_eq!(look(b"6.1"), Some(vec!["printk".to_owned()]));

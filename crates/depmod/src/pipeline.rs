@@ -103,7 +103,7 @@ fn find_kernel_symbols(
         (Some(base), Ok(input)) => {
             let running = moment.surroundings.running_release.as_bytes();
             let places =
-                kernel_symbols::Places { base, input, running, kallsyms: Path::new(paths::KALLSYMS) };
+                kernel_symbols::Sources { base, input, running, kallsyms: Path::new(paths::KALLSYMS) };
             kernel_symbols::found(request, &places, reporter)
         }
         _ => None,

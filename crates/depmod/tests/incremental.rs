@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fixtures::{Compression, Module, Shown, compress};
-use modcli::sink::{Places, Sink};
+use modcli::sink::{LogPlaces, Sink};
 use modcli::startup::Closed;
 use modcli::{Output, Reporter, Session};
 use proptest::prelude::*;
@@ -42,7 +42,7 @@ fn depmod(words: &[&str]) -> (Ending, String) {
         program: "depmod",
         argv,
         closed: Closed::default(),
-        reporter: Reporter::new(Sink::new("depmod", Places::default(), Some(Box::new(stderr.clone())))),
+        reporter: Reporter::new(Sink::new("depmod", LogPlaces::default(), Some(Box::new(stderr.clone())))),
         output: Output::to(Box::new(stdout.clone())),
     };
     let result = depmod::run_at(&session, SystemTime::now() + Duration::from_secs(3600));

@@ -148,7 +148,7 @@ mod tests {
     /// The same with these lines in modutils.d.
     fn load_with(file: &Path, kernel: &mut Recording, modutils: &str) -> (Exit, String) {
         let said = Said::default();
-        let sink = Sink::new("insmod", modcli::sink::Places::default(), Some(Box::new(said.clone())));
+        let sink = Sink::new("insmod", modcli::sink::LogPlaces::default(), Some(Box::new(said.clone())));
         let reporter = Reporter::new(sink);
         reporter.starts_at(Threshold::ERRORS);
         let session = Session {

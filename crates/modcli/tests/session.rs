@@ -13,7 +13,7 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use fixtures::Shown;
-use modcli::sink::{Places, Sink};
+use modcli::sink::{LogPlaces, Sink};
 use modcli::startup::Closed;
 use modcli::{Definition, Exit, Output, Reporter, Session, Threshold, common};
 
@@ -41,7 +41,7 @@ fn run_with(output: Output, words: &[&str], work: Work) -> (u8, String) {
         program: "tool",
         argv: [&["/sbin/tool"], words].concat().iter().map(OsString::from).collect(),
         closed: Closed::default(),
-        reporter: Reporter::new(Sink::new("tool", Places::default(), Some(Box::new(stderr.clone())))),
+        reporter: Reporter::new(Sink::new("tool", LogPlaces::default(), Some(Box::new(stderr.clone())))),
         output,
     };
     let result = work(&session);

@@ -14,7 +14,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 
 use fixtures::Shown;
-use modcli::sink::{Places, Reader, Sink};
+use modcli::sink::{LogPlaces, Reader, Sink};
 use modcli::{Reporter, Severity};
 use tempfile::TempDir;
 
@@ -36,8 +36,8 @@ impl World {
         self.directory.path().canonicalize().unwrap().join(name)
     }
 
-    fn places(&self) -> Places {
-        Places {
+    fn places(&self) -> LogPlaces {
+        LogPlaces {
             unix_sockets: Cow::Borrowed(Path::new("/proc/net/unix")),
             log_socket: self.path("log").into(),
             kernel_log: self.path("kmsg").into(),
@@ -160,7 +160,7 @@ fn without_a_proven_datagram_listener_the_kernel_log_gets_them() {
 fn a_kernel_without_unix_sockets_is_not_asked_for_one() {
     let world = World::new();
     let daemon = UnixDatagram::bind(world.path("log")).unwrap();
-    let places = Places { unix_sockets: world.path("absent").into(), ..world.places() };
+    let places = LogPlaces { unix_sockets: world.path("absent").into(), ..world.places() };
     let sink = Sink::new("tool", places, None);
     sink.tell(Severity::Error, b"x");
     sink.flush();

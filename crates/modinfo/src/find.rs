@@ -8,7 +8,7 @@ use moddb::{ModuleDb, ModuleEntry};
 use modfile::ModuleName;
 use modfile::name::{normalize_alias, suffix_len};
 
-use crate::places::Places;
+use crate::places::System;
 use crate::request::Operand;
 
 /// A module that an operand means.
@@ -45,7 +45,7 @@ pub(crate) fn find(
     operand: &OsStr,
     kind: Operand,
     db: &ModuleDb,
-    places: &Places,
+    system: &System,
 ) -> Result<Vec<Found>, NotFound> {
     let text = operand.as_bytes();
     if kind == Operand::Name {
@@ -53,7 +53,7 @@ pub(crate) fn find(
         return entry.map(|entry| vec![found(entry, db)]).ok_or(NotFound::Name);
     }
     if suffix_len(text).is_some() && Path::new(operand).is_file() {
-        let path = places.absolute(Path::new(operand));
+        let path = system.absolute(Path::new(operand));
         return Ok(vec![Found { name: ModuleName::of_path(text), path: Some(path), says: Says::File }]);
     }
     if normalize_alias(text).is_err() {

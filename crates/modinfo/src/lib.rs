@@ -22,7 +22,7 @@ use modfile::parameters::described;
 
 use crate::facts::{Facts, Reader, Unreadable, Wanted};
 use crate::find::Found;
-use crate::places::Places;
+use crate::places::System;
 use crate::request::{Request, Show};
 use crate::values::Values;
 
@@ -34,9 +34,9 @@ pub use crate::cli::DEFINITION;
 /// Whatever ends the run early; `modcli` words it.
 pub fn run(session: &Session) -> anyhow::Result<Exit> {
     let parsed = session.parse(&DEFINITION)?;
-    let places = Places::of_system();
-    match Request::new(&parsed, &places) {
-        Ok(request) => run_in(session, &request, &places),
+    let system = System::of_system();
+    match Request::new(&parsed, &system) {
+        Ok(request) => run_in(session, &request, &system),
         Err(problem) => {
             session.reporter.error(messages::problem(&problem));
             Ok(Exit::Failure)
@@ -45,16 +45,16 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
 }
 
 /// Shows every module that is asked for; goes on after one that is not found or cannot be read.
-fn run_in(session: &Session, request: &Request, places: &Places) -> anyhow::Result<Exit> {
+fn run_in(session: &Session, request: &Request, system: &System) -> anyhow::Result<Exit> {
     let db = ModuleDb::new(request.directory.clone(), Config::default());
     let mut reader = Reader::new(&request.directory);
     // Of another kernel's modules the running system says nothing.
-    let is_running = request.directory == places.running();
-    let values = is_running.then(|| Values::new(places));
+    let is_running = request.directory == system.running();
+    let values = is_running.then(|| Values::new(system));
     let mut answers = Vec::new();
     let mut failed = false;
     for operand in &request.operands {
-        let found = find::find(operand, request.operand, &db, places);
+        let found = find::find(operand, request.operand, &db, system);
         for problem in db.take_problems() {
             let (severity, text) = words::table(&problem);
             session.reporter.message(severity, text);

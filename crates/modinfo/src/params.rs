@@ -46,7 +46,7 @@ fn value(present: Option<&[u8]>, configured: Option<&Configured>) -> String {
 mod tests {
     use super::*;
     use crate::find::Says;
-    use crate::places::Places;
+    use crate::places::System;
 
     #[test]
     fn a_row_has_the_present_and_the_configured_value() {
@@ -60,18 +60,18 @@ mod tests {
         write("sys/loop/parameters/label", "\n");
         write("modprobe.d/a.conf", "# none\noptions loop max_part=7 hw-depth\noptions loop max-part=8\n");
         write("cmdline", "quiet loop.max_loop=4\n");
-        let places = Places {
+        let system = System {
             sys_module: root.path().join("sys"),
             modprobe_d: vec![root.path().join("modprobe.d")],
             command_line: root.path().join("cmdline"),
-            ..Places::default()
+            ..System::default()
         };
         let found = Found { name: "loop".into(), path: None, says: Says::Builtin };
         let strings = b"parmtype=max_loop:int\0parm=max_loop:How many\0parm=max_part:Parts\nof each\0\
                         parmtype=label:charp\0parmtype=hw_depth:bool\0";
         let facts = Facts { strings: strings.to_vec(), ..Facts::default() };
         let directory = root.path().display();
-        let text = table(&found, &facts, Some(&Values::new(&places)));
+        let text = table(&found, &facts, Some(&Values::new(&system)));
         let rows: Vec<Vec<&str>> = text
             .lines()
             .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())

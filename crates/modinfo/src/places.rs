@@ -1,4 +1,4 @@
-//! Where modinfo looks: the only place of this crate that knows absolute paths, all of them values.
+//! Where modinfo looks: the only module of this crate that knows absolute paths, all of them values.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use moddb::paths::ModuleDir;
 
-/// The places of one system.
+/// What decides which files are meant, and where the running kernel's values are.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Places {
+pub(crate) struct System {
     /// The directory in which the tool runs.
     pub cwd: PathBuf,
     /// The release of the running kernel.
@@ -21,8 +21,8 @@ pub(crate) struct Places {
     pub command_line: PathBuf,
 }
 
-impl Places {
-    /// Those of this system.
+impl System {
+    /// This system.
     pub fn of_system() -> Self {
         let release = rustix::system::uname().release().to_bytes().to_vec();
         Self {

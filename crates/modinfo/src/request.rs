@@ -8,7 +8,7 @@ use modcli::getopt::Parsed;
 use moddb::paths::ModuleDir;
 
 use crate::cli;
-use crate::places::Places;
+use crate::places::System;
 
 /// Longer paths are none for the kernel, with the NUL at their end.
 const PATH_MAX: usize = 4096;
@@ -78,7 +78,7 @@ impl Request {
     ///
     /// # Errors
     /// The first [`Problem`].
-    pub fn new(parsed: &Parsed, places: &Places) -> Result<Self, Problem> {
+    pub fn new(parsed: &Parsed, system: &System) -> Result<Self, Problem> {
         if parsed.operands.is_empty() {
             return Err(Problem::NoOperand);
         }
@@ -86,7 +86,7 @@ impl Request {
             operands: parsed.operands.clone(),
             operand: if parsed.has(cli::MODNAME) { Operand::Name } else { Operand::Any },
             show: show(parsed)?,
-            directory: directory(parsed.value(cli::BASEDIR), parsed.value(cli::SET_VERSION), places)?,
+            directory: directory(parsed.value(cli::BASEDIR), parsed.value(cli::SET_VERSION), system)?,
         })
     }
 }
@@ -113,8 +113,8 @@ fn show(parsed: &Parsed) -> Result<Show, Problem> {
 }
 
 /// The module directory. It is put together as text, since its path is shown.
-fn directory(root: Option<&OsStr>, version: Option<&OsStr>, places: &Places) -> Result<ModuleDir, Problem> {
-    let version = version.unwrap_or(&places.release);
+fn directory(root: Option<&OsStr>, version: Option<&OsStr>, system: &System) -> Result<ModuleDir, Problem> {
+    let version = version.unwrap_or(&system.release);
     let directory = ModuleDir::new(Path::new(root.unwrap_or_default()), version);
     if directory.path().as_os_str().len() >= PATH_MAX {
         return Err(Problem::PathTooLong(directory.path().to_owned()));
@@ -122,7 +122,7 @@ fn directory(root: Option<&OsStr>, version: Option<&OsStr>, places: &Places) -> 
     Ok(if directory.path().is_absolute() {
         directory
     } else {
-        ModuleDir::at(places.absolute(directory.path()))
+        ModuleDir::at(system.absolute(directory.path()))
     })
 }
 
@@ -139,8 +139,8 @@ mod tests {
         let argv: Vec<OsString> =
             std::iter::once("modinfo").chain(arguments.iter().copied()).map(OsString::from).collect();
         let parsed = getopt::parse(&Options::of(&command, &[]), &argv, Order::Permuted).unwrap();
-        let places = Places { cwd: "/here".into(), release: "6.1".into(), ..Places::default() };
-        Request::new(&parsed, &places)
+        let system = System { cwd: "/here".into(), release: "6.1".into(), ..System::default() };
+        Request::new(&parsed, &system)
     }
 
     #[test]

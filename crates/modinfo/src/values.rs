@@ -7,11 +7,11 @@ use modfile::ModuleName;
 use modfile::parameters::{self, Given};
 use modkernel::Sysfs;
 
-use crate::places::Places;
+use crate::places::System;
 
 /// What the running system says of parameters; the configuration is read when it is first asked.
 pub(crate) struct Values<'a> {
-    places: &'a Places,
+    system: &'a System,
     sysfs: Sysfs,
     config: OnceCell<(Config, Vec<ConfigProblem>)>,
 }
@@ -26,8 +26,8 @@ pub(crate) struct Configured {
 }
 
 impl<'a> Values<'a> {
-    pub fn new(places: &'a Places) -> Self {
-        Self { places, sysfs: Sysfs::new(&places.sys_module), config: OnceCell::new() }
+    pub fn new(system: &'a System) -> Self {
+        Self { system, sysfs: Sysfs::new(&system.sys_module), config: OnceCell::new() }
     }
 
     /// What is wrong with the configuration, as far as it was read.
@@ -45,7 +45,7 @@ impl<'a> Values<'a> {
     pub fn configured<'v>(&'v self, module: &'v ModuleName) -> Vec<(Given<'v>, String)> {
         let (config, _) = self
             .config
-            .get_or_init(|| Config::load(&self.places.modprobe_d, &[], Some(&self.places.command_line)));
+            .get_or_init(|| Config::load(&self.system.modprobe_d, &[], Some(&self.system.command_line)));
         let lines = config.options_of(module.as_bytes(), None);
         lines
             .flat_map(|line| {

@@ -79,7 +79,7 @@ impl World {
                 .map(OsString::from)
                 .to_vec();
         argv.extend(arguments.iter().map(OsString::from));
-        let sink = Sink::new("modprobe", modcli::sink::Places::default(), Some(Box::new(stderr.clone())));
+        let sink = Sink::new("modprobe", modcli::sink::LogPlaces::default(), Some(Box::new(stderr.clone())));
         let session = Session {
             program: "modprobe",
             argv,

@@ -21,7 +21,7 @@ use modload::{CommandEnvironment, Demand, Environment, Modutils, Settings, Stage
 use modstate::{Clock, SystemClock};
 
 use crate::observer::Teller;
-use crate::places::Places;
+use crate::places::Layout;
 use crate::request::Request;
 
 pub use crate::cli::DEFINITION;
@@ -40,12 +40,12 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
         }
     };
     let release = OsString::from_vec(rustix::system::uname().release().to_bytes().to_vec());
-    let places = Places::of_system(&release);
+    let layout = Layout::of_system(&release);
     let system = System {
-        kernel: kernel(&places),
-        places: &places,
+        kernel: kernel(&layout),
+        layout: &layout,
         clock: &SystemClock,
-        environment: Environment::new(std::env::var_os, &places.shared.proc, std::process::id()),
+        environment: Environment::new(std::env::var_os, &layout.places.proc, std::process::id()),
         release: &release,
     };
     Ok(run_in(session, &request, system))
@@ -53,20 +53,20 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
 
 /// The running kernel.
 #[cfg(not(feature = "libkmod"))]
-fn kernel(places: &Places) -> modkernel::Native {
-    modkernel::Native::seen_through(modkernel::Sysfs::new(places.sys_module()))
+fn kernel(layout: &Layout) -> modkernel::Native {
+    modkernel::Native::seen_through(modkernel::Sysfs::new(layout.sys_module()))
 }
 
 /// The running kernel through libkmod, which knows by itself where sysfs is.
 #[cfg(feature = "libkmod")]
-fn kernel(_: &Places) -> modkernel_libkmod::LibKmod {
+fn kernel(_: &Layout) -> modkernel_libkmod::LibKmod {
     modkernel_libkmod::LibKmod::of_system()
 }
 
 /// The system in which rmmod runs, as values.
 pub(crate) struct System<'a, K> {
     pub kernel: K,
-    pub places: &'a Places,
+    pub layout: &'a Layout,
     pub clock: &'a dyn Clock,
     pub environment: Environment,
     /// The release of the running kernel.
@@ -75,11 +75,11 @@ pub(crate) struct System<'a, K> {
 
 /// Does what is requested, on a system of values.
 pub(crate) fn run_in<K: KernelOps>(session: &Session, request: &Request, system: System<'_, K>) -> Exit {
-    let System { kernel, places, clock, environment, release } = system;
+    let System { kernel, layout, clock, environment, release } = system;
     let teller = Teller { session };
-    let modutils = Modutils::new(&places.shared.modutils_d);
+    let modutils = Modutils::new(&layout.places.modutils_d);
     let settings = Settings {
-        places: &places.shared,
+        places: &layout.places,
         modutils: &modutils,
         demand: &Demand::Person,
         persist: request.persist(),
@@ -89,13 +89,13 @@ pub(crate) fn run_in<K: KernelOps>(session: &Session, request: &Request, system:
     };
     let mut kernel = Stage::new(request.effect(), kernel, &settings);
     let exit = match request {
-        Request::Remove(remove) => remove::run(session, places, remove, &mut kernel),
+        Request::Remove(remove) => remove::run(session, layout, remove, &mut kernel),
         Request::Autoclean(request) => {
             let handed_on = request.handed_on.iter().map(|option| (*option, None));
             let commands = CommandEnvironment::new(&environment, handed_on, &Demand::Person);
             let hands = autoclean::Hands {
                 session,
-                places,
+                layout,
                 clock,
                 modutils: &modutils,
                 commands: &commands,

@@ -1,13 +1,13 @@
-//! Where rmmod looks: the only place of this crate that knows absolute paths, all of them values.
+//! Where rmmod looks: the only module of this crate that knows absolute paths, all of them values.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-/// The directories of one system.
+/// The places that the suite shares, and the configuration of what is loaded at boot.
 #[derive(Clone, Debug)]
-pub(crate) struct Places {
+pub(crate) struct Layout {
     /// What the whole suite shares.
-    pub shared: modstate::Places,
+    pub places: modstate::Places,
     /// Directories of modprobe.d, first ones first.
     pub modprobe_d: Vec<PathBuf>,
     /// Directories of modules-load.d.
@@ -20,10 +20,10 @@ pub(crate) struct Places {
     pub module_directory: moddb::paths::ModuleDir,
 }
 
-impl Places {
+impl Layout {
     /// Those of this system, with this release of the kernel.
     pub fn of_system(release: &OsStr) -> Self {
-        let shared = modstate::Places::of_system();
+        let places = modstate::Places::of_system();
         Self {
             modprobe_d: moddb::paths::modprobe_d(),
             modules_load_d: ["/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"]
@@ -31,14 +31,14 @@ impl Places {
                 .map(|directory| PathBuf::from(directory).join("modules-load.d"))
                 .collect(),
             etc_modules: "/etc/modules".into(),
-            command_line: shared.proc.join("cmdline"),
+            command_line: places.proc.join("cmdline"),
             module_directory: moddb::paths::ModuleDir::new("".as_ref(), release),
-            shared,
+            places,
         }
     }
 
     /// The directory that has an entry for each module.
     pub fn sys_module(&self) -> PathBuf {
-        self.shared.sys_module()
+        self.places.sys_module()
     }
 }

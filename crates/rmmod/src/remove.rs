@@ -13,11 +13,11 @@ use modhint::users::Users;
 use modkernel::{KernelOps, ModuleState, RemoveFlags};
 
 use crate::messages;
-use crate::places::Places;
+use crate::places::Layout;
 use crate::request::Remove;
 
 /// Unloads every module that is named; goes on after a failure.
-pub(crate) fn run(session: &Session, places: &Places, request: &Remove, kernel: &mut dyn KernelOps) -> Exit {
+pub(crate) fn run(session: &Session, layout: &Layout, request: &Remove, kernel: &mut dyn KernelOps) -> Exit {
     let mut failed = false;
     for operand in &request.operands {
         let module = name(operand);
@@ -26,7 +26,7 @@ pub(crate) fn run(session: &Session, places: &Places, request: &Remove, kernel: 
             failed = true;
             continue;
         }
-        if !request.force && !may_go(&session.reporter, places, &module, kernel) {
+        if !request.force && !may_go(&session.reporter, layout, &module, kernel) {
             failed = true;
             continue;
         }
@@ -49,9 +49,9 @@ fn name(operand: &OsStr) -> ModuleName {
 }
 
 /// Whether the kernel may be asked; says why not.
-fn may_go(reporter: &Reporter, places: &Places, module: &ModuleName, kernel: &dyn KernelOps) -> bool {
+fn may_go(reporter: &Reporter, layout: &Layout, module: &ModuleName, kernel: &dyn KernelOps) -> bool {
     let file =
-        |name: &str| -> PathBuf { places.sys_module().join(OsStr::from_bytes(module.as_bytes())).join(name) };
+        |name: &str| -> PathBuf { layout.sys_module().join(OsStr::from_bytes(module.as_bytes())).join(name) };
     match kernel.state(module) {
         Ok(ModuleState::Live) => {}
         Ok(ModuleState::Going) => {
@@ -60,7 +60,7 @@ fn may_go(reporter: &Reporter, places: &Places, module: &ModuleName, kernel: &dy
             return false;
         }
         // A module that is built in may have a directory for its parameters, and never has a state.
-        Ok(ModuleState::Coming | ModuleState::Absent) if is_builtin(places, module) => {
+        Ok(ModuleState::Coming | ModuleState::Absent) if is_builtin(layout, module) => {
             reporter.error(messages::is_builtin(module));
             return false;
         }
@@ -85,7 +85,7 @@ fn may_go(reporter: &Reporter, places: &Places, module: &ModuleName, kernel: &dy
     match kernel.use_count(module) {
         Ok(Some(0)) => true,
         Ok(Some(_)) => {
-            let users = || Users::gather(module, &[], &places.shared, &database(places));
+            let users = || Users::gather(module, &[], &layout.places, &database(layout));
             let hints = || users().hint().into_iter().collect();
             reporter.explained(Severity::Error, messages::in_use(module), hints);
             false
@@ -105,13 +105,13 @@ fn may_go(reporter: &Reporter, places: &Places, module: &ModuleName, kernel: &dy
     }
 }
 
-fn is_builtin(places: &Places, module: &ModuleName) -> bool {
-    database(places).is_builtin(module)
+fn is_builtin(layout: &Layout, module: &ModuleName) -> bool {
+    database(layout).is_builtin(module)
 }
 
 /// The modules of the running kernel; the configuration of modprobe has no say here.
-fn database(places: &Places) -> ModuleDb {
-    ModuleDb::new(places.module_directory.clone(), moddb::config::Config::default())
+fn database(layout: &Layout) -> ModuleDb {
+    ModuleDb::new(layout.module_directory.clone(), moddb::config::Config::default())
 }
 
 #[cfg(test)]

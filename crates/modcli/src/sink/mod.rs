@@ -9,7 +9,7 @@
 //! 3. standard error, if it was open at the start;
 //! 4. nowhere.
 //!
-//! Nothing is opened, read or allocated before the first message. The paths are values ([`Places`]), so that
+//! Nothing is opened, read or allocated before the first message. The paths are values ([`LogPlaces`]), so that
 //! tests put their own in their place.
 
 mod kmsg;
@@ -30,7 +30,7 @@ const HELD: usize = 1000;
 
 /// The system's places of logging.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct LogPlaces {
     /// The kernel's list of Unix sockets. It exists only where Unix sockets do.
     pub unix_sockets: Cow<'static, Path>,
     /// The syslog daemon's socket, or a link to it.
@@ -39,7 +39,7 @@ pub struct Places {
     pub kernel_log: Cow<'static, Path>,
 }
 
-impl Default for Places {
+impl Default for LogPlaces {
     fn default() -> Self {
         let place = |path: &'static str| Cow::Borrowed(Path::new(path));
         Self {
@@ -64,7 +64,7 @@ pub enum Reader {
 /// The sink of one run.
 pub struct Sink {
     program: &'static str,
-    places: Places,
+    places: LogPlaces,
     /// Standard error, unless it was closed when the program started.
     stderr: RefCell<Option<Box<dyn Write>>>,
     /// Asked when it is first needed.
@@ -87,12 +87,12 @@ impl Sink {
     pub fn of_system(program: &'static str, stderr_closed: bool) -> Self {
         let stderr: Option<Box<dyn Write>> =
             if stderr_closed { None } else { Some(Box::new(stderr::Stderr)) };
-        Self { ask: stderr::reader, ..Self::new(program, Places::default(), stderr) }
+        Self { ask: stderr::reader, ..Self::new(program, LogPlaces::default(), stderr) }
     }
 
     /// A sink with places and a standard error of the caller's. `None` stands for a closed one.
     #[must_use]
-    pub fn new(program: &'static str, places: Places, stderr: Option<Box<dyn Write>>) -> Self {
+    pub fn new(program: &'static str, places: LogPlaces, stderr: Option<Box<dyn Write>>) -> Self {
         Self {
             program,
             places,

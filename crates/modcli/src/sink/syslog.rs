@@ -17,14 +17,14 @@ use std::path::{Path, PathBuf};
 use syslog::{LogFormat, Logger, LoggerBackend, Severity as Level};
 
 use super::line::{one_line, priority, sender};
-use super::{Places, Record};
+use super::{LogPlaces, Record};
 use crate::severity::Severity;
 
 /// Bytes of a datagram's text; daemons cut or drop longer ones.
 const DATAGRAM: usize = 8000;
 
 /// Sends the records and gives those that could not be sent.
-pub(super) fn deliver<'a>(program: &str, places: &Places, records: &'a [Record]) -> &'a [Record] {
+pub(super) fn deliver<'a>(program: &str, places: &LogPlaces, records: &'a [Record]) -> &'a [Record] {
     let Some(listener) = proven_listener(places) else { return records };
     let Ok(socket) = connect(&listener) else { return records };
     let mut logger = Logger::new(LoggerBackend::Unix(socket), Datagram { sender: sender(program) });
@@ -46,7 +46,7 @@ pub(super) fn deliver<'a>(program: &str, places: &Places, records: &'a [Record])
 }
 
 /// The path of the log's socket, links resolved, if a datagram socket is bound to it now.
-fn proven_listener(places: &Places) -> Option<PathBuf> {
+fn proven_listener(places: &LogPlaces) -> Option<PathBuf> {
     // First of all: without this file there are no Unix sockets, and nothing more is touched.
     let sockets = File::open(&places.unix_sockets).ok()?;
     let path = fs::canonicalize(&places.log_socket).ok()?;

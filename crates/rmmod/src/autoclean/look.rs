@@ -16,14 +16,14 @@ use modstate::{BootTime, Identity, Memory, Record};
 
 use super::policy::{Facts, Standing, Wanted};
 use super::wanted::Wishes;
-use crate::places::Places;
+use crate::places::Layout;
 
 /// The longest `/proc/modules` that is read; a thousand modules take 100 kB.
 const LONGEST_LIST: usize = 64 << 20;
 
 /// The system at one moment. What several modules have in common is read once.
 pub(crate) struct Moment<'a> {
-    places: &'a Places,
+    layout: &'a Layout,
     db: &'a ModuleDb,
     kinds: &'a [Kind],
     loaded: &'a List,
@@ -36,7 +36,7 @@ pub(crate) struct Moment<'a> {
 impl<'a> Moment<'a> {
     /// Nothing is read yet. `kinds` are the kinds of evidence that count.
     pub fn new(
-        places: &'a Places,
+        layout: &'a Layout,
         config: &'a Config,
         memory: &'a Memory,
         db: &'a ModuleDb,
@@ -45,14 +45,14 @@ impl<'a> Moment<'a> {
         now: BootTime,
     ) -> Self {
         Self {
-            places,
+            layout,
             db,
             kinds,
             loaded,
             memory,
             now,
-            wishes: Wishes::new(places, config, memory),
-            sources: Sources::new(&places.shared.sys, &places.shared.proc),
+            wishes: Wishes::new(layout, config, memory),
+            sources: Sources::new(&layout.places.sys, &layout.places.proc),
         }
     }
 
@@ -108,7 +108,7 @@ impl Facts for Look<'_> {
         let read = || match &self.mark {
             Some(Mark::Idle { aliases, .. }) => Some(aliases.clone()),
             _ => {
-                let sys_module = self.moment.places.sys_module();
+                let sys_module = self.moment.layout.sys_module();
                 let mut aliases = aliases::of_loaded(&sys_module, self.moment.db, self.module)?;
                 aliases.push(self.record.request.clone());
                 Some(aliases)
@@ -133,8 +133,8 @@ pub(crate) struct List(Vec<Loaded>);
 
 impl List {
     /// Reads the kernel's list.
-    pub fn read(places: &Places) -> io::Result<Self> {
-        let text = regular::read(&places.shared.proc.join("modules"), LONGEST_LIST)?;
+    pub fn read(layout: &Layout) -> io::Result<Self> {
+        let text = regular::read(&layout.places.proc.join("modules"), LONGEST_LIST)?;
         let mut loaded: Vec<_> = proc_modules::parse(&text).collect();
         loaded.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Self(loaded))
@@ -156,12 +156,12 @@ impl List {
 /// What the kernel says of one module now; `None` if it is another load, or gone. That it can never be unloaded is
 /// not shown here: the list says so.
 pub(crate) fn standing_now(
-    places: &Places,
+    layout: &Layout,
     module: &ModuleName,
     identity: &Identity,
     kernel: &dyn KernelOps,
 ) -> Option<Standing> {
-    let present = Identity::of_loaded(&places.sys_module(), module, &identity.boot).ok().flatten();
+    let present = Identity::of_loaded(&layout.sys_module(), module, &identity.boot).ok().flatten();
     if present.as_ref() != Some(identity) {
         return None;
     }

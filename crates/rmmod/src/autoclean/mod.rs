@@ -23,7 +23,7 @@ use modload::{CommandEnvironment, Effect, Modutils, Observer};
 use modstate::{BootId, Clock, Memory};
 
 use crate::messages;
-use crate::places::Places;
+use crate::places::Layout;
 use crate::request::{Autoclean, Report};
 
 use pass::Pass;
@@ -31,7 +31,7 @@ use pass::Pass;
 /// What a run has in hand beside the kernel.
 pub(crate) struct Hands<'a> {
     pub session: &'a Session,
-    pub places: &'a Places,
+    pub layout: &'a Layout,
     pub clock: &'a dyn Clock,
     /// What modutils.d says.
     pub modutils: &'a Modutils<'a>,
@@ -42,13 +42,13 @@ pub(crate) struct Hands<'a> {
 
 /// Runs a pass and shows what was asked for.
 pub(crate) fn run(hands: &Hands<'_>, request: &Autoclean, kernel: &mut dyn KernelOps) -> Exit {
-    let &Hands { session, places, clock, modutils, commands, observer } = hands;
+    let &Hands { session, layout, clock, modutils, commands, observer } = hands;
     let reporter = &session.reporter;
-    let memory = Memory::new(&places.shared);
+    let memory = Memory::new(&layout.places);
     let records = match memory.records() {
         Ok(records) => records,
         Err(error) => {
-            reporter.error(messages::cannot_work_in(&places.shared.run, &error.into()));
+            reporter.error(messages::cannot_work_in(&layout.places.run, &error.into()));
             return Exit::Failure;
         }
     };
@@ -64,22 +64,22 @@ pub(crate) fn run(hands: &Hands<'_>, request: &Autoclean, kernel: &mut dyn Kerne
         (Effect::Real, Ok(Some(lock))) => Some(lock),
         (Effect::Real, Ok(None)) => return Exit::Success,
         (Effect::Real, Err(error)) => {
-            reporter.error(messages::cannot_work_in(&places.shared.run, &error));
+            reporter.error(messages::cannot_work_in(&layout.places.run, &error));
             return Exit::Failure;
         }
     };
-    let boot = match BootId::read(&places.shared.boot_id()) {
+    let boot = match BootId::read(&layout.places.boot_id()) {
         Ok(boot) => boot,
         Err(error) => return unknown(session, "the boot id", &error),
     };
-    let loaded = match look::List::read(places) {
+    let loaded = match look::List::read(layout) {
         Ok(loaded) => loaded,
         Err(error) => return unknown(session, "the list of modules", &error),
     };
-    let db = ModuleDb::new(places.module_directory.clone(), moddb::config::Config::default());
+    let db = ModuleDb::new(layout.module_directory.clone(), moddb::config::Config::default());
     let pass = Pass {
         session,
-        places,
+        layout,
         request,
         config: modutils.config(observer),
         commands,

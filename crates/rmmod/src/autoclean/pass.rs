@@ -17,13 +17,13 @@ use super::records::{self, Recorded};
 use super::removal::{self, Removal};
 use super::report::{Fate, Line};
 use crate::messages;
-use crate::places::Places;
+use crate::places::Layout;
 use crate::request::Autoclean;
 
 /// What a pass has in hand.
 pub(crate) struct Pass<'a> {
     pub session: &'a Session,
-    pub places: &'a Places,
+    pub layout: &'a Layout,
     pub request: &'a Autoclean,
     pub config: &'a Config,
     /// For remove commands.
@@ -57,10 +57,10 @@ impl Pass<'_> {
         if self.request.effect == Effect::Real
             && let Err(error) = self.memory.announce_pass()
         {
-            self.session.reporter.error(messages::cannot_work_in(&self.places.shared.run, &error));
+            self.session.reporter.error(messages::cannot_work_in(&self.layout.places.run, &error));
             return (Vec::new(), Exit::Failure);
         }
-        let sorted = records::sort(self.places, &self.boot, records);
+        let sorted = records::sort(self.layout, &self.boot, records);
         let before = self.memory.marks();
         let mut marks = before.clone();
         marks.retain(|module| sorted.present.iter().any(|recorded| recorded.module == *module));
@@ -89,7 +89,7 @@ impl Pass<'_> {
     /// A new look at the system.
     fn moment<'b>(&'b self, loaded: &'b List) -> Moment<'b> {
         Moment::new(
-            self.places,
+            self.layout,
             self.config,
             self.memory,
             &self.db,
@@ -125,7 +125,7 @@ impl Pass<'_> {
         if old != new
             && let Err(error) = self.memory.write_marks(new)
         {
-            self.session.reporter.error(messages::cannot_work_in(&self.places.shared.run, &error));
+            self.session.reporter.error(messages::cannot_work_in(&self.layout.places.run, &error));
         }
     }
 
@@ -178,7 +178,7 @@ impl Pass<'_> {
             Ok(Some(unloading)) => unloading,
             Ok(None) => return stays(Reason::CameIntoUse),
             Err(error) => {
-                let run = &self.places.shared.run;
+                let run = &self.layout.places.run;
                 self.session.reporter.error(messages::cannot_work_in(run, &error));
                 return Fate::Failed;
             }
@@ -197,14 +197,14 @@ impl Pass<'_> {
     /// Looks at everything again, asking the kernel about this module alone; the reason why it stays after all.
     fn changed_its_mind(&self, recorded: &Recorded, loaded: &List, kernel: &dyn KernelOps) -> Option<Reason> {
         let Recorded { module, record } = recorded;
-        let standing = standing_now(self.places, module, &record.identity, kernel);
+        let standing = standing_now(self.layout, module, &record.identity, kernel);
         // Without the mark: its file is read again.
         policy::reason_to_stay(&self.moment(loaded).look(module, record, standing, None), self.config)
     }
 
     /// What modprobe.d says, for its remove commands.
     fn modprobe_config(&self) -> ModprobeConfig {
-        let (config, problems) = ModprobeConfig::load(&self.places.modprobe_d, &[], None);
+        let (config, problems) = ModprobeConfig::load(&self.layout.modprobe_d, &[], None);
         for problem in problems {
             let (severity, text) = modcli::words::config(&problem);
             self.session.reporter.message(severity, text);
@@ -214,7 +214,7 @@ impl Pass<'_> {
 
     /// Marks what has become idle because something that used it went. It does not go in this pass.
     fn look_again(&self, judged: &mut [Judged], marks: &mut Marks) {
-        let Ok(loaded) = List::read(self.places) else { return };
+        let Ok(loaded) = List::read(self.layout) else { return };
         let moment = self.moment(&loaded);
         for Judged { recorded, fate } in judged {
             if matches!(fate, Fate::Found(Verdict::Stays(Reason::HeldBy(_) | Reason::Counted(_)))) {

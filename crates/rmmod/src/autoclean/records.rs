@@ -4,7 +4,7 @@ use modfile::ModuleName;
 use modstate::memory::Entry;
 use modstate::{BootId, Identity, Memory, Record};
 
-use crate::places::Places;
+use crate::places::Layout;
 
 /// A module that was loaded on demand and is still that load.
 #[derive(Clone, Debug)]
@@ -23,10 +23,10 @@ pub(crate) struct Sorted {
 }
 
 /// Looks which loads still are. What cannot be looked at is in neither list, and is looked at next time.
-pub(crate) fn sort(places: &Places, boot: &BootId, records: Vec<Entry<Record>>) -> Sorted {
+pub(crate) fn sort(layout: &Layout, boot: &BootId, records: Vec<Entry<Record>>) -> Sorted {
     let mut sorted = Sorted::default();
     for (module, record) in records {
-        let Ok(load) = Identity::of_loaded(&places.sys_module(), &module, boot) else { continue };
+        let Ok(load) = Identity::of_loaded(&layout.sys_module(), &module, boot) else { continue };
         match record {
             Ok(record) if load.as_ref() == Some(&record.identity) => {
                 sorted.present.push(Recorded { module, record });

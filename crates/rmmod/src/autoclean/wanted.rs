@@ -13,14 +13,14 @@ use modstate::config::Config;
 use modstate::{Identity, Memory, load_lists};
 
 use super::policy::Wanted;
-use crate::places::Places;
+use crate::places::Layout;
 
 /// No list of modules to load at boot is longer, in bytes.
 const LONGEST_LIST: usize = 1 << 20;
 
 /// What is known of people's wishes, read when first asked for.
 pub(crate) struct Wishes<'a> {
-    places: &'a Places,
+    layout: &'a Layout,
     config: &'a Config,
     memory: &'a Memory,
     at_boot: OnceCell<Option<BTreeSet<ModuleName>>>,
@@ -28,8 +28,8 @@ pub(crate) struct Wishes<'a> {
 
 impl<'a> Wishes<'a> {
     /// Nothing is read yet.
-    pub fn new(places: &'a Places, config: &'a Config, memory: &'a Memory) -> Self {
-        Self { places, config, memory, at_boot: OnceCell::new() }
+    pub fn new(layout: &'a Layout, config: &'a Config, memory: &'a Memory) -> Self {
+        Self { layout, config, memory, at_boot: OnceCell::new() }
     }
 
     /// Who wants this load of a module.
@@ -44,7 +44,7 @@ impl<'a> Wishes<'a> {
         if self.config.keeps(module) {
             return Some(Wanted::Kept);
         }
-        match self.at_boot.get_or_init(|| at_boot(self.places)) {
+        match self.at_boot.get_or_init(|| at_boot(self.layout)) {
             Some(modules) if !modules.contains(module) => None,
             // Lists that cannot be read may name it.
             _ => Some(Wanted::LoadedAtBoot),
@@ -53,10 +53,10 @@ impl<'a> Wishes<'a> {
 }
 
 /// The modules that are loaded at every boot; `None` if that cannot be known.
-fn at_boot(places: &Places) -> Option<BTreeSet<ModuleName>> {
+fn at_boot(layout: &Layout) -> Option<BTreeSet<ModuleName>> {
     let mut names: Vec<Vec<u8>> = Vec::new();
     let mut add = |text: &[u8]| names.extend(load_lists::names(text).map(<[u8]>::to_vec));
-    for directory in &places.modules_load_d {
+    for directory in &layout.modules_load_d {
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) if is_missing(&error) => continue,
@@ -70,14 +70,14 @@ fn at_boot(places: &Places) -> Option<BTreeSet<ModuleName>> {
             }
         }
     }
-    add(&read(&places.etc_modules)?);
-    let command_line = read(&places.command_line)?;
+    add(&read(&layout.etc_modules)?);
+    let command_line = read(&layout.command_line)?;
     names.extend(load_lists::names_on_command_line(&command_line).map(<[u8]>::to_vec));
     let mut modules: BTreeSet<_> = names.iter().map(|name| ModuleName::new(name)).collect();
     if !names.is_empty() {
         // A name may be an alias.
-        let (config, _) = moddb::config::Config::load(&places.modprobe_d, &[], None);
-        let db = ModuleDb::new(places.module_directory.clone(), config);
+        let (config, _) = moddb::config::Config::load(&layout.modprobe_d, &[], None);
+        let db = ModuleDb::new(layout.module_directory.clone(), config);
         modules.extend(names.iter().flat_map(|name| db.resolve(name)).map(|entry| entry.name));
     }
     Some(modules)
@@ -108,8 +108,8 @@ mod tests {
     fn wanted(world: &World, config: &str, module: &str) -> Option<Wanted> {
         let mut rules = Config::default();
         rules.add(Path::new("a.conf"), config.as_bytes());
-        let memory = Memory::new(&world.places.shared);
-        Wishes::new(&world.places, &rules, &memory).of(&module.into(), &load(7))
+        let memory = Memory::new(&world.layout.places);
+        Wishes::new(&world.layout, &rules, &memory).of(&module.into(), &load(7))
     }
 
     fn load(inode: u64) -> Identity {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_pin_counts_for_its_own_load() {
         let world = world(&[]);
-        let memory = Memory::new(&world.places.shared);
+        let memory = Memory::new(&world.layout.places);
         memory.write_pin(&"m".into(), &load(8)).unwrap();
         assert_eq!(wanted(&world, "", "m"), None);
         memory.write_pin(&"m".into(), &load(7)).unwrap();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use fixtures::{Module, Shown};
-use modcli::sink::{Places as LogPlaces, Sink};
+use modcli::sink::{LogPlaces, Sink};
 use modcli::{Output, Reporter};
 use modfile::ModuleName;
 use modkernel::{InsertError, InsertFlags, ModuleState, Native, RemoveFlags, Sysfs};
@@ -23,22 +23,22 @@ use crate::{System, run_in};
 
 pub(crate) struct World {
     pub root: tempfile::TempDir,
-    pub places: Places,
+    pub layout: Layout,
 }
 
 /// A system with these files and nothing loaded.
 pub(crate) fn world(files: &[(&str, &str)]) -> World {
     let root = tempfile::tempdir().unwrap();
     let at = |path: &str| root.path().join(path);
-    let places = Places {
-        shared: modstate::Places::below(root.path(), rustix::process::geteuid().as_raw()),
+    let layout = Layout {
+        places: modstate::Places::below(root.path(), rustix::process::geteuid().as_raw()),
         modprobe_d: vec![at("etc/modprobe.d")],
         modules_load_d: vec![at("etc/modules-load.d"), at("lib/modules-load.d")],
         etc_modules: at("etc/modules"),
         command_line: at("proc/cmdline"),
         module_directory: moddb::paths::ModuleDir::at(at("lib/modules")),
     };
-    let world = World { root, places };
+    let world = World { root, layout };
     for directory in ["sys/module", "sys/class/net", "sys/block", "lib/modules", "run", "var/lib"] {
         fs::create_dir_all(world.path(directory)).unwrap();
     }
@@ -92,7 +92,7 @@ impl World {
             self.write(&format!("sys/module/{name}/{file}"), text);
         }
         fs::create_dir_all(self.path(&format!("sys/module/{name}/holders"))).unwrap();
-        list_modules(&self.places);
+        list_modules(&self.layout);
     }
 
     pub fn holds(&self, holder: &str, module: &str) {
@@ -102,12 +102,12 @@ impl World {
 
     pub fn use_count(&self, module: &str, count: u32) {
         self.write(&format!("sys/module/{module}/refcnt"), &format!("{count}\n"));
-        list_modules(&self.places);
+        list_modules(&self.layout);
     }
 
     pub fn identity(&self, name: &str) -> Identity {
         let boot = BootId::read(&self.path("proc/sys/kernel/random/boot_id")).unwrap();
-        Identity::of_loaded(&self.places.sys_module(), &name.into(), &boot).unwrap().unwrap()
+        Identity::of_loaded(&self.layout.sys_module(), &name.into(), &boot).unwrap().unwrap()
     }
 
     /// What modprobe does after an insertion, for a module that `persist m` names.
@@ -123,12 +123,12 @@ impl World {
             put_back: modstate::settings::PutBack::Everything,
             given: &[],
         };
-        let notices = modstate::settings::restore_after_insertion(&self.places.shared, &restoring);
+        let notices = modstate::settings::restore_after_insertion(&self.layout.places, &restoring);
         assert!(notices.is_empty(), "{notices:?}");
     }
 
     pub fn memory(&self) -> Memory {
-        Memory::new(&self.places.shared)
+        Memory::new(&self.layout.places)
     }
 
     pub fn is_recorded(&self, name: &str) -> bool {
@@ -137,8 +137,8 @@ impl World {
 
     pub fn kernel(&self) -> Fake {
         Fake {
-            places: self.places.clone(),
-            native: Native::seen_through(Sysfs::new(self.places.sys_module())),
+            layout: self.layout.clone(),
+            native: Native::seen_through(Sysfs::new(self.layout.sys_module())),
             refusal: None,
             late_user: None,
             dies: false,
@@ -151,7 +151,7 @@ impl World {
     pub fn run<K: KernelOps>(&self, session: &Session, request: &Request, kernel: K) -> Exit {
         let system = System {
             kernel,
-            places: &self.places,
+            layout: &self.layout,
             clock: &SystemClock,
             environment: Environment { has_path: true, ..Environment::default() },
             release: OsStr::new("6.1"),
@@ -174,9 +174,9 @@ impl World {
     ) -> (Vec<String>, Exit) {
         let session = Voice::default().session();
         let teller = Teller { session: &session };
-        let modutils = Modutils::new(&self.places.shared.modutils_d);
+        let modutils = Modutils::new(&self.layout.places.modutils_d);
         let settings = Settings {
-            places: &self.places.shared,
+            places: &self.layout.places,
             modutils: &modutils,
             demand: &Demand::Person,
             persist: request.persist,
@@ -189,13 +189,13 @@ impl World {
         let commands = CommandEnvironment::new(&environment, [], &Demand::Person);
         let memory = self.memory();
         let boot = BootId::read(&self.path("proc/sys/kernel/random/boot_id")).unwrap();
-        let loaded = look::List::read(&self.places).unwrap();
+        let loaded = look::List::read(&self.layout).unwrap();
         let records = memory.records().unwrap();
         let clock = At(second * 1000);
-        let db = ModuleDb::new(self.places.module_directory.clone(), moddb::config::Config::default());
+        let db = ModuleDb::new(self.layout.module_directory.clone(), moddb::config::Config::default());
         let pass = Pass {
             session: &session,
-            places: &self.places,
+            layout: &self.layout,
             request,
             config: modutils.config(&teller),
             commands: &commands,
@@ -238,9 +238,9 @@ impl Clock for At {
 }
 
 /// `/proc/modules` as `sys/module` has it.
-fn list_modules(places: &Places) {
+fn list_modules(layout: &Layout) {
     let mut text = String::new();
-    for entry in fs::read_dir(places.sys_module()).unwrap() {
+    for entry in fs::read_dir(layout.sys_module()).unwrap() {
         let path = entry.unwrap().path();
         let count = fs::read_to_string(path.join("refcnt")).unwrap();
         let holders: Vec<_> = fs::read_dir(path.join("holders"))
@@ -251,12 +251,12 @@ fn list_modules(places: &Places) {
         let name = path.file_name().unwrap().display().to_string();
         text.push_str(&format!("{name} 4096 {} {holders} Live 0x0\n", count.trim()));
     }
-    fs::write(places.shared.proc.join("modules"), text).unwrap();
+    fs::write(layout.places.proc.join("modules"), text).unwrap();
 }
 
 /// A kernel over the world's files.
 pub(crate) struct Fake {
-    pub places: Places,
+    pub layout: Layout,
     pub native: Native,
     /// Every removal fails so.
     pub refusal: Option<Errno>,
@@ -296,14 +296,14 @@ impl KernelOps for Fake {
             return Err(errno.into());
         }
         let name = module.to_text();
-        for entry in fs::read_dir(self.places.sys_module())? {
+        for entry in fs::read_dir(self.layout.sys_module())? {
             let other = entry?.path();
             if fs::remove_file(other.join("holders").join(&*name)).is_ok() {
                 fs::write(other.join("refcnt"), "0\n")?;
             }
         }
-        fs::remove_dir_all(self.places.sys_module().join(&*name))?;
-        list_modules(&self.places);
+        fs::remove_dir_all(self.layout.sys_module().join(&*name))?;
+        list_modules(&self.layout);
         Ok(())
     }
 
