@@ -120,7 +120,7 @@ mod tests {
     use modcli::sink::Sink;
     use modcli::startup::Closed;
     use modcli::{Output, Reporter, Threshold};
-    use modkernel::{Event, InsertFlags, Recording};
+    use modkernel::{InsertFlags, KernelEvent, Recording};
     use modstate::SystemClock;
 
     use super::*;
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(load(&file, &mut kernel), (Exit::Success, String::new()));
         let flags = InsertFlags { ignore_vermagic: true, ..InsertFlags::default() };
         let params = CString::new("a=1").unwrap();
-        assert_eq!(kernel.events(), [Event::Insert { path: file, params, flags }]);
+        assert_eq!(kernel.events(), [KernelEvent::Insert { path: file, params, flags }]);
     }
 
     #[test]

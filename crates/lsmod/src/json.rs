@@ -5,20 +5,20 @@ use std::collections::HashMap;
 use modcli::json::{array, bytes, object, optional, string};
 use modfile::ModuleName;
 use modkernel::ModuleState;
-use modkernel::proc_modules::{self, Loaded};
+use modkernel::proc_modules::{self, LoadedModule};
 
 use crate::modules::Module;
 
 /// An array with an object for each module, in the order of the list.
 pub(crate) fn modules(modules: &[Module], list: &[u8]) -> String {
-    let loaded: HashMap<ModuleName, Loaded> =
+    let loaded: HashMap<ModuleName, LoadedModule> =
         proc_modules::parse(list).map(|loaded| (loaded.name.clone(), loaded)).collect();
     let objects: Vec<String> = modules.iter().map(|module| one(module, loaded.get(&module.name))).collect();
     modcli::json::lines(&objects)
 }
 
 /// What could not be read is null.
-fn one(module: &Module, loaded: Option<&Loaded>) -> String {
+fn one(module: &Module, loaded: Option<&LoadedModule>) -> String {
     let number = |number: i64, least: i64| (number >= least).then(|| number.to_string());
     let state = loaded.map(|loaded| match loaded.state {
         ModuleState::Coming => "loading",

@@ -12,7 +12,7 @@ use modstate::Places;
 use modstate::clock::Clock;
 use modstate::marks::{Mark, Marks};
 use modstate::memory::{Entry, Memory};
-use modstate::record::{Record, Role};
+use modstate::record::{Record, RecordedRole};
 use modstate::{BootId, BootTime, Identity};
 
 use crate::modules::Module;
@@ -92,8 +92,8 @@ fn reason(
     };
     let request = plain(&record.request);
     let mut why = match record.role {
-        Role::Target => format!("on demand: {request}"),
-        Role::Dependency => format!("needed by what came in on demand: {request}"),
+        RecordedRole::Target => format!("on demand: {request}"),
+        RecordedRole::Dependency => format!("needed by what came in on demand: {request}"),
     };
     why.push_str(&format!(", {} ago", duration(now.since(record.loaded))));
     if let Some(Mark::Idle { since, .. }) = remembered.marks.of(&module.name, &load) {
@@ -166,10 +166,10 @@ mod tests {
             let record = Record { request: request.to_vec(), role, loaded: BootTime(60_000), identity };
             memory.write_record(&name.into(), &record).unwrap();
         };
-        record("overlay", b"fs-overlay", Role::Target, 0);
-        record("fat", b"fs-vfat", Role::Dependency, 0);
+        record("overlay", b"fs-overlay", RecordedRole::Target, 0);
+        record("fat", b"fs-vfat", RecordedRole::Dependency, 0);
         // Of an earlier load of the module.
-        record("old", b"fs-old", Role::Target, 1);
+        record("old", b"fs-old", RecordedRole::Target, 1);
         memory.write_pin(&"vfat".into(), &loads["vfat"]).unwrap();
         let mut marks = Marks::default();
         let idle = Mark::Idle { since: BootTime(100_000), aliases: Vec::new() };

@@ -16,6 +16,6 @@ pub mod sysfs;
 
 pub use native::Native;
 pub use ops::{InsertError, InsertFlags, KernelOps, ModuleState, RemoveFlags};
-pub use recording::{Event, Recording};
+pub use recording::{KernelEvent, Recording};
 pub use rehearsal::Rehearsal;
 pub use sysfs::Sysfs;

@@ -9,7 +9,7 @@ use crate::ops::ModuleState;
 
 /// A line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loaded {
+pub struct LoadedModule {
     /// The module's name.
     pub name: ModuleName,
     /// The bytes of memory that its code and data take.
@@ -28,13 +28,13 @@ pub struct Loaded {
 }
 
 /// The lines of `/proc/modules` in its order. A line that has no name and no state is left out.
-pub fn parse(text: &[u8]) -> impl Iterator<Item = Loaded> {
+pub fn parse(text: &[u8]) -> impl Iterator<Item = LoadedModule> {
     text.split(|&byte| byte == b'\n').filter_map(line)
 }
 
 /// `NAME SIZE COUNT HOLDERS STATE ADDRESS [(TAINT)]`, as `m_show` of kernel/module/procfs.c writes it. The holders
 /// are `-` or each ends in a comma, and `[permanent]` stands among them.
-fn line(line: &[u8]) -> Option<Loaded> {
+fn line(line: &[u8]) -> Option<LoadedModule> {
     let mut fields = line.split(|&byte| byte == b' ');
     let name = fields.next().filter(|name| !name.is_empty())?;
     let (size, count, users) = (fields.next()?, fields.next()?, fields.next()?);
@@ -46,7 +46,7 @@ fn line(line: &[u8]) -> Option<Loaded> {
     let taint = fields.nth(1).and_then(|taint| taint.strip_prefix(b"(")?.strip_suffix(b")"));
     let users: Vec<_> =
         users.split(|&byte| byte == b',').filter(|user| !matches!(*user, b"" | b"-")).collect();
-    Some(Loaded {
+    Some(LoadedModule {
         name: ModuleName::new(name),
         size: number(size),
         use_count: number(count),

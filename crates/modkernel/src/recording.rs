@@ -19,7 +19,7 @@ use crate::ops::{InsertError, InsertFlags, KernelOps, ModuleState, RemoveFlags};
 
 /// Something that was to change the kernel, whether it succeeded or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum KernelEvent {
     /// A file was to be loaded.
     Insert {
         /// The file.
@@ -46,7 +46,7 @@ pub enum Event {
 }
 
 #[derive(Clone, Debug)]
-struct Loaded {
+struct FakeModule {
     state: ModuleState,
     /// Users that are no modules.
     users: u32,
@@ -57,13 +57,13 @@ struct Loaded {
 /// A kernel of modules that are data.
 #[derive(Clone, Debug, Default)]
 pub struct Recording {
-    modules: BTreeMap<ModuleName, Loaded>,
+    modules: BTreeMap<ModuleName, FakeModule>,
     /// What modules will depend on once they are loaded.
     needs: BTreeMap<ModuleName, Vec<ModuleName>>,
     refused_files: BTreeMap<PathBuf, Errno>,
     refused_removals: BTreeMap<ModuleName, Errno>,
     exits: BTreeMap<OsString, ExitStatus>,
-    events: Vec<Event>,
+    events: Vec<KernelEvent>,
 }
 
 impl Recording {
@@ -76,7 +76,7 @@ impl Recording {
     /// A module is in some state.
     #[must_use]
     pub fn with_state(mut self, module: &str, state: ModuleState) -> Self {
-        self.modules.insert(module.into(), Loaded { state, users: 0, needs: Vec::new() });
+        self.modules.insert(module.into(), FakeModule { state, users: 0, needs: Vec::new() });
         self
     }
 
@@ -136,7 +136,7 @@ impl Recording {
 
     /// What was asked for, in order.
     #[must_use]
-    pub fn events(&self) -> &[Event] {
+    pub fn events(&self) -> &[KernelEvent] {
         &self.events
     }
 
@@ -169,7 +169,7 @@ impl KernelOps for Recording {
     }
 
     fn insert(&mut self, path: &Path, params: &CStr, flags: InsertFlags) -> Result<(), InsertError> {
-        self.events.push(Event::Insert { path: path.into(), params: params.into(), flags });
+        self.events.push(KernelEvent::Insert { path: path.into(), params: params.into(), flags });
         let name = ModuleName::of_path(path.as_os_str().as_bytes());
         if let Some(&errno) = self.refused_files.get(path) {
             return Err(errno.into());
@@ -183,12 +183,12 @@ impl KernelOps for Recording {
         if needs.iter().any(|need| !self.modules.contains_key(need)) {
             return Err(Errno::NOENT.into());
         }
-        self.modules.insert(name, Loaded { state: ModuleState::Live, users: 0, needs });
+        self.modules.insert(name, FakeModule { state: ModuleState::Live, users: 0, needs });
         Ok(())
     }
 
     fn remove(&mut self, module: &ModuleName, flags: RemoveFlags) -> io::Result<()> {
-        self.events.push(Event::Remove { module: module.clone(), flags });
+        self.events.push(KernelEvent::Remove { module: module.clone(), flags });
         if let Some(&errno) = self.refused_removals.get(module) {
             return Err(errno.into());
         }
@@ -205,7 +205,7 @@ impl KernelOps for Recording {
     fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
         let environment =
             environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        self.events.push(Event::Shell { line: line.to_owned(), environment });
+        self.events.push(KernelEvent::Shell { line: line.to_owned(), environment });
         Ok(self.exits.get(line).copied().unwrap_or_default())
     }
 }

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use modfile::ModuleName;
-use modstate::{BootId, Clock, Identity, Memory, Places, Record, Role, Written};
+use modstate::{BootId, Clock, Identity, Memory, Places, Record, RecordedRole, Written};
 
 use crate::demand::Demand;
 use crate::execute::Loaded;
@@ -83,7 +83,7 @@ impl Recorder<'_> {
     }
 
     fn record(&self, request: &OsStr, is_target: bool, identity: Identity) -> Record {
-        let role = if is_target { Role::Target } else { Role::Dependency };
+        let role = if is_target { RecordedRole::Target } else { RecordedRole::Dependency };
         Record { request: request.as_bytes().to_vec(), role, loaded: self.clock.since_boot(), identity }
     }
 }
@@ -148,7 +148,10 @@ mod tests {
         let request = b"net-pf-29".to_vec();
         assert_eq!(
             roles,
-            [("a".into(), Role::Target, request.clone()), ("dep".into(), Role::Dependency, request)]
+            [
+                ("a".into(), RecordedRole::Target, request.clone()),
+                ("dep".into(), RecordedRole::Dependency, request)
+            ]
         );
         assert_eq!(memory.pins().unwrap().len(), 0);
         remember(&Demand::Person);

@@ -17,7 +17,7 @@ use std::time::Duration;
 use common::{World, world};
 use modfile::ModuleName;
 use modkernel::{
-    Event as Asked, InsertError, InsertFlags, KernelOps, ModuleState, Recording, Rehearsal, RemoveFlags,
+    InsertError, InsertFlags, KernelEvent as Asked, KernelOps, ModuleState, Recording, Rehearsal, RemoveFlags,
 };
 use modload::plan::{self, Action, UnloadOptions};
 use modload::{

@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use fixtures::Shown;
 use modcli::sink::Sink;
 use modcli::{Exit, Output, Reporter, Session};
-use modkernel::{Event, Recording};
+use modkernel::{KernelEvent, Recording};
 use modload::Environment;
 use modprobe::System;
 use modprobe::caller::Caller;
-use modstate::{Memory, Places, Role, SystemClock};
+use modstate::{Memory, Places, RecordedRole, SystemClock};
 use rustix::io::Errno;
 
 /// A system in a directory, and what a run on it did.
@@ -110,12 +110,12 @@ impl World {
     /// What the kernel was asked for, in order, without directories.
     fn asked(&self) -> Vec<String> {
         let asked = self.kernel.events().iter().map(|event| match event {
-            Event::Insert { path, params, .. } => {
+            KernelEvent::Insert { path, params, .. } => {
                 let name = path.file_name().unwrap().display();
                 format!("insert {name} {}", params.to_str().unwrap()).trim_end().to_owned()
             }
-            Event::Remove { module, .. } => format!("remove {module}"),
-            Event::Shell { line, .. } => format!("shell {}", line.display()),
+            KernelEvent::Remove { module, .. } => format!("remove {module}"),
+            KernelEvent::Shell { line, .. } => format!("shell {}", line.display()),
         });
         asked.collect()
     }
@@ -143,8 +143,8 @@ fn what_the_kernel_asks_for_is_recorded_with_its_request() {
     let records: Vec<_> =
         records.iter().map(|(name, record)| (name.to_text(), record.as_ref().unwrap())).collect();
     let [(low, dependency), (top, target)] = &records[..] else { panic!("{records:?}") };
-    assert_eq!((low.as_ref(), dependency.role), ("low", Role::Dependency));
-    assert_eq!((top.as_ref(), target.role), ("top", Role::Target));
+    assert_eq!((low.as_ref(), dependency.role), ("low", RecordedRole::Dependency));
+    assert_eq!((top.as_ref(), target.role), ("top", RecordedRole::Target));
     assert_eq!(target.request, b"fs-top");
 }
 

@@ -121,7 +121,7 @@ mod tests {
     use crate::identity::Identity;
     use crate::identity::tests::boot;
     use crate::places::Places;
-    use crate::record::{Record, Role};
+    use crate::record::{Record, RecordedRole};
 
     /// A clock on which only pauses take time, and which does something at a pause.
     struct Hand<'a> {
@@ -152,7 +152,8 @@ mod tests {
         fs::create_dir_all(root.join("run")).unwrap();
         let memory = Memory::new(&Places::below(root, rustix::process::geteuid().as_raw()));
         let identity = Identity { inode: 1, boot: boot(b'1') };
-        let record = Record { request: b"fs-m".to_vec(), role: Role::Target, loaded: BootTime(0), identity };
+        let record =
+            Record { request: b"fs-m".to_vec(), role: RecordedRole::Target, loaded: BootTime(0), identity };
         memory.write_record(&"m".into(), &record).unwrap();
         memory
     }

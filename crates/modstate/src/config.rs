@@ -39,13 +39,13 @@ pub struct Config {
     autoclean: Vec<Vec<u8>>,
     interval: Option<u64>,
     log_requests: bool,
-    persist: Vec<Persist>,
+    persist: Vec<PersistRule>,
     rules: Rules,
 }
 
 /// Which settings of which modules survive an unload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Persist {
+pub struct PersistRule {
     /// Pattern of module names, `-` turned into `_`.
     pub modules: Vec<u8>,
     /// Which settings.
@@ -164,7 +164,7 @@ impl Config {
 
     /// The `persist` lines that name the module, in order.
     pub fn persist<'a>(&'a self, module: &'a ModuleName) -> impl Iterator<Item = &'a What> {
-        let names = |persist: &&Persist| wildcard::matches(&persist.modules, module.as_bytes());
+        let names = |persist: &&PersistRule| wildcard::matches(&persist.modules, module.as_bytes());
         self.persist.iter().filter(names).map(|persist| &persist.what)
     }
 
@@ -185,7 +185,7 @@ fn interval(rest: &[&[u8]]) -> Result<u64, Reason> {
     }
 }
 
-fn persist(rest: &[&[u8]]) -> Result<Persist, Reason> {
+fn persist(rest: &[&[u8]]) -> Result<PersistRule, Reason> {
     let Some((modules, rest)) = rest.split_first() else {
         return Err(Reason::Missing("persist", "a pattern of module names"));
     };
@@ -205,7 +205,7 @@ fn persist(rest: &[&[u8]]) -> Result<Persist, Reason> {
         }
         Some((unknown, _)) => return Err(Reason::UnknownKind(unknown.to_vec())),
     };
-    Ok(Persist { modules: normalized(modules)?, what })
+    Ok(PersistRule { modules: normalized(modules)?, what })
 }
 
 /// Whether a path stays below where it begins.

@@ -32,4 +32,4 @@ pub use identity::{BootId, Identity};
 pub use log_limit::MayLog;
 pub use memory::{Memory, Written};
 pub use places::Places;
-pub use record::{Record, Role};
+pub use record::{Record, RecordedRole};

@@ -8,7 +8,7 @@ use crate::identity::Identity;
 
 /// As what a module was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum RecordedRole {
     /// The request meant this module.
     Target,
     /// Another module that the request meant depends on it.
@@ -21,7 +21,7 @@ pub struct Record {
     /// The name that the kernel asked for, as it was written in the request.
     pub request: Vec<u8>,
     /// As what it was loaded.
-    pub role: Role,
+    pub role: RecordedRole,
     /// When.
     pub loaded: BootTime,
     /// Which load this is about.
@@ -33,8 +33,8 @@ impl Record {
     #[must_use]
     pub fn format(&self) -> Vec<u8> {
         let role = match self.role {
-            Role::Target => "target",
-            Role::Dependency => "dependency",
+            RecordedRole::Target => "target",
+            RecordedRole::Dependency => "dependency",
         };
         [
             b"# Loaded because the kernel asked; read by rmmod -a.\n".to_vec(),
@@ -57,8 +57,8 @@ impl Record {
 
     fn of_pairs(pairs: &[(&[u8], Vec<u8>)]) -> Option<Self> {
         let role = match fields::single(pairs, "role")? {
-            b"target" => Role::Target,
-            b"dependency" => Role::Dependency,
+            b"target" => RecordedRole::Target,
+            b"dependency" => RecordedRole::Dependency,
             _ => return None,
         };
         Some(Self {
@@ -80,7 +80,7 @@ mod tests {
     fn record(request: &[u8]) -> Record {
         Record {
             request: request.to_vec(),
-            role: Role::Dependency,
+            role: RecordedRole::Dependency,
             loaded: BootTime(12_345),
             identity: Identity { inode: 99, boot: boot(b'a') },
         }

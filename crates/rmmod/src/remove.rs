@@ -116,7 +116,7 @@ fn database(layout: &Layout) -> ModuleDb {
 
 #[cfg(test)]
 mod tests {
-    use modkernel::{Event, Recording};
+    use modkernel::{KernelEvent, Recording};
     use modload::{Effect, Persist};
 
     use super::*;
@@ -140,7 +140,7 @@ mod tests {
         let exit = world(&[]).run(&session, &Request::Remove(request.clone()), &mut *kernel);
         session.output.flush();
         let asked = kernel.events().iter().map(|event| match event {
-            Event::Remove { module, flags } => (module.to_text().into_owned(), flags.force),
+            KernelEvent::Remove { module, flags } => (module.to_text().into_owned(), flags.force),
             other => panic!("{other:?}"),
         });
         (voice.said(), exit, asked.collect())

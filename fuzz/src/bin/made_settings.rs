@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use modstate::settings::{Document, Header, Key};
-use modstate::{BootId, BootTime, Identity, Record, Role};
+use modstate::{BootId, BootTime, Identity, Record, RecordedRole};
 
 /// Settings; the lines that a person wrote; a record.
 type Input = (Vec<(bool, Vec<u8>, Vec<u8>)>, Vec<u8>, (Vec<u8>, u64, u64));
@@ -26,7 +26,7 @@ fuzz_target!(|input: Input| {
     let again = Document::parse(&text);
     assert!(again.settings().eq(document.settings()), "{}", text.escape_ascii());
     let boot = BootId::parse(b"01234567-89ab-cdef-0123-456789abcdef").expect("an identity");
-    let record = Record { request, role: Role::Target, loaded: BootTime(loaded), identity: Identity { inode, boot } };
+    let record = Record { request, role: RecordedRole::Target, loaded: BootTime(loaded), identity: Identity { inode, boot } };
     if let Ok(again) = Record::parse(&record.format()) {
         assert_eq!((again.loaded, &again.identity), (record.loaded, &record.identity));
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use moddb::ModuleDb;
 use moddb::paths::Table;
 use modfile::ModuleName;
-use modkernel::proc_modules::Loaded;
+use modkernel::proc_modules::LoadedModule;
 
 /// How one module needs another. An edge leads from the one that needs to the one that is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,8 +39,8 @@ pub(super) fn all(db: &ModuleDb) -> Vec<ModuleName> {
 
 impl Graph {
     /// The graph of these modules and of all that they need, softly or not, and of what holds them.
-    pub fn of(db: &ModuleDb, names: Vec<ModuleName>, loaded: &[Loaded]) -> Self {
-        let holders: HashMap<&ModuleName, &Loaded> =
+    pub fn of(db: &ModuleDb, names: Vec<ModuleName>, loaded: &[LoadedModule]) -> Self {
+        let holders: HashMap<&ModuleName, &LoadedModule> =
             loaded.iter().map(|module| (&module.name, module)).collect();
         let mut walk = Walk { db, needs: HashMap::new() };
         let mut graph = Self::default();

@@ -4,7 +4,7 @@ use super::*;
 use crate::boot_time::BootTime;
 use crate::identity::Identity;
 use crate::identity::tests::boot;
-use crate::record::Role;
+use crate::record::RecordedRole;
 
 /// The memory of a system whose `/run` is this directory.
 fn memory(run: &Path) -> Memory {
@@ -13,7 +13,7 @@ fn memory(run: &Path) -> Memory {
 
 fn record(inode: u64) -> Record {
     let identity = Identity { inode, boot: boot(b'1') };
-    Record { request: b"fs-x".to_vec(), role: Role::Target, loaded: BootTime(1), identity }
+    Record { request: b"fs-x".to_vec(), role: RecordedRole::Target, loaded: BootTime(1), identity }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use modfile::ModuleName;
 use modfile::regular;
 use modhint::aliases;
 use modhint::evidence::{Kind, Sign, Sources, Subject};
-use modkernel::proc_modules::{self, Loaded};
+use modkernel::proc_modules::{self, LoadedModule};
 use modkernel::{KernelOps, ModuleState};
 use modstate::config::Config;
 use modstate::marks::Mark;
@@ -129,7 +129,7 @@ impl Facts for Look<'_> {
 }
 
 /// All loaded modules. Only for choosing candidates: before a module goes, the kernel is asked about it alone.
-pub(crate) struct List(Vec<Loaded>);
+pub(crate) struct List(Vec<LoadedModule>);
 
 impl List {
     /// Reads the kernel's list.

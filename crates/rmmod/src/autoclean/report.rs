@@ -2,7 +2,7 @@
 
 use modcli::{json, table};
 use modfile::ModuleName;
-use modstate::Role;
+use modstate::RecordedRole;
 
 use super::policy::{Reason, Verdict};
 
@@ -22,7 +22,7 @@ pub(crate) enum Fate {
 pub(crate) struct Line {
     pub module: ModuleName,
     pub request: Vec<u8>,
-    pub role: Role,
+    pub role: RecordedRole,
     pub fate: Fate,
 }
 
@@ -82,8 +82,8 @@ pub(crate) fn json(lines: &[Line]) -> String {
 
 fn object(line: &Line) -> String {
     let role = match line.role {
-        Role::Target => "target",
-        Role::Dependency => "dependency",
+        RecordedRole::Target => "target",
+        RecordedRole::Dependency => "dependency",
     };
     json::object(&[
         ("module", json::bytes(line.module.as_bytes())),
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn line(module: &str, fate: Fate) -> Line {
-        Line { module: module.into(), request: b"fs-x".to_vec(), role: Role::Target, fate }
+        Line { module: module.into(), request: b"fs-x".to_vec(), role: RecordedRole::Target, fate }
     }
 
     #[test]

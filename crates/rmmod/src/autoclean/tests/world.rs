@@ -13,7 +13,7 @@ use modfile::ModuleName;
 use modkernel::{InsertError, InsertFlags, ModuleState, Native, RemoveFlags, Sysfs};
 use modload::{CommandEnvironment, Demand, Environment, Modutils, Persist, Settings, Stage};
 use modstate::config::Config;
-use modstate::{BootTime, Identity, Record, Role, SystemClock};
+use modstate::{BootTime, Identity, Record, RecordedRole, SystemClock};
 use rustix::io::Errno;
 
 use super::super::*;
@@ -80,7 +80,7 @@ impl World {
         self.write("lib/modules/modules.dep", &lines);
         let record = Record {
             request: request.as_bytes().to_vec(),
-            role: Role::Target,
+            role: RecordedRole::Target,
             loaded: BootTime(0),
             identity: self.identity(name),
         };
