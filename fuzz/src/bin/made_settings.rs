@@ -26,7 +26,8 @@ fuzz_target!(|input: Input| {
     let again = Document::parse(&text);
     assert!(again.settings().eq(document.settings()), "{}", text.escape_ascii());
     let boot = BootId::parse(b"01234567-89ab-cdef-0123-456789abcdef").expect("an identity");
-    let record = Record { request, role: RecordedRole::Target, loaded: BootTime(loaded), identity: Identity { inode, boot } };
+    let identity = Identity { inode, boot };
+    let record = Record { request, role: RecordedRole::Target, loaded: BootTime(loaded), identity };
     if let Ok(again) = Record::parse(&record.format()) {
         assert_eq!((again.loaded, &again.identity), (record.loaded, &record.identity));
     }
