@@ -163,7 +163,7 @@ impl<'k> Commands<'k> {
         command
     }
 
-    /// kmod's depmod checks only against a file that it is told.
+    /// kmod's depmod checks only against a file that is named.
     fn theirs(&self) -> Command {
         let mut command = start(&self.script);
         let symvers = Path::new("lib/modules").join(&self.kernel.version).join("build/Module.symvers");

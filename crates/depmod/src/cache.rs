@@ -7,7 +7,7 @@
 //! the end of a compressed file must be the same too, and plain files are read anew.
 //!
 //! * Image builders clamp all times. A time of change without nanoseconds is not believed, nor is one that most of many
-//!   modules share: no other image could be told from such a one by it.
+//!   modules share: it would not tell such an image from another.
 //! * Two images on one device have different UUIDs, which ext2 to ext4, btrfs and tmpfs tell (`f_fsid`). btrfs makes
 //!   up a device number at each mount, so that says nothing there. xfs and f2fs tell the device alone, and keep real
 //!   times.
@@ -205,7 +205,7 @@ pub fn recall<'a>(source: &ModuleSource, cache: &Cache<'a>, looks: &mut Looks) -
     same_end.then_some(remembered)
 }
 
-/// What a later run may remember of a file that was read; nothing if it could not be told from another one then.
+/// What a later run may remember of a file that was read; nothing if it could take another file for it.
 /// `looked` is the time just before it was opened.
 #[must_use]
 pub fn stamp_of(

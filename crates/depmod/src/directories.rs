@@ -21,8 +21,8 @@ pub(crate) struct Directories {
 }
 
 impl Directories {
-    /// Opens those that modules are read from. Gives the root of the system that they belong to as well, and the
-    /// request with the directory in which a root directory that was named has them.
+    /// Opens those that modules are read from. Returns also the root of the system that they belong to, and the request
+    /// with the directory in which a root directory that was named has them.
     pub(crate) fn open(mut request: Request) -> (Request, Result<Tree, OpenError>, Self) {
         let root = Path::new(paths::ROOT);
         let base = Tree::open(&root.join(&request.base), request.is_contained).map_err(OpenError::from);
@@ -103,7 +103,7 @@ fn elsewhere(request: &Request, makes: bool) -> Result<Tree, OpenError> {
     }
 }
 
-/// The module directory cannot be read. Who named no kernel is told which ones there are.
+/// The module directory cannot be read. If none was named, the message lists the kernels that there are.
 fn unsearchable(request: &Request, moment: &Moment, error: &OpenError, reporter: &Reporter) -> Ended {
     let error = io::Error::from(error.again());
     reporter.error(messages::cannot_open_directory(&request.input, &error));

@@ -61,7 +61,7 @@ impl Quick<'_> {
 
     /// Whether nothing happened to any file of the database since the last one, which is `modules.dep`, got its name.
     fn is_as_published(&self, reference: &Stat) -> bool {
-        // depmod gives that the time at which it began. Who writes into it leaves both times the same.
+        // depmod sets its time to when it began. Whoever writes into it leaves both times the same.
         let modified = (reference.st_mtime, i64::try_from(reference.st_mtime_nsec).unwrap_or_default());
         modified != changed(reference)
             && outputs::recipes().all(|recipe| {

@@ -1,4 +1,4 @@
-//! Puts the catalog together: remembered modules as they were, all others read, and what went wrong told.
+//! Puts the catalog together: recalls modules that did not change, reads all others, and reports what went wrong.
 
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
@@ -121,7 +121,7 @@ fn know<'m>(
 }
 
 /// Puts together what is known of the modules that count; one that could not be read stays, with as much as could
-/// be read. Gives also how many were remembered, and notes in `faults` what failed.
+/// be read. Returns also how many were remembered, and notes in `faults` what failed.
 ///
 /// # Errors
 /// The run is over if there are more modules than can be numbered.

@@ -42,7 +42,7 @@ pub fn map<W: Default, T: Send>(
 }
 
 /// Applies `work` to each item that `find` hands out, while that still looks for more. The calling thread runs
-/// `find` and then helps, so that with one thread nothing happens at the same time. Gives what `find` gives, and
+/// `find` and then helps, so that with one thread nothing happens at the same time. Returns what `find` returns, and
 /// the results in the order in which the items were handed out.
 pub fn stream<I: Send, W: Default, T: Send, F>(
     spread: Spread,

@@ -291,7 +291,7 @@ impl Run<'_> {
         Ok(!differing.is_empty())
     }
 
-    /// Replaces the files that differ. Gives this run's lock if another one was quicker.
+    /// Replaces the files that differ. Returns this run's lock if another run was quicker.
     fn replace(
         &self,
         directory: &OutputDirectory,

@@ -34,7 +34,7 @@ impl Progress {
         self.total.get_or_init(|| total as u64);
     }
 
-    /// So many modules are done, of which some may have been done before.
+    /// So many modules are done; some may have been done before.
     pub fn reached(&self, done: usize) {
         let Some(&total) = self.total.get() else { return };
         if self.bar.get().is_some() || self.began.elapsed() >= PATIENCE {

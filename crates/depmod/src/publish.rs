@@ -156,7 +156,7 @@ impl OutputDirectory {
         Ok(true)
     }
 
-    /// Replaces the files of these outputs, `at_once` of which are written at a time.
+    /// Replaces the files of these outputs, `at_once` at a time.
     ///
     /// # Errors
     /// [`CannotPublish`]; unless it says so, no file was changed and no temporary file is left.
@@ -199,7 +199,7 @@ impl OutputDirectory {
         }
     }
 
-    /// Removes the files of these names, and, for the only run, what killed ones left. Gives those that stay.
+    /// Removes the files of these names, and, for the only run, what killed ones left. Returns those that stay.
     pub fn remove<'n>(
         &self,
         names: impl Iterator<Item = &'n str>,

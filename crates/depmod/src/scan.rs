@@ -1,6 +1,6 @@
 //! Finds the module files of a kernel and decides which of two with one name counts.
 //!
-//! What a directory holds is looked at in the order of names, so that a tree gives the same database and the same
+//! What a directory holds is looked at in the order of names, so that a tree always has the same database and the same
 //! messages however its file system lists it. Nothing is opened here but directories; each file is handed out as
 //! soon as it seems to count, so that it can be read meanwhile.
 

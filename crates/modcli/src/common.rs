@@ -16,7 +16,7 @@ pub const VERSION: &str = "version";
 pub const HELP: &str = "help";
 
 /// The start of a tool's definition. Help and version are options like others, so that getopt's rules hold for
-/// them; repeated options are nothing wrong.
+/// them; options may be repeated.
 #[must_use]
 pub fn command(name: &'static str) -> Command {
     Command::new(name)

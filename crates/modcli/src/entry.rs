@@ -68,7 +68,7 @@ extern "C" fn file_too_large(_: c_int) {}
 /// The tool that a program is to be, from the name by which it was called. A program of one tool is that tool under
 /// any name.
 ///
-/// compat: a program of several that is called by a name of none of them fails without a word, as kmod does (test
+/// compat: a program of several tools that is called by another name fails silently, as kmod does (test
 /// `a_program_of_several_tools_is_the_one_by_whose_name_it_is_called`).
 fn called<'tools>(tools: &'tools [Tool], program: Option<&OsString>) -> Option<&'tools Tool> {
     if let [only] = tools {

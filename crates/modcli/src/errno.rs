@@ -2,7 +2,7 @@
 //!
 //! glibc and musl word 73 of the 133 errors of Linux differently, and Rust appends ` (os error N)`. Scripts
 //! and people compare what the tools print with what glibc's programs print, so the texts stand here once.
-//! This module does not decide where an error is told, nor what was attempted.
+//! This module does not decide where an error is shown, nor what was attempted.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -160,7 +160,7 @@ pub fn text(number: i32) -> Cow<'static, str> {
     }
 }
 
-/// The reason that `error` gives: the text of its number, or its own words if it did not come from the kernel.
+/// The reason for `error`: the text of its number, or its own words if it did not come from the kernel.
 #[must_use]
 pub fn reason(error: &io::Error) -> Cow<'static, str> {
     match error.raw_os_error() {
@@ -171,7 +171,7 @@ pub fn reason(error: &io::Error) -> Cow<'static, str> {
 
 /// `error` and its causes as `OUTER: INNER: REASON`, with the reasons of this module.
 ///
-/// A cause whose words the error before it already ends with is not said twice.
+/// A cause whose words already end the error before it is not repeated.
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut said = words(error);

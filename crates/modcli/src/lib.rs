@@ -1,8 +1,8 @@
 //! What the command lines of the module tools share, in reading order: how a run is framed, how arguments are
 //! read, how messages are weighed, worded and delivered, how output is written.
 //!
-//! Unlike the library crates this one reads the environment, prints, and decides the exit status. It knows
-//! nothing of modules. A tool is a function from a [`Session`] to an [`Exit`], and its program is one line,
+//! Unlike the library crates this one reads the environment, prints, and decides the exit status. It does
+//! not know how modules are loaded. A tool is a function from a [`Session`] to an [`Exit`], and its program is one line,
 //! `modcli::main!("depmod", depmod::run);`, see [`main!`](crate::main).
 
 pub mod common;

@@ -3,13 +3,13 @@
 //! Lines go out as they are complete when a person reads them at a terminal, and nothing in them that the terminal
 //! would obey; otherwise everything goes as it is, in large pieces.
 //!
-//! A reader that has gone away (`modprobe -c | head`) is no error: kmod dies of SIGPIPE there, without a word.
+//! A reader that has gone away (`modprobe -c | head`) is not an error: kmod dies of SIGPIPE there, silently.
 //! Rust ignores that signal, and this project leaves it so, because a tool that changes the kernel must not die
 //! between two modules for the sake of a line nobody reads. What is written afterwards vanishes, a query may stop
-//! early, and the status stays that of the work. Any other failure to write (a full disk) is told once, and the
+//! early, and the status stays that of the work. Any other failure to write (a full disk) is reported once, and the
 //! status is 1: what was asked for did not arrive.
 //!
-//! This module does not tell the failure itself; whoever ends the run asks [`Output::finish`].
+//! This module does not report the failure itself; whoever ends the run asks [`Output::finish`].
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -88,7 +88,7 @@ impl Output {
         self.state.borrow_mut().flush();
     }
 
-    /// Writes the rest. Gives the failure that made the output incomplete; a reader that left is none.
+    /// Writes the rest. Returns the failure that made the output incomplete; a reader that left is not a failure.
     ///
     /// # Errors
     /// The first failure to write, once.

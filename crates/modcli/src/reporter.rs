@@ -1,7 +1,7 @@
-//! The voice of a tool: weighs its messages, counts them, and hands those that are told to the sink.
+//! The voice of a tool: weighs its messages, counts them, and hands those that are to be shown to the sink.
 //!
 //! Messages are bytes, because they quote names that need not be UTF-8. This module does not word them; the
-//! sentences stand with each tool, and messages that libraries give back as values come through
+//! sentences stand with each tool, and messages that libraries return as values come through
 //! [`message`](Reporter::message).
 
 use std::cell::{Cell, RefCell};
@@ -10,7 +10,7 @@ use crate::ended::{Ended, Exit};
 use crate::severity::{Severity, Threshold};
 use crate::sink::Sink;
 
-/// When hints are told, unless `-q` forbids all messages.
+/// When hints are shown, unless `-q` forbids all messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hints {
     /// To a person at a terminal, and with `-v`.
@@ -22,7 +22,7 @@ pub enum Hints {
     Always,
 }
 
-/// What a tool holds to speak. Shared by reference: nothing needs to be mutable to report.
+/// How a tool reports. Shared by reference: nothing needs to be mutable to report.
 pub struct Reporter {
     sink: Sink,
     start: Cell<Threshold>,
@@ -34,7 +34,7 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// A reporter that tells warnings and worse to `sink`.
+    /// A reporter that passes warnings and worse to `sink`.
     #[must_use]
     pub fn new(sink: Sink) -> Self {
         Self {
@@ -54,23 +54,23 @@ impl Reporter {
         self.threshold.set(threshold);
     }
 
-    /// `-v`: tells one level more.
+    /// `-v`: shows one level more.
     pub fn raise(&self) {
         self.threshold.set(self.threshold.get().raised());
     }
 
-    /// `-q`: tells nothing.
+    /// `-q`: shows nothing.
     pub fn silence(&self) {
         self.threshold.set(Threshold::SILENT);
     }
 
-    /// The highest level that is told now.
+    /// The highest level that is shown now.
     #[must_use]
     pub fn threshold(&self) -> Threshold {
         self.threshold.get()
     }
 
-    /// Whether more is told than without options.
+    /// Whether more is shown than without options.
     #[must_use]
     pub fn is_verbose(&self) -> bool {
         self.threshold.get() > self.start.get()
@@ -85,7 +85,7 @@ impl Reporter {
     /// What keeps the tool from going on.
     ///
     /// # Errors
-    /// Told, it ends the run with status 1. Under `-q` it is not told, and the tool goes on with a failure.
+    /// Shown, it ends the run with status 1. Under `-q` it is not shown, and the tool goes on with a failure.
     pub fn fatal(&self, text: impl AsRef<[u8]>) -> Result<(), Ended> {
         if self.message(Severity::Fatal, text) { Err(Ended(Exit::Failure)) } else { Ok(()) }
     }
@@ -115,7 +115,7 @@ impl Reporter {
         self.message(Severity::Debug, text);
     }
 
-    /// A message of any gravity; says whether it was told. Counted either way.
+    /// A message of any severity; returns whether it was shown. It is counted either way.
     pub fn message(&self, severity: Severity, text: impl AsRef<[u8]>) -> bool {
         match severity {
             Severity::Fatal | Severity::Error => self.errors.set(self.errors.get() + 1),
@@ -129,24 +129,24 @@ impl Reporter {
         told
     }
 
-    /// A message that is told whatever the threshold: a request of the kernel that fails for want of a database
+    /// A message that is shown whatever the threshold: a request of the kernel that fails for want of a database
     /// is logged even under `-q`.
     pub fn insist(&self, severity: Severity, text: impl AsRef<[u8]>) {
         self.sink.tell(severity, text.as_ref());
     }
 
-    /// Whether a message of this gravity would be told: spares the work of wording one that is not.
+    /// Whether a message of this severity would be shown: saves wording one that is not.
     #[must_use]
     pub fn tells(&self, severity: Severity) -> bool {
         self.threshold.get().admits(severity)
     }
 
-    /// Sets when hints are told.
+    /// Sets when hints are shown.
     pub fn gives_hints(&self, hints: Hints) {
         self.hints.set(hints);
     }
 
-    /// Whether hints are told; never under `-q`. Ask before looking for the facts of a hint.
+    /// Whether hints are shown; never under `-q`. Ask before looking for the facts of a hint.
     #[must_use]
     pub fn wants_hints(&self) -> bool {
         self.tells(Severity::Error)
@@ -192,7 +192,7 @@ impl Reporter {
         }
     }
 
-    /// Tells what was remarked, each remark once. To be called when all is printed.
+    /// Shows the remarks, each once. To be called when everything is printed.
     pub fn tell_remarks(&self) {
         let mut told: Vec<Vec<u8>> = Vec::new();
         for remark in self.remarks.take() {
@@ -203,13 +203,13 @@ impl Reporter {
         }
     }
 
-    /// How many errors were met, FATAL included, told or not.
+    /// How many errors there were, FATAL included, shown or not.
     #[must_use]
     pub fn errors(&self) -> usize {
         self.errors.get()
     }
 
-    /// How many warnings were met, told or not.
+    /// How many warnings there were, shown or not.
     #[must_use]
     pub fn warnings(&self) -> usize {
         self.warnings.get()

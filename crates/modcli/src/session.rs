@@ -1,6 +1,6 @@
 //! The frame of every `main`: what is there at the start, and what has to be done at the end.
 //!
-//! The order of the end is fixed: output is written, a failure of that is told, messages for the system log go
+//! The order of the end is fixed: output is written, a failure of that is reported, messages for the system log go
 //! out last, after all work, so that even a logging path that was itself loaded as a module is used only then.
 
 use std::ffi::OsString;
@@ -34,7 +34,7 @@ pub struct Definition {
     pub added: &'static [&'static str],
 }
 
-/// What a tool has in hand while it runs.
+/// What a tool works with while it runs.
 pub struct Session {
     /// The tool's name, as it stands before its messages.
     pub program: &'static str,
@@ -65,7 +65,7 @@ impl Session {
     /// Parses the arguments and applies `-v`, `-q` and `-s` in the order in which they stand.
     ///
     /// # Errors
-    /// The run is over after a wrong option (its sentence is told, status 1), after help and after the version
+    /// The run is over after a wrong option (it is reported, status 1), after help and after the version
     /// (both on standard output, status 0).
     pub fn parse(&self, definition: &Definition) -> Result<Parsed, Ended> {
         self.parse_arguments(definition, &self.argv)
@@ -93,7 +93,7 @@ impl Session {
         argv: &[OsString],
         order: Order,
     ) -> Result<Parsed, Ended> {
-        // Given back when the process ends: to take it apart would cost a twentieth of a short run.
+        // Freed when the process ends: to take it apart would cost a twentieth of a short run.
         let command = ManuallyDrop::new((definition.command)());
         let options = Options::of(&command, definition.added);
         match getopt::parse(&options, argv, order) {
@@ -130,7 +130,7 @@ impl Session {
         }
     }
 
-    /// Ends the run: tells an error that came up to here, writes what is gathered, delivers what is held.
+    /// Ends the run: reports an error that came up to here, writes what is gathered, delivers what is held.
     #[must_use]
     pub fn finish(&self, result: anyhow::Result<Exit>) -> Exit {
         let exit = match result {

@@ -1,8 +1,8 @@
-//! How grave a message is, and from which gravity on a tool speaks.
+//! How severe a message is, and from which severity on a tool shows it.
 //!
 //! The numbers are those of syslog(3). Nothing here prints.
 
-/// The gravity of a message. The discriminants are syslog's levels.
+/// The severity of a message. The discriminants are syslog's levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Severity {
@@ -52,12 +52,12 @@ impl From<moddb::config::Severity> for Severity {
     }
 }
 
-/// The highest level that is still told. Raised once per `-v`; `-q` sets it to 0, and a later `-v` counts from there.
+/// The highest level that is still shown. Raised once per `-v`; `-q` sets it to 0, and a later `-v` counts from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Threshold(u8);
 
 impl Threshold {
-    /// Nothing is told.
+    /// Nothing is shown.
     pub const SILENT: Self = Self(0);
     /// Errors and worse: where rmmod starts.
     pub const ERRORS: Self = Self(Severity::Error as u8);
@@ -70,7 +70,7 @@ impl Threshold {
         Self(self.0.saturating_add(1))
     }
 
-    /// Whether a message of this gravity is told.
+    /// Whether a message of this severity is shown.
     #[must_use]
     pub fn admits(self, severity: Severity) -> bool {
         severity.level() <= self.0

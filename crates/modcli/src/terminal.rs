@@ -1,7 +1,7 @@
-//! Text on a terminal: what it must not obey, and how grave a message looks.
+//! Text on a terminal: what it must not obey, and how severity looks.
 //!
-//! Names of modules, paths and what a module says of itself can hold anything. Written to a terminal as they are, they
-//! could clear it, rename its window or type for the user. So what goes to a terminal passes through [`safe`]; into
+//! Names of modules, paths and what a module says about itself can hold anything. Written to a terminal as they are,
+//! they could clear it, rename its window or type for the user. So what goes to a terminal passes through [`safe`]; into
 //! files and pipes everything goes as it is, because programs read it there.
 
 use std::borrow::Cow;
@@ -23,8 +23,8 @@ pub(crate) fn look(severity: Severity) -> Option<&'static str> {
     }
 }
 
-/// Whether a terminal is to be shown colours. `value` gives variables of the environment: `NO_COLOR` switches them off
-/// if it is not empty (no-color.org); a terminal that calls itself dumb, or nothing, has none.
+/// Whether a terminal is to be shown colours. `value` returns variables of the environment: `NO_COLOR` switches
+/// them off if it is not empty (no-color.org); a terminal that calls itself dumb, or nothing, has none.
 pub(crate) fn shows_colours<V: AsRef<OsStr>>(value: impl Fn(&str) -> Option<V>) -> bool {
     let is_set = |name: &str| value(name).is_some_and(|value| !value.as_ref().is_empty());
     let is_dumb = value("TERM").is_some_and(|terminal| terminal.as_ref() == "dumb");

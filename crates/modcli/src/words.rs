@@ -1,7 +1,7 @@
 //! What several tools report of configuration, of the database's files and of settings: the sentences of the
-//! libraries, with the system's reason from [`errno`](crate::errno) behind them and with their gravity.
+//! libraries, with the system's reason from [`errno`](crate::errno) behind them and with their severity.
 //!
-//! What a tool says of its own work stands with the tool.
+//! What a tool says about its own work is in the tool.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -68,7 +68,7 @@ pub fn setting(module: &ModuleName, notice: &Notice) -> Vec<u8> {
     notice.sentence(module, |error| errno::reason(error).into_owned()).into()
 }
 
-/// That modules are wanted cannot be written down.
+/// A record that modules are wanted cannot be written.
 #[must_use]
 pub fn not_remembered(modules: &[ModuleName], error: &io::Error) -> Vec<u8> {
     let names: Vec<_> = modules.iter().map(ModuleName::as_bytes).collect();

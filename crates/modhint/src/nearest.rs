@@ -26,7 +26,7 @@ fn plain(name: &[u8]) -> Vec<u8> {
     name.iter().map(|&byte| if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() }).collect()
 }
 
-/// How many letters must be added, left out, exchanged or swapped with their neighbour to make one name of the other.
+/// How many letters must be added, removed, replaced or swapped with their neighbour to turn one name into the other.
 fn distance(one: &[u8], other: &[u8]) -> usize {
     let width = other.len() + 1;
     let mut rows: [Vec<usize>; 3] = [Vec::new(), (0..width).collect(), vec![0; width]];

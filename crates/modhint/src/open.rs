@@ -1,5 +1,5 @@
-//! Which processes have device nodes of a module open. What cannot be read names nobody: this is for people who ask
-//! why a module stays, and proves nothing about one that nobody is found to use.
+//! Which processes have device nodes of a module open. What cannot be read is skipped: this is for people who ask why
+//! a module stays, and an empty answer proves nothing.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

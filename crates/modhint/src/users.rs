@@ -1,4 +1,4 @@
-//! By whom a module is used, as far as can be found: modules, what is mounted, the devices and interfaces that it
+//! Who uses a module, as far as can be found out: modules, what is mounted, the devices and interfaces that it
 //! drives, processes that have its device nodes open. Looked for only when somebody reads it.
 
 use std::ffi::OsStr;
@@ -30,7 +30,7 @@ pub struct Users {
 }
 
 impl Users {
-    /// Looks for users of a module. What cannot be read names none.
+    /// Looks for users of a module. What cannot be read is skipped.
     #[must_use]
     pub fn gather(module: &ModuleName, holders: &[ModuleName], places: &Places, db: &ModuleDb) -> Self {
         let aliases = aliases::of_loaded(&places.sys_module(), db, module).unwrap_or_default();

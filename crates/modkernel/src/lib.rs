@@ -1,6 +1,6 @@
 //! The running kernel, as far as its modules go: one small trait and what stands behind it.
 //!
-//! [`KernelOps`] is all that the tools know of the kernel. [`Native`] is the kernel this program runs on,
+//! [`KernelOps`] is how the tools see and change the kernel. [`Native`] is the kernel this program runs on,
 //! [`Rehearsal`] answers as if what was asked for had been done and does nothing, [`Recording`] is a kernel made of
 //! data for tests. The facts that sysfs offers beyond the trait are in [`sysfs`]; [`proc_modules`] lists what is
 //! loaded.

@@ -48,7 +48,7 @@ pub enum InsertError {
     /// The file could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The file is compressed in a way that the kernel does not undo, and neither could we.
+    /// The file is compressed, and neither the kernel nor we could decompress it.
     #[error(transparent)]
     Decompress(#[from] DecompressError),
     /// The checks that were to be left out are not there to be taken out of the image.
@@ -87,7 +87,7 @@ pub trait KernelOps {
     /// The state of a module.
     ///
     /// # Errors
-    /// The kernel's state cannot be read; that a module is absent is no error.
+    /// The kernel's state cannot be read; an absent module is not an error.
     fn state(&self, module: &ModuleName) -> io::Result<ModuleState>;
 
     /// How many users hold a module; `None` if it is absent, or if this kernel cannot unload and does not count.

@@ -1,7 +1,7 @@
 //! `/proc/modules`: all loaded modules at one look, where sysfs would be several files for each.
 //!
-//! What is said of one module here may be over when the next is read. Before a module is unloaded, the kernel is
-//! asked again about it alone. The text is passed in.
+//! What the list says about one module may be out of date when the next is read. Before a module is unloaded, the
+//! kernel is asked again about it alone. The text is passed in.
 
 use modfile::ModuleName;
 

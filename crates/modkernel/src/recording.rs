@@ -1,5 +1,4 @@
-//! A kernel made of data, which writes down what is asked of it: for tests of plans and of those who carry them
-//! out.
+//! A kernel made of data that records what is asked of it: for tests of plans and of the code that carries them out.
 //!
 //! It keeps the rules that matter to an order: a module that is used, or that another module holds, is not
 //! unloaded; one that is loaded is not loaded again; loading fails while something it depends on is absent.
@@ -48,7 +47,7 @@ pub enum KernelEvent {
 #[derive(Clone, Debug)]
 struct FakeModule {
     state: ModuleState,
-    /// Users that are no modules.
+    /// Users that are not modules.
     users: u32,
     /// What it depends on.
     needs: Vec<ModuleName>,

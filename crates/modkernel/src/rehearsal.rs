@@ -1,5 +1,5 @@
-//! A kernel that is never touched but answers as if all that was asked of it had been done: what a removal would
-//! do depends on what it has removed before.
+//! A kernel that is never changed but answers as if everything had been done: what a removal would do depends on the
+//! removals before it.
 
 use std::collections::BTreeSet;
 use std::ffi::{CStr, OsStr};
@@ -11,8 +11,8 @@ use modfile::ModuleName;
 
 use crate::ops::{InsertError, InsertFlags, KernelOps, ModuleState, RemoveFlags};
 
-/// Answers as the kernel inside would after the removals that were asked for. Loading and commands leave no
-/// trace, as nobody knows what they would do.
+/// Answers as the kernel inside would after the removals so far. Loading and commands leave no trace, because
+/// nobody knows what they would do.
 #[derive(Debug)]
 pub struct Rehearsal<K> {
     kernel: K,
@@ -25,7 +25,7 @@ impl<K: KernelOps> Rehearsal<K> {
         Self { kernel, removed: BTreeSet::new() }
     }
 
-    /// The kernel that is never touched.
+    /// The kernel that is never changed.
     pub fn kernel(&self) -> &K {
         &self.kernel
     }

@@ -1,4 +1,4 @@
-//! What sysfs says of modules. Reads, never writes.
+//! What sysfs says about modules. Reads, never writes.
 //!
 //! The directory is a value, so that a prepared tree can stand in for the kernel's.
 
@@ -38,7 +38,7 @@ impl Sysfs {
         &self.modules
     }
 
-    /// The directory of one module; `None` for a name that is none, such as an empty one or one with a slash.
+    /// The directory of one module; `None` for what cannot be a name, such as an empty text or one with a slash.
     #[must_use]
     pub fn directory(&self, module: &ModuleName) -> Option<PathBuf> {
         let name = module.as_bytes();
@@ -76,7 +76,7 @@ impl Sysfs {
     /// How many users hold a module; `None` where the kernel does not count.
     ///
     /// # Errors
-    /// The count exists and cannot be read. A module that is going counts -1, which is given as 0.
+    /// The count exists and cannot be read. A module that is going counts -1, which is returned as 0.
     pub fn use_count(&self, module: &ModuleName) -> io::Result<Option<u32>> {
         let Some(text) = self.read(module, "refcnt")? else { return Ok(None) };
         let number = std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse::<i64>().ok());

@@ -4,7 +4,7 @@ use std::io;
 
 use modfile::ModuleName;
 
-/// Stands in a command for the module's parameters.
+/// The marker for the module's parameters in a command.
 const MARKER: &[u8] = b"$CMDLINE_OPTS";
 
 /// What a command stands for.
@@ -53,7 +53,7 @@ impl<'a> Command<'a> {
     }
 }
 
-/// A command with the parameters in the place of each marker. What is put in is not looked at again.
+/// A command with the parameters in the place of each marker. Markers within parameters are not replaced.
 fn substitute(line: &[u8], params: &[u8]) -> Vec<u8> {
     let mut substituted = Vec::with_capacity(line.len());
     let mut rest = line;

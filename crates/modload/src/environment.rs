@@ -47,7 +47,7 @@ impl Environment {
     #[must_use]
     pub fn new(variable: impl Fn(&'static str) -> Option<OsString>, proc: &Path, process: u32) -> Self {
         let caller = || variable(CALLER)?.to_str()?.parse().ok();
-        // Where nothing can be seen the variables are believed: they end loops of commands.
+        // If `/proc` shows nothing, the variables are trusted: they end loops of commands.
         let is_over = || caller().and_then(|caller| is_ancestor(proc, caller, process)) == Some(false);
         let running = variable(RUNNING).filter(|_| !is_over()).unwrap_or_default();
         Self {

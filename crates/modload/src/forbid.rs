@@ -1,5 +1,5 @@
-//! Which `forbid` line, if any, keeps a module out whose file is given by path: what counts is what the module calls
-//! itself, too, since anyone can give a file another name.
+//! Which `forbid` line, if any, keeps out a module whose file is given by path. The name inside the file counts too,
+//! since anyone can rename a file.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -10,7 +10,7 @@ use modfile::{ReadError, elf::Layout, modinfo};
 use modstate::rules::{Forbidden, Rules};
 
 /// The line that forbids the module in a file, by the file's name or by the name inside of it. A file that cannot be
-/// read has no name inside; the kernel will not take it either.
+/// read has no name inside; the kernel cannot load it either.
 #[must_use]
 pub fn file<'r>(rules: &'r Rules, path: &Path) -> Option<(ModuleName, &'r Forbidden)> {
     if !rules.forbid_anything() {

@@ -1,6 +1,6 @@
 //! How modules are loaded and unloaded: what a module name leads to is worked out as a plan, which is data, and one
-//! executor carries plans out on a [`KernelOps`](modkernel::KernelOps). All that loads or unloads stands on this
-//! crate: modprobe, rmmod and its autoclean, insmod, and the C library.
+//! executor carries plans out on a [`KernelOps`](modkernel::KernelOps). Everything that loads or unloads is built on
+//! this crate: modprobe, rmmod and its autoclean, insmod, and the C library.
 //!
 //! In reading order: [`plan`] says what is to be done, without asking any kernel; [`execute`] does it, step by step;
 //! [`command`] runs install and remove commands in the [`environment`] that they are promised. A [`Stage`] is the

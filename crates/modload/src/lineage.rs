@@ -1,10 +1,10 @@
-//! Which processes called this one, directly or not, as far as they live.
+//! Which processes called this one, directly or not, among those that are still alive.
 
 use std::path::Path;
 
 use modfile::regular;
 
-/// Nobody nests shells deeper.
+/// At most this many ancestors are looked at; nobody nests shells deeper.
 const DEEPEST: usize = 256;
 /// A `stat` of a process is a few hundred bytes.
 const LONGEST: usize = 4096;
@@ -52,7 +52,7 @@ mod tests {
             (8, 9, Some(true)),
             (1, 9, Some(true)),
             (9, 8, Some(false)),
-            // Its caller has ended, so the first process took it on.
+            // Its caller has ended, so the first process has adopted it.
             (7, 20, Some(false)),
             (7, 30, None),
             (7, 40, None),

@@ -22,7 +22,7 @@ impl<'a> Modutils<'a> {
         Self { directories, config: OnceCell::new() }
     }
 
-    /// What the files say. The observer sees what is wrong with them the first time.
+    /// What the files say. What is wrong with them is reported to the observer the first time.
     pub fn config(&self, observer: &dyn Observer) -> &Config {
         self.config.get_or_init(|| self.read(observer))
     }

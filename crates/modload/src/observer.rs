@@ -1,4 +1,4 @@
-//! What happens while plans are carried out, reported as data to whoever had them carried out.
+//! What happens while plans are carried out, reported as data to the caller.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -20,7 +20,7 @@ pub enum Event<'a> {
     Step(&'a Step),
     /// A module was to be loaded that is only a name.
     NoFile(&'a ModuleName),
-    /// A file was not read, or the kernel refused it. That it was loaded already is no failure.
+    /// A file was not read, or the kernel refused it. That it was loaded already is not a failure.
     NotInserted {
         /// The module.
         module: &'a ModuleName,
@@ -84,7 +84,7 @@ pub enum ModutilsProblem {
 pub enum Refusal {
     /// It is part of the kernel itself.
     Builtin,
-    /// It is not there, and was to be gone for the first time now.
+    /// It is not there, and `first_time` makes that an error.
     Absent,
     /// It is in use.
     InUse,

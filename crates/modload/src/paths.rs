@@ -1,4 +1,4 @@
-//! The one place of this crate with absolute paths.
+//! The only module of this crate with absolute paths.
 
 /// Where a command looks for programs if nobody has set a path.
 pub const COMMANDS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

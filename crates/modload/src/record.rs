@@ -1,9 +1,9 @@
 //! Remembers how modules came in: on demand, so that autoclean may unload them again, or because somebody wants
 //! them, so that it never does.
 //!
-//! A courtesy: without a place to remember it in nothing is wrong. But a record that says "on demand" of a module that
-//! somebody wants must not stay, or the module goes one day: where the pin cannot be written the record is removed,
-//! which needs no space.
+//! This is best effort: without a place to remember it, nothing fails. But a record that says "on demand" of a module
+//! that somebody wants must not stay, or the module goes one day: where the pin cannot be written the record is
+//! removed, which needs no space.
 
 use std::ffi::OsStr;
 use std::io;
@@ -15,7 +15,7 @@ use modstate::{BootId, Clock, Identity, Memory, Places, Record, RecordedRole, Wr
 use crate::demand::Demand;
 use crate::execute::Loaded;
 
-/// Where and how it is remembered how modules came in.
+/// Records how modules came in.
 pub struct Recorder<'a> {
     /// Where.
     pub places: &'a Places,
@@ -25,7 +25,7 @@ pub struct Recorder<'a> {
     pub clock: &'a dyn Clock,
 }
 
-/// Modules that somebody wants, of which only a record says something: that they came in on demand.
+/// Modules that somebody wants and about which only a record says anything: that they came in on demand.
 #[derive(Debug, thiserror::Error)]
 #[error("it cannot be remembered that modules are wanted: {error}")]
 pub struct NotRemembered {
@@ -37,7 +37,7 @@ pub struct NotRemembered {
 }
 
 impl Recorder<'_> {
-    /// Leaves word that these modules are asked for, before the kernel's state is looked at, and waits while a pass of
+    /// Records that these modules are asked for, before the kernel's state is read, and waits while a pass of
     /// autoclean is unloading one of them.
     pub fn ask_for<'m>(&self, modules: impl IntoIterator<Item = &'m ModuleName>) {
         Memory::new(self.places).ask_for(modules, self.clock);
@@ -47,7 +47,7 @@ impl Recorder<'_> {
     ///
     /// # Errors
     /// Modules that somebody wants and that autoclean may unload anyway, with the reason for the last of them. That a
-    /// record cannot be written is no error: the module only stays.
+    /// record cannot be written is not an error: the module just stays.
     pub fn remember(&self, target: &ModuleName, loaded: &Loaded) -> Result<(), NotRemembered> {
         let Ok(boot) = BootId::read(&self.places.boot_id()) else { return Ok(()) };
         let memory = Memory::new(self.places);
@@ -56,7 +56,7 @@ impl Recorder<'_> {
         let mut failed: Option<NotRemembered> = None;
         match self.demand {
             Demand::Kernel(request) => {
-                // Only who brought a module in may say that it came in on demand.
+                // Only the process that loaded a module may record that it came in on demand.
                 for module in &loaded.inserted {
                     if let Some(identity) = identity(module) {
                         let record = self.record(request, module == target, identity);

@@ -1,4 +1,4 @@
-//! Runs commands of the configuration. All tools do it here, so all of them do it alike.
+//! Runs commands of the configuration. All tools use this code, so that they behave alike.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -1,7 +1,7 @@
 //! Who called: the kernel, or anyone else.
 //!
-//! For the kernel modprobe is a part of somebody's system call. It then takes nothing but the one name, and it
-//! must not do what could make the kernel call it again.
+//! When the kernel calls, modprobe is part of somebody's system call. It then accepts the one name and nothing else,
+//! and must not do anything that could make the kernel call it again.
 
 use std::ffi::{OsStr, OsString};
 use std::mem::MaybeUninit;
@@ -34,7 +34,7 @@ const ENVIRONMENT: [(&str, &str); 3] =
     [("HOME", "/"), ("TERM", "linux"), ("PATH", "/sbin:/usr/sbin:/bin:/usr/bin")];
 
 impl Caller {
-    /// Who called this process. Where `/proc` cannot tell, the exact forms of arguments and environment do.
+    /// Who called this process. Where `/proc` does not show it, the exact forms of arguments and environment do.
     #[must_use]
     pub fn of_process(proc: &Path, argv: &[OsString]) -> Self {
         // The kernel always puts two dashes before the name, and a script in between hands them on.
@@ -46,7 +46,7 @@ impl Caller {
         if !is_own_proc(proc) {
             return Self::Anyone;
         }
-        // A parent in another PID namespace is shown as none; the kernel's threads are in the first one.
+        // A parent in another PID namespace is shown as 0; the kernel's threads are in the first one.
         let Some(parent) = rustix::process::getppid() else { return Self::Anyone };
         let stat = proc.join(parent.as_raw_pid().to_string()).join("stat");
         let is_kernel = match beginning(&stat) {
@@ -66,7 +66,7 @@ fn is_own_proc(proc: &Path) -> bool {
     }
 }
 
-/// As much of a file of `/proc` as one read gives, which is enough for the first fields of a `stat`.
+/// As much of a file of `/proc` as one read returns, which is enough for the first fields of a `stat`.
 fn beginning(path: &Path) -> Option<[u8; 512]> {
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut text = [0; 512];
@@ -97,7 +97,7 @@ fn is_kernels_environment(variables: impl Iterator<Item = (OsString, OsString)>)
 }
 
 /// The two forms in which kernels have called modprobe, without the cost of building the definition of all
-/// options: `-q -- NAME`, and `-s -k -- NAME` up to Linux 2.4. Yields what the parse of them yields.
+/// options: `-q -- NAME`, and `-s -k -- NAME` up to Linux 2.4. The result is the same as that of parsing them.
 #[must_use]
 pub fn recognise(argv: &[OsString]) -> Option<Parsed> {
     let [_, options @ .., end, name] = argv else { return None };
@@ -113,7 +113,7 @@ pub fn recognise(argv: &[OsString]) -> Option<Parsed> {
     Some(Parsed { events: options.iter().map(event).collect(), operands: vec![name.clone()] })
 }
 
-/// Whether what the kernel asks for can be a name: the kernel passes on what users give it, and that shall not
+/// Whether what the kernel asks for can be a name: the kernel passes on what users give it, and that must not
 /// become a path, an option or a parameter.
 #[must_use]
 pub fn is_safe(name: &OsStr) -> bool {

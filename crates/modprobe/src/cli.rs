@@ -1,6 +1,6 @@
 //! The command line of modprobe: kmod 34's options, what scripts still use of older tools, and ours.
 //!
-//! The order of the definitions is that in which getopt lists what a shortened name could mean.
+//! The order of the definitions is that in which getopt lists the candidates for a shortened name.
 
 use clap::{Arg, Command};
 use modcli::common;
@@ -40,7 +40,7 @@ pub(crate) const SHOW_SETTINGS: &str = "show-settings";
 /// Another name of [`RESOLVE_ALIAS`] in later versions of kmod.
 const SHOW_ALIAS: &str = "show-alias";
 
-/// What the frame of every tool needs to know.
+/// The definition that `modcli` works from.
 pub const DEFINITION: Definition = Definition {
     command,
     threshold: Threshold::WARNINGS,

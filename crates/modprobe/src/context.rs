@@ -1,4 +1,4 @@
-//! What a run has in hand: data, and where to speak.
+//! The context of a run: data, and where messages go.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -71,7 +71,7 @@ impl Run<'_> {
         }
     }
 
-    /// Where it is remembered how modules came in.
+    /// Records how modules came in.
     pub fn recorder(&self) -> Recorder<'_> {
         Recorder { places: self.places, demand: &self.demand, clock: self.clock }
     }

@@ -1,4 +1,4 @@
-//! What the environment says to modprobe, and which options a modprobe within a command gets.
+//! The options that modprobe takes from its environment, and those that a modprobe within a command gets.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -16,8 +16,8 @@ pub(crate) fn extend(argv: &[OsString], options: Option<&OsStr>) -> Vec<OsString
 }
 
 /// Splits at single spaces. Quotes, single or double, protect spaces and are dropped.
-// compat: where a quote begins an argument the closing one ends it, so that a space behind it ends an empty one
-// more; nothing at the end is no argument; a quote that is never closed means itself (cases
+// compat: where a quote begins an argument the closing one ends it, so that a space behind it ends another,
+// empty one; nothing at the end is not an argument; a quote that is never closed means itself (cases
 // modprobe/variable-quotes, modprobe/variable-trailing-space, modprobe/variable-quote-open).
 fn split(text: &OsStr) -> Vec<OsString> {
     let mut arguments = Vec::new();

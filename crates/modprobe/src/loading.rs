@@ -68,7 +68,7 @@ fn load(
     let names =
         || std::iter::once(&entry.name).chain(entry.dependencies.iter().map(|dependency| &dependency.name));
     if is_real && !is_builtin {
-        // Before anything is looked at: who unloads idle modules sees it, or we see that one is gone.
+        // Before any state is read: either autoclean sees the request, or we see that the module is gone.
         run.recorder().ask_for(names());
     }
     if execution.is_loaded(&entry.name, is_builtin) {
@@ -111,7 +111,7 @@ fn load(
             Ok(())
         }
         Err(failure) => {
-            // What the module that failed needs is there anyway, and for nobody.
+            // What the failed module depends on was loaded, and serves nobody.
             if is_real {
                 let inserted = Loaded { inserted: failure.inserted.to_vec(), present: Vec::new() };
                 remember(run, &entry.name, &inserted);
@@ -135,7 +135,7 @@ fn report_failure(
     entry: &ModuleEntry,
     failure: &LoadFailure,
 ) {
-    // What is wrong with the database stands before what follows from it.
+    // What is wrong with the database comes before what follows from it.
     report::tables(run);
     if let Cause::Forbidden(by) = &failure.cause {
         return report::forbidden(run, messages::forbidden(&entry.name, &failure.module, by));

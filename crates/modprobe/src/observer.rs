@@ -45,7 +45,7 @@ impl<'a> Teller<'a> {
 }
 
 impl Teller<'_> {
-    /// Reports what is wrong with modutils.d. A line that was to close something must not go unnoticed.
+    /// Reports what is wrong with modutils.d. A line that was meant to forbid something must not go unnoticed.
     fn modutils(&self, problem: &ModutilsProblem) {
         let reporter = &self.session.reporter;
         match problem {
@@ -94,7 +94,7 @@ impl Observer for Teller<'_> {
                 (Verb::Install, &CommandError::Status(code)) => {
                     reporter.error(messages::command_failed(&command.line, command.module, code));
                 }
-                // That the module stays says it.
+                // That the module stays is reported anyway.
                 (Verb::Remove, CommandError::Status(_)) => {}
             },
             Event::CommandWithinItself { module, line } => {

@@ -18,9 +18,9 @@ use crate::request::AfterFailure;
 /// Reports what was wrong with tables of the database up to now.
 pub(crate) fn tables(run: &Run<'_>) {
     let problems = run.db.take_problems();
-    // The old kernels' form asks for quiet as well, by whomever it is given.
+    // The old kernels' form asks for quiet as well, whoever uses it.
     if matches!(run.demand, Demand::Kernel(_)) {
-        // Without the first of them all the others are of no use.
+        // Without the first of them the others are useless.
         if let Some(problem) = problems.first() {
             log_once(run, problem);
         }
@@ -37,7 +37,7 @@ fn log_once(run: &Run<'_>, problem: &TableProblem) {
     let is_told = match Memory::new(run.places).tell_once(&message.cause) {
         Telling::Now => true,
         Telling::Told => false,
-        // Early in the boot it is right that there are no modules.
+        // Early in the boot there need not be any modules.
         Telling::NoMemory => run.db.directory().path().is_dir(),
     };
     if is_told {
@@ -57,7 +57,7 @@ pub(crate) fn forbidden(run: &Run<'_>, text: Vec<u8>) {
 pub(crate) fn is_denied(run: &Run<'_>, observer: &dyn Observer) -> bool {
     let Demand::Kernel(name) = &run.demand else { return false };
     let rules = run.modutils.config(observer).rules();
-    // What has an unmatched bracket is no name.
+    // Text with an unmatched bracket is not a name.
     let Ok(normalized) = normalize_alias(name.as_bytes()) else { return false };
     let Some(line) = rules.denied(&normalized) else { return false };
     log_refusal(run, messages::denied(name, line));
@@ -70,8 +70,8 @@ fn log_refusal(run: &Run<'_>, text: Vec<u8>) {
     }
 }
 
-/// Whether a request of the kernel may be logged now; first comes how many were not. Users choose what the kernel
-/// asks for, as often as they like.
+/// Whether a request of the kernel may be logged now; if some were not, their number is logged first. Users can make
+/// the kernel ask for anything, as often as they like.
 pub(crate) fn may_log(run: &Run<'_>) -> bool {
     match Memory::new(run.places).may_log(run.clock.since_boot()) {
         MayLog::Yes { left_out } => {
@@ -109,7 +109,7 @@ pub(crate) fn refuse(
     text: Vec<u8>,
     hints: impl FnOnce() -> Vec<String>,
 ) -> Result<(), Ended> {
-    // Why a table could not be asked stands before what follows from it.
+    // Why a table could not be read comes before what follows from it.
     tables(run);
     let reporter = &run.session.reporter;
     let refused = match after_failure {

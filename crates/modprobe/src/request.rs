@@ -331,7 +331,7 @@ fn demand(parsed: &Parsed, caller: Caller, inherited: Option<&OsStr>) -> Demand 
     name.map_or(Demand::Person, |name| Demand::Kernel(name.to_owned()))
 }
 
-/// Whether there are more `-v` than it takes after the last `-q`, which a few are needed to outweigh.
+/// Whether there are enough `-v` after the last `-q` to outweigh it.
 fn is_verbose(parsed: &Parsed) -> bool {
     let normal = Threshold::WARNINGS;
     let threshold = parsed.events.iter().fold(normal, |threshold, event| match event.id.as_str() {
@@ -356,7 +356,7 @@ fn place(parsed: &Parsed, current_dir: impl FnOnce() -> PathBuf) -> Place {
     }
 }
 
-/// compat: text only, nothing is resolved (case modprobe/option-dirname-relative).
+/// compat: joined as text, nothing is resolved (case modprobe/option-dirname-relative).
 pub(crate) fn absolute(path: &OsStr, current_dir: impl FnOnce() -> PathBuf) -> PathBuf {
     if path.as_bytes().starts_with(b"/") {
         return path.into();

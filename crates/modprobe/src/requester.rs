@@ -1,7 +1,7 @@
-//! Who waits for a module while the kernel's request for it is answered.
+//! Which processes wait for a module while modprobe answers the kernel's request for it.
 //!
 //! The kernel does not say on whose behalf it calls. But the process that made it call mostly sleeps, while we run, in
-//! the function that waits for us, and `/proc` shows in which function a process sleeps. That is a hint, no proof:
+//! the function that waits for us, and `/proc` shows in which function a process sleeps. That is a hint, not proof:
 //! programs for other purposes are waited for in the same function, and whoever asked may be gone. So what is logged
 //! says who waits, not who asked.
 
@@ -18,9 +18,9 @@ const WAITS_IN: &[u8] = b"call_usermodehelper_exec";
 pub(crate) enum Requester {
     /// This process and no other waits for a program of the kernel's.
     Process { name: String, pid: u32 },
-    /// So many wait.
+    /// This many wait.
     Several(usize),
-    /// None does: the kernel asked without waiting, or the one who waited has gone.
+    /// No process: the kernel asked without waiting, or the process that waited has gone.
     Nobody,
     /// The processes, or what they wait in, cannot be seen.
     Hidden,
@@ -38,7 +38,7 @@ impl fmt::Display for Requester {
     }
 }
 
-/// Looks who waits.
+/// Finds out who waits.
 pub(crate) fn find(proc: &Path) -> Requester {
     let Ok(processes) = fs::read_dir(proc) else { return Requester::Hidden };
     let mut waiting: Vec<u32> = Vec::new();
@@ -47,7 +47,7 @@ pub(crate) fn find(proc: &Path) -> Requester {
         let Some(pid) = number(process.file_name().as_bytes()) else { continue };
         let threads = fs::read_dir(process.path().join("task")).into_iter().flatten().flatten();
         for thread in threads {
-            // A running thread shows "0"; without the right to look all do.
+            // A running thread shows "0"; without the right to look, all threads do.
             let Ok(function) = fs::read(thread.path().join("wchan")) else { continue };
             can_see |= !matches!(function.as_slice(), b"" | b"0");
             if function.as_slice() == WAITS_IN {
@@ -111,7 +111,7 @@ mod tests {
         let two = proc(&[(1, "a", &[WAITS]), (2, "b", &[WAITS])]);
         assert_eq!(find(two.path()), Requester::Several(2));
         assert_eq!(find(proc(&[(1, "a", &["do_wait"])]).path()), Requester::Nobody);
-        // What is hidden is not taken for nobody.
+        // Hidden is not the same as nobody.
         assert_eq!(find(proc(&[(1, "a", &["0"]), (2, "b", &[""])]).path()), Requester::Hidden);
         assert_eq!(find(Path::new("/nonexistent/proc")), Requester::Hidden);
     }

@@ -75,7 +75,7 @@ pub(crate) fn show(run: &Run<'_>, names: &[OsString], kernel: &dyn KernelOps) ->
         for notice in &shown.notices {
             reporter.warning(messages::setting(module, notice));
         }
-        // What cannot be read may be saved.
+        // A module whose state cannot be read may have settings to save.
         if load.is_none() && shown.settings.is_empty() && shown.notices.is_empty() {
             reporter.error(messages::neither_loaded_nor_saved(module));
             exit = Exit::Failure;
@@ -144,7 +144,7 @@ fn all(settings: &Settings<'_>, kernel: &dyn KernelOps) -> Result<Vec<ModuleName
     Ok(modules)
 }
 
-/// Puts a name in its place in a sorted list, unless it stands there.
+/// Inserts a name into a sorted list, unless it is in there.
 fn add(modules: &mut Vec<ModuleName>, name: ModuleName) {
     if let Err(at) = modules.binary_search(&name) {
         modules.insert(at, name);

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use modfile::ModuleName;
 use modload::plan::{Action, Step};
 
-/// The line for a step of loading; a module that is only a name has none.
+/// The line for a step of loading; a module that is only a name has no line.
 // compat: a space follows the path or command even when no parameters do (case modprobe/install-shown).
 #[must_use]
 pub fn insertion(step: &Step) -> Option<Vec<u8>> {

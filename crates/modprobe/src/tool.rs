@@ -139,7 +139,7 @@ fn requester<'r>(run: &'r Run<'_>) -> Option<(&'r OsString, Requester)> {
     if !is_wanted {
         return None;
     }
-    // Looking at every process takes time, and whoever asks often enough could fill the log.
+    // Looking at every process takes time, and frequent requests could fill the log.
     report::may_log(run).then(|| (name, requester::find(&run.places.proc)))
 }
 

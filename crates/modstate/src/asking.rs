@@ -1,8 +1,8 @@
-//! How those who ask for a module and the pass that unloads idle ones keep out of each other's way.
+//! How requests for a module and the pass that unloads idle ones keep out of each other's way.
 //!
 //! Whoever asks dates the records of the modules in question, before looking at the kernel's state; then, if an
 //! unloading is under way, waits until it is over. A pass holds a lock over both: reading that date, and unloading.
-//! So either the pass sees the date and leaves the module, or who asks sees that the module is gone and loads it.
+//! So either the pass sees the date and leaves the module, or the other side sees that the module is gone and loads it.
 //!
 //! Without records, or where no pass ever ran, all of this is two system calls.
 
@@ -23,7 +23,7 @@ use crate::memory::{Memory, file_name};
 const UNLOADING: &str = "unloading.lock";
 /// The longest wait for an unloading: most take some milliseconds, a few seconds if a module waits for its device.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// Between two attempts to have the lock.
+/// The pause between two attempts to take the lock.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The right to unload a module now; it ends with this value.
@@ -31,8 +31,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub struct Unloading(#[expect(dead_code, reason = "the lock goes with the open file")] File);
 
 impl Memory {
-    /// Leaves word that these modules are asked for now. Returns when no pass is unloading any of them, or after a
-    /// long wait. A courtesy like all of the memory: what fails is not reported.
+    /// Records that these modules are asked for now. Returns when no pass is unloading any of them, or after a
+    /// long wait. Best effort, like all of the memory: failures are not reported.
     pub fn ask_for<'m>(&self, modules: impl IntoIterator<Item = &'m ModuleName>, clock: &dyn Clock) {
         let _ = self.try_ask_for(modules, clock);
     }
@@ -52,7 +52,7 @@ impl Memory {
             }
         }
         if is_recorded {
-            // Who has had it once sees what the pass did; nothing is gained by keeping it.
+            // Having had it once is enough to see what the pass did; keeping it gains nothing.
             wait(&lock, FlockOperation::NonBlockingLockShared, LONGEST_WAIT, clock)?;
         }
         Ok(())
@@ -67,7 +67,7 @@ impl Memory {
         (date <= now).then_some(date)
     }
 
-    /// Makes the lock known, so that whoever asks for a module from now on leaves word.
+    /// Creates the lock, so that whoever asks for a module from now on records it.
     ///
     /// # Errors
     /// It cannot be made.

@@ -1,6 +1,6 @@
 //! Times on the clock that begins with the boot.
 
-/// Milliseconds on `CLOCK_BOOTTIME`: goes on while the machine sleeps, and nobody sets it.
+/// Milliseconds on `CLOCK_BOOTTIME`, which goes on while the machine sleeps and cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BootTime(pub u64);
 

@@ -76,7 +76,7 @@ pub struct Problem {
 /// What a wrong line was to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directive {
-    /// Close something: it stays open.
+    /// Forbid something, which is allowed now.
     Closing,
     /// Anything else, or nothing that is known.
     Other,

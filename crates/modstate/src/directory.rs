@@ -30,7 +30,7 @@ pub(crate) const FOR_ALL: u32 = 0o644;
 /// Permissions of a file with values that not everybody may be able to read where they come from.
 pub(crate) const FOR_OWNER: u32 = 0o600;
 
-/// So many processes can replace the same file at the same time.
+/// How many processes can replace the same file at the same time.
 const WRITERS: u32 = 64;
 
 /// Whether a file must outlive a power cut.
@@ -42,7 +42,7 @@ pub(crate) enum Durability {
     Durable,
 }
 
-/// The file or directory name of a module; `None` for a name that is none.
+/// The file or directory name of a module; `None` for a name that cannot be one.
 pub(crate) fn name_of(module: &ModuleName) -> Option<&OsStr> {
     let name = module.as_bytes();
     let fits = !name.is_empty() && name.len() <= 255 && !name.iter().any(|byte| matches!(byte, 0 | b'/'));
@@ -125,7 +125,7 @@ impl Directory {
         Ok(names)
     }
 
-    /// Removes a file; that there is none is no error.
+    /// Removes a file; a missing one is not an error.
     pub fn remove(&self, name: &OsStr) -> io::Result<()> {
         match unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -211,7 +211,7 @@ impl Directory {
     }
 
     /// A new hidden file beside `name`, and its own name. Its writer holds a lock on it, so that one which a killed
-    /// process left is told from one that is being written, also by a process of another PID namespace.
+    /// process left differs from one that is being written, also by a process of another PID namespace.
     fn temporary(&self, name: &OsStr) -> io::Result<(Vec<u8>, File)> {
         for number in 0..WRITERS {
             let temporary = [b".", name.as_bytes(), format!(".{number}").as_bytes()].concat();

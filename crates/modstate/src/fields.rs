@@ -1,9 +1,9 @@
 //! The form of the small files in `/run`: lines `key=value`, `#` begins a comment.
 //!
-//! A value is any bytes: control characters, backslashes and what is no ASCII are written as `\xNN`. Nothing
+//! A value is any bytes: control characters, backslashes and bytes outside of ASCII are written as `\xNN`. Nothing
 //! here knows which keys there are.
 
-/// A line that is none of ours. The whole file is then not believed.
+/// A line that we did not write. The whole file is then ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {0} is damaged")]
 pub struct Damaged(pub usize);

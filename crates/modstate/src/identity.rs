@@ -1,7 +1,6 @@
-//! Which load of a module is meant: a name alone does not say, for a module can go and come again.
+//! Which load of a module is meant: a name alone is not enough, since a module can go and come again.
 //!
-//! The kernel gives `/sys/module/NAME` a new inode number at each load, so that number and the boot id tell one
-//! load from every other.
+//! `/sys/module/NAME` has a new inode number after each load, so that number and the boot id identify one load.
 
 use std::fmt;
 use std::fs;
@@ -19,7 +18,7 @@ use crate::fields;
 pub struct BootId([u8; 36]);
 
 impl BootId {
-    /// Takes the text of a boot id, with or without the newline; `None` if it is none.
+    /// Takes the text of a boot id, with or without the newline; `None` if it is not one.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         let bytes: [u8; 36] = text.strip_suffix(b"\n").unwrap_or(text).try_into().ok()?;

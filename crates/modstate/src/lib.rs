@@ -3,7 +3,7 @@
 //! this in modutils.d; settings that survive an unload.
 //!
 //! Paths and times are passed in, as [`Places`] and a [`Clock`]; only tools make those of the system. This crate
-//! prints nothing, reads no environment, and knows no module database: of modules it knows names. What it reads
+//! prints nothing, reads no environment, and knows no module database: it knows modules by name only. What it reads
 //! back is data that may be damaged or hostile.
 
 mod asking;

@@ -1,9 +1,9 @@
-//! Modules that are to be there from the boot on: `/etc/modules`, modules-load.d, `modules_load=` on the kernel's
+//! Modules that are loaded at every boot: `/etc/modules`, modules-load.d, `modules_load=` on the kernel's
 //! command line. Whoever loads them does not call our tool, so no pin says that they are wanted; these lists do.
 //!
 //! The text is passed in. A name may be an alias; what it stands for is not known here.
 
-/// The names in a file of modules-load.d or in `/etc/modules`: the first word of each line that is no comment
+/// The names in a file of modules-load.d or in `/etc/modules`: the first word of each line that is not a comment
 /// (modules-load.d(5): `#` and `;`).
 pub fn names(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&byte| byte == b'\n')

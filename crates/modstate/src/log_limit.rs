@@ -14,14 +14,14 @@ use crate::directory::Directory;
 use crate::memory::Memory;
 
 const FILE: &str = "log-requests";
-/// So many lines in so many milliseconds.
+/// At most this many lines in this many milliseconds.
 const LINES: u64 = 10;
 const SPAN: u64 = 10_000;
 
 /// Whether a request may be logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MayLog {
-    /// It may; so many before it were left out and not mentioned yet.
+    /// It may; this many before it were left out and not mentioned yet.
     Yes {
         /// How many.
         left_out: u64,
@@ -58,7 +58,7 @@ impl Count {
         Some(Self { began: number()?, logged: number()?, left_out: number()? })
     }
 
-    /// As long whatever the numbers are, so that it can be written over.
+    /// The same length whatever the numbers are, so that it can be overwritten in place.
     fn format(self) -> String {
         format!("{:020} {:020} {:020}\n", self.began, self.logged, self.left_out)
     }
@@ -83,7 +83,7 @@ impl Memory {
 
 fn count(file: &File, now: BootTime) -> io::Result<MayLog> {
     let mut text = String::new();
-    // What is no count counts as none.
+    // A damaged count is like none.
     let _ = file.take(100).read_to_string(&mut text);
     let mut count = Count::parse(&text).unwrap_or_default();
     let may_log = count.take(now.0);

@@ -1,5 +1,5 @@
 //! What one pass of autoclean notes for the next: which load of a module was found idle, and since when; and
-//! which aliases its file tells, or which of them spoke against it, so that the file need not be read again.
+//! which aliases are in its file, or which of them spoke against it, so that the file need not be read again.
 //!
 //! One file, `/run/modutils/marks`; a line of it is `NAME INODE idle MILLISECONDS ALIAS...` or
 //! `NAME INODE alias ALIAS`.
@@ -20,7 +20,7 @@ pub enum Mark {
     Idle {
         /// When the first of these passes began.
         since: BootTime,
-        /// The aliases that its file tells, which were all trusted.
+        /// The aliases in its file, which were all trusted.
         aliases: Vec<Vec<u8>>,
     },
     /// This alias stands in its file and belongs to no class whose use counts can be trusted.

@@ -1,7 +1,7 @@
 //! The directory in which the tools remember, `/run/modutils`: one small file per module and kind.
 //!
-//! Remembering is a courtesy: where there is no `/run`, or it cannot be written, nothing is remembered and
-//! nothing is wrong. Which module may be removed is not decided here.
+//! Remembering is best effort: where there is no `/run`, or it cannot be written, nothing is remembered and
+//! nothing fails. Which module may be removed is not decided here.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -35,7 +35,7 @@ pub enum Written {
     NoPlace,
 }
 
-/// Whether something that is said once per boot is to be said now.
+/// Whether something that is reported once per boot is to be reported now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Telling {
     /// It is the first time.
@@ -52,7 +52,7 @@ pub type Entry<T> = (ModuleName, Result<T, Unreadable>);
 /// Why a file says nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    /// The system refused, it is no file, or others can have written it.
+    /// The system refused, it is not a file, or others may have written it.
     #[error(transparent)]
     File(#[from] RegularError),
     /// It is not what was written.
@@ -182,7 +182,7 @@ impl Memory {
         }
     }
 
-    /// Takes the lock that only one pass can hold; it goes with the file that is given back. `None` if another
+    /// Takes the lock that only one pass can hold; it is held as long as the returned file. `None` if another
     /// pass holds it.
     ///
     /// # Errors

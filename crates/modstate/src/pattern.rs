@@ -7,7 +7,7 @@ use modfile::name::normalize_alias;
 /// What can be wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// The first word is no directive.
+    /// The first word is not a directive.
     #[error("ignoring bad line starting with '{}'", String::from_utf8_lossy(.0))]
     UnknownWord(Vec<u8>),
     /// The directive needs more words.
@@ -16,7 +16,7 @@ pub enum Reason {
     /// The directive takes no more words.
     #[error("'{0}' takes no more words")]
     TooMany(&'static str),
-    /// The interval is no number of seconds, or longer than a year.
+    /// The interval is not a number of seconds, or longer than a year.
     #[error("'{}' is no number of seconds", String::from_utf8_lossy(.0))]
     BadInterval(Vec<u8>),
     /// A pattern has a bracket without its partner.
@@ -33,7 +33,7 @@ pub enum Reason {
     UnknownKind(Vec<u8>),
 }
 
-/// The patterns that follow a directive, of which there must be one at least; `need` says what they are of.
+/// The patterns that follow a directive, at least one; `need` says what they match.
 pub(crate) fn patterns(
     word: &'static str,
     need: &'static str,

@@ -1,5 +1,5 @@
-//! Where the tools find and keep what is neither a module nor its configuration. Paths are data: a test puts others
-//! in their place, and nothing below the tools knows an absolute one.
+//! Where the tools find and keep what is neither a module nor its configuration. Paths are data that tools pass down,
+//! so a test puts others in their place.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What modutils.d says of what may be loaded, and on whose request.
+//! What modutils.d says about what may be loaded, and on whose request.
 //!
 //! ```text
 //! forbid MODULE-PATTERN [: REASON]   never loaded, by whatever name, alias, dependency, softdep or path
@@ -6,8 +6,8 @@
 //! allow-request ALIAS-PATTERN...     exceptions to deny-request
 //! ```
 //!
-//! A wrong line of these leaves something open that was to be closed, or the other way round: whoever reads the files
-//! reports it more loudly than others.
+//! A mistake in one of these lines allows what was meant to be forbidden, or vice versa: whoever reads the files reports
+//! it more loudly than others.
 
 use std::fmt;
 use std::path::Path;

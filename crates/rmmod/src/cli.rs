@@ -11,7 +11,7 @@ pub(crate) const DRY_RUN: &str = "dry-run";
 pub(crate) const JSON: &str = "json";
 pub(crate) const NO_PERSIST: &str = "no-persist";
 
-/// What the frame of every tool needs to know.
+/// The definition that `modcli` works from.
 pub const DEFINITION: Definition = Definition {
     command,
     threshold: Threshold::ERRORS,

@@ -55,7 +55,7 @@ fn may_go(reporter: &Reporter, layout: &Layout, module: &ModuleName, kernel: &dy
     match kernel.state(module) {
         Ok(ModuleState::Live) => {}
         Ok(ModuleState::Going) => {
-            // compat: kmod fails without a word here, which helps nobody (case rmmod/going).
+            // compat: kmod fails silently here, which helps nobody (case rmmod/going).
             reporter.error(messages::is_going(module));
             return false;
         }
@@ -109,7 +109,7 @@ fn is_builtin(layout: &Layout, module: &ModuleName) -> bool {
     database(layout).is_builtin(module)
 }
 
-/// The modules of the running kernel; the configuration of modprobe has no say here.
+/// The modules of the running kernel; the configuration of modprobe does not matter here.
 fn database(layout: &Layout) -> ModuleDb {
     ModuleDb::new(layout.module_directory.clone(), moddb::config::Config::default())
 }

@@ -32,7 +32,7 @@ pub struct Subject {
     pub words: Vec<OsString>,
 }
 
-/// Runs all subjects in turn, `rounds` times after once to warm up; gives the costs of each. `prepare` runs before
+/// Runs all subjects in turn, `rounds` times after one to warm up; returns the costs of each. `prepare` runs before
 /// every single one.
 pub fn costs(
     subjects: &[Subject],

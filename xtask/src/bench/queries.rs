@@ -15,7 +15,7 @@ use crate::{project, shell};
 
 /// How many modules are loaded.
 const LOADED: usize = 200;
-/// Rounds, in each of which ours and kmod's take turns.
+/// Rounds; in each, ours and kmod's take turns.
 const ROUNDS: usize = 7;
 /// The most that ours may take of kmod's time.
 const MOST: f64 = 0.5;

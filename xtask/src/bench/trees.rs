@@ -73,7 +73,7 @@ fn first_file(directory: &Path) -> Result<PathBuf> {
     if first.is_dir() { first_file(&first) } else { Ok(first) }
 }
 
-/// Links all files below a directory to another one, their names behind a prefix; gives their number.
+/// Links all files below a directory to another one, their names behind a prefix; returns their number.
 fn link_all(from: &Path, to: &Path, prefix: &str) -> Result<usize> {
     fs::create_dir_all(to)?;
     let mut total = 0;

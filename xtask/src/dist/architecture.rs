@@ -84,7 +84,7 @@ fn cross(cargo: &mut Command) -> Result<()> {
         "no cross compiler or no headers of musl for it: run cargo xtask setup"
     );
     let own = shell::output(Command::new(COMPILER).arg("-print-file-name=include"))?;
-    // Instead of those of .cargo/config.toml, of which the protection of stacks is one.
+    // Instead of those of .cargo/config.toml, the protection of stacks among them.
     let flags = format!(
         "-fstack-protector-strong -DTUKLIB_FAST_UNALIGNED_ACCESS=1 -nostdinc -isystem {} -isystem {}",
         headers.display(),

@@ -33,7 +33,7 @@ pub fn file_name(architecture: Architecture) -> String {
     format!("modutils-rs_{}_{}.deb", super::version(), architecture.debian())
 }
 
-/// Builds the package and gives its file.
+/// Builds the package and returns its file.
 pub fn package(out: &Path, program: &Path, architecture: Architecture, time: &str) -> Result<PathBuf> {
     let work = tempfile::tempdir_in(out)?;
     // The root of a package is what everybody may enter.
@@ -47,7 +47,7 @@ pub fn package(out: &Path, program: &Path, architecture: Architecture, time: &st
     Ok(file)
 }
 
-/// Lays out the files; gives their size in KiB.
+/// Lays out the files; returns their size in KiB.
 fn content(root: &Path, program: &Path) -> Result<u64> {
     put(program, &root.join(STORE).join(project::PROGRAM), 0o755)?;
     for (from, to) in FILES {

@@ -15,7 +15,7 @@ use super::source;
 /// Crates, and those that they use.
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
-/// What a library must do without: it is told what it needs, and tells what it found.
+/// What a library must do without: what it needs is passed in, and what it finds is returned.
 const OUTSIDE: [&str; 11] = [
     "std::env",
     "env::var",

@@ -41,7 +41,7 @@ pub struct Event {
 pub struct Parsed {
     /// The options in the order in which they stood.
     pub events: Vec<Event>,
-    /// What is no option, in order.
+    /// What is not an option, in order.
     pub operands: Vec<OsString>,
 }
 

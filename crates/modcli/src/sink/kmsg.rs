@@ -17,7 +17,7 @@ const RECORD: usize = 900;
 /// Records per open file.
 const RECORDS: usize = 9;
 
-/// Writes the records and gives those that could not be written.
+/// Writes the records and returns those that could not be written.
 pub(super) fn deliver<'a>(program: &str, kernel_log: &Path, records: &'a [Record]) -> &'a [Record] {
     if records.is_empty() {
         return records;

@@ -57,7 +57,7 @@ pub enum Reader {
     Program,
     /// A terminal: nothing goes there that it would obey.
     Person,
-    /// The same, and the gravity of a message has a colour.
+    /// The same, and the severity of a message has a colour.
     PersonWithColours,
 }
 
@@ -194,7 +194,7 @@ impl Sink {
         let separator = if program.is_empty() { "" } else { ": " };
         let (look, plain) = look.map_or(("", ""), |look| (look, terminal::PLAIN));
         let line = [program, separator, look, word, plain].concat();
-        // There is nobody left to tell that telling failed.
+        // There is nobody left to report this failure to.
         let _ = stderr.write_all(&[line.as_bytes(), &rest, b"\n"].concat());
     }
 }

@@ -23,7 +23,7 @@ use crate::severity::Severity;
 /// Bytes of a datagram's text; daemons cut or drop longer ones.
 const DATAGRAM: usize = 8000;
 
-/// Sends the records and gives those that could not be sent.
+/// Sends the records and returns those that could not be sent.
 pub(super) fn deliver<'a>(program: &str, places: &LogPlaces, records: &'a [Record]) -> &'a [Record] {
     let Some(listener) = proven_listener(places) else { return records };
     let Ok(socket) = connect(&listener) else { return records };

@@ -83,7 +83,7 @@ mod tests {
         assert!(anyway(Because::OfADependency, false).ends_with("another module depends on it"));
         assert!(anyway(Because::OfASoftdep, true).starts_with("a would be loaded although"));
         assert!(anyway(Because::OfASoftdep, true).ends_with("a softdep asks for it"));
-        // Without a line of exactly that name there is nothing to tell.
+        // Without a line for exactly that name there is nothing to report.
         assert_eq!(config.blacklisted(b"ab"), None);
     }
 }

@@ -23,7 +23,7 @@ mod tests {
     fn parameters_are_written_as_the_command_line_wants_them() {
         for (given, expected) in [
             ("autosuspend=5 x", "usbcore.autosuspend=5 usbcore.x"),
-            // A value with a space stays one, quoted once, wherever its quote stands.
+            // A value with a space stays one value, quoted once, wherever its quotes were.
             ("quirks=\"a b\" autosuspend=5", "usbcore.quirks=\"a b\" usbcore.autosuspend=5"),
             ("\"quirks=a b\"", "usbcore.quirks=\"a b\""),
         ] {

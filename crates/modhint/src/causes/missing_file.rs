@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-/// What to do about a file that is gone. The kernel gives the same number for a symbol or parameter that is unknown.
+/// What to do about a file that is gone. The kernel returns the same number for an unknown symbol or parameter.
 pub(super) fn hint(path: &Path, errno: i32) -> Option<String> {
     let is_missing =
         errno == Errno::NOENT.raw_os_error() && matches!(rustix::fs::stat(path), Err(Errno::NOENT));

@@ -25,7 +25,7 @@ use modstate::Places;
 
 use crate::facts::{FileFacts, Refused, SystemFacts};
 
-/// A cause of the kernel's refusing a module file.
+/// A reason why the kernel refuses a module file.
 type Cause = fn(&FileFacts, &SystemFacts) -> Option<String>;
 
 /// The causes in the order in which the kernel looks for them. The first one that holds has kept the kernel from

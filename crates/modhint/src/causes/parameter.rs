@@ -1,4 +1,4 @@
-//! A parameter has a value that its type does not take, or is none of the module's.
+//! A parameter has a value that its type does not accept, or the module has no such parameter.
 
 use modfile::ModuleName;
 use modfile::parameters::{self, Given, Kind};
@@ -44,8 +44,8 @@ pub fn misfit(given: &Given<'_>, declared: &Declared) -> Option<String> {
     })
 }
 
-/// What is to be said of given parameters that a module does not have: the kernel ignores them and tells its log
-/// alone. `is_module` says whether a name is that of a module.
+/// What to say about parameters that a module does not have: the kernel ignores them and reports them in its log
+/// only. `is_module` says whether a name is that of a module.
 #[must_use]
 pub fn unknown(
     module: &ModuleName,

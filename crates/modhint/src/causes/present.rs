@@ -50,7 +50,7 @@ fn one(
     }
 }
 
-/// What stays as it is although other values were given; `None` if all is as it was wanted.
+/// What stays as it is although other values were given; `None` if everything is as requested.
 #[must_use]
 pub fn hint(module: &ModuleName, given: &[Given]) -> Option<String> {
     let differs: Vec<&Given> = given.iter().filter(|given| !is_as_wanted(given)).collect();
@@ -72,7 +72,7 @@ fn is_as_wanted(given: &Given) -> bool {
     given.present.as_deref().is_some_and(|present| parameters::is_same(wanted, present, given.kind))
 }
 
-/// What is known of a parameter that does not become what was wanted.
+/// What is known about a parameter that does not get the requested value.
 fn stays(given: &Given) -> String {
     let name = &given.name;
     match given.present.as_deref().map(String::from_utf8_lossy) {

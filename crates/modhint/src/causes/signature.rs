@@ -1,7 +1,7 @@
 //! The kernel accepts signed modules only, and this one is not signed, or not in a way that it accepts.
 //!
-//! A kernel that enforces signatures gives one error number for all of that (`module_sig_check` of
-//! `kernel/module/signing.c`), and lockdown gives another. So the signature itself is looked at, and the keys that the
+//! A kernel that enforces signatures returns one error number for all of that (`module_sig_check` of
+//! `kernel/module/signing.c`), and lockdown another. So the signature itself is looked at, and the keys that the
 //! kernel shows; what these leave open is left open.
 
 use rustix::io::Errno;
@@ -18,7 +18,7 @@ pub(super) fn hint(file: &FileFacts, system: &SystemFacts) -> Option<String> {
     };
     let is_refusal = match errno {
         Errno::KEYREJECTED | Errno::NOKEY | Errno::NODATA | Errno::NOPKG | Errno::BADMSG => true,
-        // Lockdown's own number, which others give, too.
+        // Lockdown's own number, which has other causes too.
         Errno::PERM => system.lockdown.is_some(),
         _ => false,
     };

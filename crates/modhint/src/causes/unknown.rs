@@ -15,7 +15,7 @@ const LONGEST_TABLE: usize = 16 << 20;
 /// So many entries of the directory are looked at.
 const MOST_ENTRIES: usize = 100_000;
 
-/// What is known of a name that means nothing, most telling first. `sysfs` is that of the kernel to which the database
+/// What is known about an unknown name, most useful first. `sysfs` is that of the kernel to which the database
 /// belongs, if it is the running one.
 #[must_use]
 pub fn hints(name: &[u8], db: &ModuleDb, sysfs: Option<&Sysfs>) -> Vec<String> {
@@ -33,7 +33,7 @@ pub fn hints(name: &[u8], db: &ModuleDb, sysfs: Option<&Sysfs>) -> Vec<String> {
     if !has_tables {
         return vec![format!("there is no modules.dep in {}: run depmod", directory.display())];
     }
-    // It is known by its name, and was given as a file or otherwise.
+    // The name itself is known; it was given as a file or in another form.
     if db.installed(&module).is_some() || db.is_builtin(&module) {
         return vec![format!("did you mean {module}?")];
     }
@@ -134,7 +134,7 @@ mod tests {
             told(&behind, "snd_x"),
             "/lib/updates/snd-x.ko.zst is there, but not in the database: run depmod"
         );
-        // Without a directory that is the cause, and is told elsewhere.
+        // A missing directory is the cause, and is reported elsewhere.
         assert_eq!(told(&[], "a"), "");
     }
 

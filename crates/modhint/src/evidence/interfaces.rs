@@ -1,5 +1,5 @@
-//! Network interfaces of a module: those of its driver, and virtual ones of its kind as far as sysfs tells their
-//! kind (of dummy, veth and macvlan it does not: such modules are never trusted in the first place).
+//! Network interfaces of a module: those of its driver, and virtual ones of its kind as far as sysfs shows it
+//! (for dummy, veth and macvlan it does not: such modules are never trusted in the first place).
 
 use modfile::ModuleName;
 

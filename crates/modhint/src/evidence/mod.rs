@@ -28,12 +28,12 @@ pub use sources::Sources;
 pub struct Subject {
     /// Its name.
     pub name: ModuleName,
-    /// What the kernel asked for, and the aliases that the module's file tells; as far as they are known.
+    /// What the kernel asked for, and the aliases in the module's file, as far as they are known.
     pub aliases: Vec<Vec<u8>>,
 }
 
 impl Subject {
-    /// What stands after `class` in the aliases, in normalised form, and the module's own name.
+    /// What follows `class` in the aliases, in normalised form, and the module's own name.
     fn names_in_class(&self, class: &str) -> Vec<Vec<u8>> {
         let mut names = vec![self.name.as_bytes().to_vec()];
         for alias in self.aliases.iter().filter_map(|alias| normalize_alias(alias).ok()) {
@@ -176,7 +176,7 @@ mod tests {
     }
 
     fn plant(root: &Path, files: &[(&str, &str)]) {
-        // What every system has, saying nothing of any module.
+        // What every system has; it says nothing about any module.
         for directory in ["sys/module/m/holders", "sys/class/net", "sys/block", "proc"] {
             fs::create_dir_all(root.join(directory)).unwrap();
         }
@@ -233,7 +233,7 @@ mod tests {
         let scsi = [("sys/block/sda/device/driver/module", "->../../../../module/sd_mod")];
         assert_eq!(sign(&scsi, "sd_mod", &[]), Some(Sign::BlockDevice(b"sda".to_vec())));
         assert_eq!(sign(&scsi, "m", &[]), None);
-        // Without a driver that sysfs shows, the name of the major number tells.
+        // If sysfs shows no driver, the name of the major number decides.
         let devices = "Character devices:\n251 m\n\nBlock devices:\n251 z-ram\n";
         let zram = [("proc/devices", devices), ("sys/block/zram0/dev", "251:0\n")];
         assert_eq!(sign(&zram, "z_ram", &[]), Some(Sign::BlockDevice(b"zram0".to_vec())));

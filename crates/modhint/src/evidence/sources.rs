@@ -34,7 +34,7 @@ pub(super) struct Interface {
     pub name: Vec<u8>,
     /// The module of its driver, if it has a device.
     pub driver: Option<ModuleName>,
-    /// Its kind of virtual interface, if sysfs tells.
+    /// Its kind of virtual interface, if sysfs shows it.
     pub kind: Option<Vec<u8>>,
 }
 

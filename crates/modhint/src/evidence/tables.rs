@@ -1,4 +1,4 @@
-//! Tables of the older packet filter: registered, they filter, whatever the use count of their module.
+//! Tables of the older packet filter: once registered they filter, whatever the use count of their module.
 
 use super::sources::read_if_there;
 use super::{Sign, Sources, Subject};

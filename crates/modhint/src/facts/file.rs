@@ -1,4 +1,4 @@
-//! What a module file that was refused says of itself.
+//! What a refused module file says about itself.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -54,7 +54,7 @@ pub struct FileFacts {
     pub has_versions: bool,
     /// What is appended as a signature.
     pub signature: Option<Signed>,
-    /// Symbols it cannot do without and that the running kernel does not have.
+    /// Symbols that it needs and that the running kernel does not have.
     pub missing: Vec<MissingSymbol>,
     /// Symbols that have another checksum than the one it was built against.
     pub changed: Vec<ChangedSymbol>,
@@ -116,7 +116,7 @@ pub struct Duplicate {
 }
 
 impl FileFacts {
-    /// Reads what a refused file says of itself. What cannot be read stays unknown.
+    /// Reads what a refused file says about itself. What cannot be read stays unknown.
     #[must_use]
     pub fn gather(refused: &Refused<'_>, db: &ModuleDb, places: &Places, release: &str) -> Self {
         let path = refused.path;
@@ -245,7 +245,7 @@ impl Around<'_> {
     }
 }
 
-/// The error numbers that symbols can be the cause of.
+/// The error numbers that symbols can cause.
 fn symbols_matter(errno: i32) -> bool {
     [Errno::NOENT, Errno::NOEXEC, Errno::INVAL].contains(&Errno::from_raw_os_error(errno))
 }

@@ -1,4 +1,4 @@
-//! Gathers what the causes look at: the module's file, and what the system says of itself.
+//! Gathers the facts for the causes: the module's file, and the state of the system.
 
 mod damage;
 mod file;

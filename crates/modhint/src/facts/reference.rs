@@ -15,7 +15,7 @@ const READ: usize = 4;
 /// A list of dependencies is not longer, in bytes.
 const LONGEST_LIST: usize = 16 << 20;
 
-/// What modules of the kernel agree on.
+/// What the modules of the kernel have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reference {
     /// What they were built for.

@@ -27,7 +27,7 @@ pub struct SystemFacts {
     pub keys: Option<Vec<String>>,
     /// The algorithms that the kernel has now.
     pub algorithms: Option<Vec<String>>,
-    /// Who this process is to the kernel.
+    /// What this process may do, in the kernel's eyes.
     pub privilege: Option<Privilege>,
     /// Whether `kernel.modules_disabled` is set.
     pub modules_disabled: Option<bool>,
@@ -90,7 +90,7 @@ pub fn in_container(places: &Places) -> Option<bool> {
     }
     let identity =
         |path: &std::path::Path| rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino));
-    // Who is not root cannot see it, and is in the first PID namespace.
+    // Without root it cannot be seen; the process is in the first PID namespace.
     let root_of = |process: &str| identity(&places.proc.join(process).join("root").join("."));
     let first = root_of("1");
     Some(first.is_some_and(|first| root_of("self") != Some(first)))

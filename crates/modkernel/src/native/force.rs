@@ -107,7 +107,7 @@ mod tests {
                 .map(|(old, new)| old ^ new)
                 .collect();
             assert_eq!(changed, [SHF_ALLOC as u8]);
-            // Doing it twice changes nothing more.
+            // Doing it twice changes nothing else.
             let once = after.clone();
             hide_modversions(&mut after).unwrap();
             assert_eq!(after, once);

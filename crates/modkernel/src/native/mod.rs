@@ -75,7 +75,7 @@ impl KernelOps for Native {
     }
 
     fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
-        // As system(3) calls it: the shell puts its name before what it complains of.
+        // Named as system(3) does: the shell puts its name before its messages.
         Command::new(SHELL).arg0("sh").arg("-c").arg(line).envs(environment.iter().copied()).status()
     }
 }

@@ -1,7 +1,7 @@
 //! Whether the kernel's own decompressor can read a file compressed with xz.
 //!
-//! It is smaller than others (`lib/xz` of the kernel): a check of the content other than CRC32 or none ends it, and so
-//! does a filter that it was built without; and of several streams in a row it reads the first. What it does not read
+//! It is smaller than others (`lib/xz` of the kernel): it fails at a check of the content other than CRC32 or none,
+//! and at a filter that it was built without; of several streams in a row it reads the first. What it does not read
 //! is decompressed here, before the kernel is asked: after it has refused a file nobody knows whether the module's
 //! code has run. The layout is that of "The .xz File Format" 1.2.
 

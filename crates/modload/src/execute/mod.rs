@@ -21,7 +21,7 @@ pub use tree::{Manner, Outcome, Stopped};
 pub enum Effect {
     /// They do.
     Real,
-    /// The kernel only rehearses, and what would never get as far as to the kernel goes well.
+    /// The kernel only rehearses, and what would never get as far as the kernel succeeds.
     Rehearsed,
 }
 

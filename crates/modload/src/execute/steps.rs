@@ -18,9 +18,9 @@ use crate::plan::{Action, LoadPlan, Prohibition, Role, Step};
 /// What a loading did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// Modules that came in by this process.
+    /// Modules that this process loaded.
     pub inserted: Vec<ModuleName>,
-    /// Modules of the plan that were there already, or came in by a command or by another process.
+    /// Modules of the plan that were there already, or were loaded by a command or by another process.
     pub present: Vec<ModuleName>,
 }
 
@@ -35,7 +35,7 @@ pub struct LoadFailure {
     /// What went wrong.
     #[source]
     pub cause: Cause,
-    /// Modules that had come in by this process before.
+    /// Modules that this process had loaded before that.
     pub inserted: Box<[ModuleName]>,
 }
 
@@ -97,12 +97,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// The first pause of such a wait; each is twice as long as the one before, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
-/// How often the kernel is asked again that says that a module is busy which is not being unloaded.
+/// How often the kernel is asked again when it calls a module busy that is not being unloaded.
 const RETRIES: usize = 3;
-/// How often a plan is begun anew because a module of it went meanwhile.
+/// How often a plan is started again because one of its modules went meanwhile.
 const ROUNDS: usize = 5;
 
-/// Whether a plan is carried out, or has to be begun anew.
+/// Whether a plan was carried out, or has to be started again.
 enum Round {
     Done,
     Again,
@@ -131,7 +131,7 @@ impl Execution<'_> {
         Ok(loaded)
     }
 
-    /// Nothing of a plan is done if something in it that is needed, and is not there, may not be loaded.
+    /// Nothing of a plan is done if a module that it needs is not there and may not be loaded.
     fn check_forbidden(&self, plan: &LoadPlan) -> Result<(), LoadFailure> {
         let needed = plan.forbidden.iter().filter(|prohibition| prohibition.role != Role::Wished);
         match needed.into_iter().find(|prohibition| !self.is_loaded(&prohibition.module, false)) {
@@ -145,8 +145,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Carries out what is left of a plan. With `may_repeat` a failure for which a module that went meanwhile is to
-    /// blame is none yet.
+    /// Carries out what is left of a plan. With `may_repeat`, a failure because a module went meanwhile does not
+    /// count yet.
     fn round(
         &mut self,
         plan: &LoadPlan,
@@ -167,7 +167,7 @@ impl Execution<'_> {
                     }
                 }
                 Ok(Round::Done) => loaded.present.push(step.module.clone()),
-                // It came in by this process in an earlier round.
+                // This process loaded it in an earlier round.
                 Err(Cause::Present) if loaded.inserted.contains(&step.module) => {}
                 Err(Cause::Present) if step.is_builtin && !self.terms.first_time => {}
                 Err(Cause::Present) if !(self.terms.first_time && step.role == Role::Target) => {
@@ -225,10 +225,10 @@ impl Execution<'_> {
                 Err(error) if error.is(Errno::EXIST) => return Err(Cause::Present),
                 // Another process is unloading it.
                 Err(error) if error.is(Errno::BUSY) && self.wait_while_going(&step.module, &mut waited) => {}
-                // Another process was loading it and failed: the kernel says what it thinks of this attempt when it
+                // Another process was loading it and failed: the kernel judges this attempt when it
                 // is made again.
                 Err(error) if error.is(Errno::BUSY) && retries < RETRIES => retries += 1,
-                // Its symbols are unknown, because a module that was there when it was looked at has gone.
+                // Its symbols are unknown because a module that was there when the plan looked has gone.
                 Err(error) if error.is(Errno::NOENT) && self.has_lost(before) => return Ok(Round::Again),
                 Err(error) => {
                     self.observer.event(&Event::NotInserted { module: &step.module, path, error: &error });
@@ -251,7 +251,7 @@ impl Execution<'_> {
         was_going && *waited < LONGEST_WAIT
     }
 
-    /// Whether one of the modules of these steps, which were there or came in, is there no more.
+    /// Whether one of the modules of these steps, which were present or loaded, is gone.
     fn has_lost(&self, steps: &[Step]) -> bool {
         let is_gone = |step: &Step| {
             matches!(step.action, Action::File(_)) && !self.is_loaded(&step.module, step.is_builtin)

@@ -31,7 +31,7 @@ pub enum Outcome {
     Stays,
 }
 
-/// The observer wanted the rest of the plan to be left.
+/// The observer asked to skip the rest of the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the rest of the plan was left")]
 pub struct Stopped;
@@ -72,7 +72,7 @@ impl Execution<'_> {
                 }
             }
             None => {
-                // It was a dependency that the last of its holders took along.
+                // It was a dependency, and went with the last of its holders.
                 let went_along = !plan.holders.is_empty() && self.is_absent(&plan.module);
                 if asks_kernel && went_along {
                     return self.remove_before(plan, manner);
@@ -140,7 +140,7 @@ impl Execution<'_> {
         result
     }
 
-    /// Tries again while the module is in use, after growing pauses, until the time is over.
+    /// Tries again while the module is in use, after growing pauses, until the time is up.
     fn delete_patiently(&mut self, module: &ModuleName, manner: Manner) -> io::Result<()> {
         let mut left = manner.wait.unwrap_or_default();
         let mut pause = Duration::from_millis(1);

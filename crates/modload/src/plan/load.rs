@@ -38,8 +38,8 @@ pub struct LoadPlan {
     pub target: ModuleName,
     /// What is to be done, in order.
     pub steps: Vec<Step>,
-    /// What may not be loaded of it. Modules that softdeps ask for are left out for that, with all that only they
-    /// bring in; of the others one that is not there already ends the load before it begins.
+    /// Its modules that may not be loaded. Those that softdeps ask for are left out, with everything that only they bring
+    /// in; any other that is not there already ends the load before it begins.
     pub forbidden: Vec<Prohibition>,
     /// What was met on the way.
     pub notes: Vec<Note>,
@@ -283,7 +283,7 @@ struct Module<'a> {
     alias: Option<&'a [u8]>,
     command: Option<&'a moddb::config::Command>,
     is_path: bool,
-    /// It was found among what is built in.
+    /// It was found among the built-in modules.
     is_builtin: bool,
 }
 

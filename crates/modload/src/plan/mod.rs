@@ -20,13 +20,13 @@ const DEEPEST: usize = 256;
 /// More modules than any kernel has; a plan that reaches this repeats itself.
 const MOST: usize = 10_000;
 
-/// Something about a plan that is worth a word.
+/// Something about a plan that is worth reporting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// A file that a module depends on is not there.
     MissingDependency(MissingDependency),
     /// The softdeps, or holders, of a module are nested so deeply that the rest is left out.
     TooDeep(ModuleName),
-    /// A softdep names what can be no name: its brackets do not match.
+    /// A softdep names what cannot be a name: its brackets do not match.
     NoName(Vec<u8>),
 }

@@ -137,7 +137,7 @@ impl Planner<'_> {
     }
 
     fn along(&mut self, entry: &ModuleEntry, with_holders: bool) -> Option<UnloadPlan> {
-        // One that is under way already has its place in the plan.
+        // A module on the way here already has its place in the plan.
         if self.above.contains(&entry.name) {
             return None;
         }

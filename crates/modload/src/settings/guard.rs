@@ -1,4 +1,4 @@
-//! Stands around a kernel whose modules keep their settings: what comes in is noted, and what goes is saved before.
+//! Wraps a kernel whose modules keep their settings: notes what comes in, and saves settings before a module goes.
 
 use std::ffi::{CStr, OsStr};
 use std::io;

@@ -18,7 +18,7 @@ use crate::places::{BASELINES, Places};
 
 /// The key of the lines that name saved settings in effect.
 const IN_EFFECT: &str = "in-effect";
-/// The key of the line that says of which network namespace the values below `net/` are.
+/// The key of the line that names the network namespace of the values below `net/`.
 const NETWORK: &str = "network";
 
 /// What is known of one load of a module.

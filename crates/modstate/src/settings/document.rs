@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::key::Key;
 
-/// The longest value, in bytes: a page, as sysfs gives it.
+/// The longest value, in bytes: a page, the most that sysfs shows.
 pub(crate) const LONGEST_VALUE: usize = 4096;
 
 /// What the first line says.

@@ -33,7 +33,7 @@ pub use save::{Saved, Saving, save_before_removal};
 pub use show::{Setting, Shown, show, with_saved};
 
 impl Places {
-    /// The present load of a module; `None` if it is not loaded, or if that cannot be told.
+    /// The present load of a module; `None` if it is not loaded, or if that is not known.
     #[must_use]
     pub fn load_of(&self, module: &ModuleName) -> Option<Identity> {
         let boot = BootId::read(&self.boot_id()).ok()?;
@@ -108,7 +108,7 @@ pub(crate) mod tests {
             Identity { inode, boot: boot(b'1') }
         }
 
-        /// The texts of what was noticed by the module's insertion.
+        /// The texts of the notices of the module's insertion.
         pub fn inserted(&self, inode: u64, put_back: PutBack, given: &[&str]) -> Vec<String> {
             let given: Vec<Vec<u8>> = given.iter().map(|&name| name.into()).collect();
             let restoring = Restoring {

@@ -1,4 +1,4 @@
-//! What is worth telling about settings. None of it keeps a module from being loaded or unloaded.
+//! What is worth reporting about settings. None of it keeps a module from being loaded or unloaded.
 
 use std::fmt;
 use std::io;
@@ -8,10 +8,10 @@ use modfile::ModuleName;
 
 use super::key::Key;
 
-/// Something that went otherwise than one may think.
+/// Something that did not go as one might expect.
 #[derive(Debug)]
 pub enum Notice {
-    /// A value has several lines or is no text, and is not saved.
+    /// A value has several lines or is not text, and is not saved.
     NotPlain(Key),
     /// A value cannot be read.
     Unreadable(Key, io::Error),
@@ -43,12 +43,12 @@ pub enum Notice {
     CannotWrite(PathBuf, io::Error),
     /// Somebody made the settings file read-only, so it is as it was.
     ReadOnly(PathBuf),
-    /// Nothing is known of the values right after the load, so nothing can be told from them.
+    /// Nothing is known of the values right after the load, so nothing follows from them.
     NoBaseline,
 }
 
 impl Notice {
-    /// The whole of it in one line: whose setting, what, the system's reason as `reason` words it, what to do.
+    /// All of it in one line: whose setting, what, the system's reason as `reason` words it, what to do.
     #[must_use]
     pub fn sentence(&self, module: &ModuleName, reason: impl FnOnce(&io::Error) -> String) -> String {
         let mut sentence = format!("settings of {module}: {self}");

@@ -51,7 +51,7 @@ pub fn restore_after_insertion(places: &Places, restoring: &Restoring<'_>) -> Ve
     if restoring.put_back != PutBack::Nothing {
         put_back(places, &network, restoring, &mut baseline, &mut notices);
     }
-    // Without a place for it nothing will be saved later, which the save tells.
+    // Without a place for it nothing will be saved later, which is reported then.
     if let Err(error) = baseline.write(places, restoring.module, restoring.identity)
         && !matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotFound)
     {
@@ -100,7 +100,7 @@ fn put_back(
 }
 
 /// Writes values; returns those that are refused. They may bound each other, as a minimum and a maximum do: what is
-/// refused now may be taken when another one has been. So they are tried again as long as one more is taken.
+/// refused now may be accepted after another one. So they are tried again as long as one more is accepted.
 fn write_all<T>(mut left: Vec<T>, mut write: impl FnMut(&T) -> io::Result<()>) -> Vec<(T, io::Error)> {
     loop {
         let tried = left.len();

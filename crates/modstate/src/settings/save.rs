@@ -81,7 +81,7 @@ fn save(places: &Places, saving: &Saving<'_>, notices: &mut Vec<Notice>) -> Opti
         return None;
     }
     if in_effect != baseline.in_effect {
-        // What cannot be noted only means that a value set back to what it was stays saved.
+        // If it cannot be noted, a value that is set back just stays saved.
         let _ = baseline.write(places, module, identity);
     }
     is_new.then(|| file::path(places, module))
@@ -106,7 +106,7 @@ fn changed(
             }
             Some(_) if !document::is_plain(value) => {
                 notices.push(Notice::NotPlain(key.clone()));
-                // What was saved before is not what somebody wants now.
+                // What was saved before is out of date.
                 if let Some(at) = baseline.in_effect.iter().position(|other| other == key) {
                     baseline.in_effect.remove(at);
                     new.remove(key);
@@ -218,7 +218,7 @@ mod tests {
             assert_eq!(system.value("sys/module/m/parameters/a"), "1", "{put_back:?}");
             assert_eq!(system.removed(1), [""; 0]);
             assert_eq!(system.read(FILE), text, "{put_back:?}");
-            // What is changed in such a load is saved all the same.
+            // What is changed in such a load is saved anyway.
             system.write("sys/module/m/parameters/b", "2\n");
             assert_eq!(system.removed(1), [""; 0]);
             assert!(system.read(FILE).ends_with(&format!("{text}parameters/b = 2\n")), "{put_back:?}");

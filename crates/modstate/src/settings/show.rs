@@ -1,4 +1,4 @@
-//! What there is to know of a module's settings, for people. Changes nothing.
+//! All about a module's settings, for people. Changes nothing.
 
 use std::collections::BTreeMap;
 

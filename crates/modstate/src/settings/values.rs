@@ -95,7 +95,8 @@ fn sysctls(places: &Places, rules: &[&What]) -> Vec<Key> {
     keys
 }
 
-/// A value without newlines at its end, of which a text set by `echo` has two; `None` if it is not there, or not both readable and writable.
+/// A value without the newlines at its end (a text set by `echo` has two); `None` if it is not there, or
+/// not both readable and writable.
 pub(super) fn read(places: &Places, module: &ModuleName, key: &Key) -> io::Result<Option<Vec<u8>>> {
     let Some((directory, name)) = directory_of(places, module, key)? else { return Ok(None) };
     let stat = match statat(&directory, OsStr::from_bytes(&name), AtFlags::SYMLINK_NOFOLLOW) {

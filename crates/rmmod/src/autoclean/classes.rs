@@ -2,12 +2,12 @@
 //!
 //! A use count of 0 proves nothing for most modules: a bridge with ports, a bond, a compressed swap disk in use
 //! all show 0. It proves something where everything that would be lost holds a reference: not only users, but
-//! whatever an administrator configured. Which kind a module is of is told by the aliases through which the kernel
-//! asks for it: all that it has, since one module may be of several kinds.
+//! whatever an administrator configured. The kind of a module follows from the aliases by which the kernel
+//! asks for it: all of them, since one module may be of several kinds.
 //!
 //! [`CLASSES`] is the answer, class by class, to the question "what configuration of it holds no count?"; rmmod(8)
 //! has the same table. A class that is missing only means that its modules stay until an `autoclean` line names
-//! them. Values of parameters and sysctls hold a count nowhere: for these there are `persist` lines.
+//! them. Values of parameters and sysctls never hold a count: for these there are `persist` lines.
 //!
 //! This module is a table and a pure question; it reads nothing.
 
@@ -127,7 +127,7 @@ pub(crate) fn configured_by(alias: &[u8]) -> Option<&'static str> {
     CONFIGURED_BY.iter().find(of_class).map(|(_, by)| *by)
 }
 
-/// Classes of which modules carry each name a second time without the beginning.
+/// Classes whose modules carry each name a second time without the beginning.
 const ALSO_PLAIN: [&str; 2] = ["crypto_", "fs_"];
 
 /// The first of a module's aliases, its request first, that speaks against trusting its use count.

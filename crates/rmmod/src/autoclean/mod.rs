@@ -2,7 +2,7 @@
 //! unloads those that an earlier pass had marked, an interval ago at least.
 //!
 //! The pass never forces and never waits. The kernel has the last word on whether a module is in use; everything
-//! here only decides whether it is asked. One that is killed in the middle leaves records and marks that hold.
+//! here only decides whether it is asked. A pass that is killed leaves records and marks that are valid.
 
 mod classes;
 mod look;
@@ -28,7 +28,7 @@ use crate::request::{Autoclean, Report};
 
 use pass::Pass;
 
-/// What a run has in hand beside the kernel.
+/// The context of a run, apart from the kernel.
 pub(crate) struct Hands<'a> {
     pub session: &'a Session,
     pub layout: &'a Layout,
@@ -58,7 +58,7 @@ pub(crate) fn run(hands: &Hands<'_>, request: &Autoclean, kernel: &mut dyn Kerne
         }
         return Exit::Success;
     }
-    // Held until the end of the pass. A second pass would find nothing else than this one.
+    // Held until the end of the pass. A second pass would find the same as this one.
     let _lock = match (request.effect, memory.lock()) {
         (Effect::Rehearsed, _) => None,
         (Effect::Real, Ok(Some(lock))) => Some(lock),
@@ -100,7 +100,7 @@ pub(crate) fn run(hands: &Hands<'_>, request: &Autoclean, kernel: &mut dyn Kerne
     exit
 }
 
-/// What is not known keeps everything.
+/// Without this knowledge every module stays.
 fn unknown(session: &Session, what: &str, error: &io::Error) -> Exit {
     session.reporter.error(messages::cannot_know(what, error));
     Exit::Failure

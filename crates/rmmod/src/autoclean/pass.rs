@@ -20,7 +20,7 @@ use crate::messages;
 use crate::places::Layout;
 use crate::request::Autoclean;
 
-/// What a pass has in hand.
+/// The context of a pass.
 pub(crate) struct Pass<'a> {
     pub session: &'a Session,
     pub layout: &'a Layout,
@@ -165,7 +165,7 @@ impl Pass<'_> {
     }
 
     /// Unloads a module, unless it turns out not to be idle any more. Whoever asks for it from now on waits until this
-    /// is over; who asked before is seen.
+    /// is over; earlier requests are noticed.
     fn remove(
         &self,
         recorded: &Recorded,

@@ -215,7 +215,7 @@ pub(crate) fn judge(facts: &dyn Facts, config: &Config, now: BootTime) -> Verdic
         return Verdict::Stays(reason);
     }
     match facts.mark() {
-        // A time that is yet to come was never written by a pass of this boot.
+        // A time in the future was not written by a pass of this boot.
         Some(Mark::Idle { since, .. }) if *since <= now => {
             let idle = now.since(*since);
             match config.interval().saturating_mul(1000).checked_sub(idle) {

@@ -1,4 +1,4 @@
-//! The records of modules that came in on demand: those of loads that still are, and the removal of all others.
+//! The records of modules that came in on demand: those of loads that are still present, and the removal of all others.
 
 use modfile::ModuleName;
 use modstate::memory::Entry;
@@ -6,7 +6,7 @@ use modstate::{BootId, Identity, Memory, Record};
 
 use crate::places::Layout;
 
-/// A module that was loaded on demand and is still that load.
+/// A module that was loaded on demand and has not been loaded anew since.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded {
     pub module: ModuleName,
@@ -22,7 +22,7 @@ pub(crate) struct Sorted {
     pub over: Vec<ModuleName>,
 }
 
-/// Looks which loads still are. What cannot be looked at is in neither list, and is looked at next time.
+/// Finds out which loads are still present. What cannot be looked at is in neither list, and is looked at next time.
 pub(crate) fn sort(layout: &Layout, boot: &BootId, records: Vec<Entry<Record>>) -> Sorted {
     let mut sorted = Sorted::default();
     for (module, record) in records {

@@ -17,7 +17,7 @@ pub(super) enum Removal {
     Failed,
 }
 
-/// Unloads a module; the kernel it is asked of keeps its settings. Never forces, never waits.
+/// Unloads a module; `kernel` saves its settings before. Never forces, never waits.
 pub(super) fn remove(
     module: &ModuleName,
     config: &ModprobeConfig,

@@ -63,7 +63,7 @@ impl Line {
     }
 }
 
-/// A table with a heading; nothing if there is nothing to tell.
+/// A table with a heading; nothing if there is nothing to show.
 pub(crate) fn lines(lines: &[Line]) -> String {
     if lines.is_empty() {
         return String::new();

@@ -243,7 +243,7 @@ fn a_remove_command_runs_instead_of_the_removal() {
     assert_eq!(world.pass_with(400, &request(), &mut kernel).1, Exit::Failure);
     assert!(world.path("sys/module/m").exists());
     world.pass(500);
-    // One that was killed counts as one that succeeded, as by modprobe -r.
+    // A command that was killed counts as one that succeeded, as with modprobe -r.
     let mut kernel = Fake { shell_status: 9, ..world.kernel() };
     assert_eq!(world.pass_with(600, &request(), &mut kernel).1, Exit::Success);
 }

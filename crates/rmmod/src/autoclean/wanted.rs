@@ -65,7 +65,7 @@ fn at_boot(layout: &Layout) -> Option<BTreeSet<ModuleName>> {
         for entry in entries {
             let path = entry.ok()?.path();
             if path.extension().is_some_and(|extension| extension == "conf") {
-                // One that an earlier directory masks counts too: rather keep a module too many.
+                // A file that an earlier directory masks counts too: better to keep a module too many.
                 add(&read(&path)?);
             }
         }

@@ -89,7 +89,7 @@ impl Known {
         if self.is_built_in(name) {
             return Meaning::BuiltIn;
         }
-        // A name that only an install line knows is none yet.
+        // A name that only an install line knows is not a module yet.
         let of_alias = db.resolve(name).into_iter().filter(|entry| entry.alias.is_some());
         let modules: Vec<_> =
             of_alias.map(|entry| entry.name).filter(|module| self.has(module.as_bytes())).collect();

@@ -128,7 +128,7 @@ impl Names<'_> {
                     format!("{name} is an alias; {word} lines hold for modules: {}", modules.join(", ")),
                 )
             }
-            // An install line makes a name of its own, which needs no module.
+            // An install line defines a name of its own, which needs no module.
             Meaning::Nothing(None) if word == "install" => return None,
             Meaning::Nothing(nearest) => {
                 (Level::Note, format!("there is no module {name} here{}", meant(nearest)))

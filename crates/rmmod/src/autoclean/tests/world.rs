@@ -1,4 +1,4 @@
-//! A system made of files, a kernel that keeps these files as the real one would, and a session that is listened to.
+//! A system made of files, a kernel that keeps these files as the real one would, and a session whose output is kept.
 
 use std::ffi::{CStr, OsStr};
 use std::fs;
@@ -68,7 +68,7 @@ impl World {
         fs::write(path, text).unwrap();
     }
 
-    /// Loads a module as the kernel's request would have it; `aliases` stand in its file.
+    /// Loads a module as for a request of the kernel; `aliases` are in its file.
     pub fn load(&self, name: &str, request: &str, aliases: &[&str]) {
         self.appear(name);
         let module = aliases.iter().fold(Module::new(name).info("license=MIT"), |module, alias| {
@@ -313,7 +313,7 @@ impl KernelOps for Fake {
     }
 }
 
-/// Where a session of a test speaks.
+/// What a session of a test prints.
 #[derive(Clone, Default)]
 pub(crate) struct Voice(Shown);
 
