@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::{project, shell};
 
-/// Fails if an advisory fits, or if the answer is not to be had.
+/// Fails if an advisory applies, or if there is no answer.
 pub fn run(database: &str) -> Result<()> {
     let database = std::path::absolute(database)?;
     ensure!(is_database(&database), "{}: no directory crates, so no advisory database", database.display());

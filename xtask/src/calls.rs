@@ -69,7 +69,7 @@ fn harness() -> Command {
     command
 }
 
-/// Whether strace and user namespaces are to be had; if not, that is said.
+/// Whether strace and user namespaces are available; if not, that is reported.
 fn possible() -> Result<bool> {
     for program in ["strace", "unshare", "ldd"] {
         if !shell::exists(program) {

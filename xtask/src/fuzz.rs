@@ -1,6 +1,6 @@
-//! `cargo xtask fuzz`: random bytes, guided by coverage, for everything that reads files. What is found stands in
+//! `cargo xtask fuzz`: random bytes, guided by coverage, for everything that reads files. What is found is kept in
 //! `fuzz/corpus/TARGET`, and the next run begins with it, so that many short runs reach as far as a long one. An input
-//! that fails stands beside it, in `fuzz/failures/TARGET`.
+//! that fails is kept beside it, in `fuzz/failures/TARGET`.
 //!
 //! Some targets get plain bytes; `database` and those named `made_*` make files that are right but for
 //! what they say, which reaches behind the checks of headers.
@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{project, shell};
 
-/// Makes the compiler count which branches are taken, and tell what is compared with what.
+/// Makes the compiler count which branches are taken, and report what is compared with what.
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 --cfg fuzzing";

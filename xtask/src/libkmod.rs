@@ -1,5 +1,5 @@
 //! `cargo xtask libkmod`: the C library. Cargo makes an archive of it; what makes a libkmod.so.2 of the archive, the
-//! versions of its symbols above all, is the C compiler's to link.
+//! versions of its symbols above all, is up to the C compiler.
 //!
 //! An archive and not a `cdylib`: rustc hands a list of exports of its own to the linker, which takes no second one
 //! with versions beside it; and a `cdylib` needs libgcc_s, where the archive takes what it needs of it inside.

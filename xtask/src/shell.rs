@@ -52,7 +52,7 @@ pub fn exists(program: &str) -> bool {
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
-/// Says that something was not done; in CI that is a failure.
+/// Reports that something was not done; in CI that is a failure.
 pub fn skipped(what: &str, why: &str) -> Result<()> {
     println!("SKIPPED: {what}: {why}");
     let in_ci = std::env::var_os("CI").is_some_and(|value| value == "true");

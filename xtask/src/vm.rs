@@ -45,7 +45,7 @@ pub fn time_of_a_request() -> Result<()> {
     shell::run(subject.harness()?.arg("--against").arg(against).arg("request"))
 }
 
-/// Whether this machine can run the kernel of the tests; if not, that is said.
+/// Whether this machine can run the kernel of the tests; if not, that is reported.
 fn possible() -> Result<bool> {
     if cfg!(target_arch = "x86_64") {
         return Ok(true);

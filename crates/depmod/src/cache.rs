@@ -8,8 +8,8 @@
 //!
 //! * Image builders clamp all times. A time of change without nanoseconds is not believed, nor is one that most of many
 //!   modules share: it would not tell such an image from another.
-//! * Two images on one device have different UUIDs, which ext2 to ext4, btrfs and tmpfs tell (`f_fsid`). btrfs makes
-//!   up a device number at each mount, so that says nothing there. xfs and f2fs tell the device alone, and keep real
+//! * Two images on one device have different UUIDs, which ext2 to ext4, btrfs and tmpfs show (`f_fsid`). btrfs makes
+//!   up a device number at each mount, so that says nothing there. xfs and f2fs show the device alone, and keep real
 //!   times.
 //! * A snapshot or a restored backup has the files as they were: with their old stamps, or with the time at which they
 //!   were restored as their time of change.
@@ -18,7 +18,7 @@
 //!
 //! Modules that could not be read without error are never remembered: their messages belong to every run.
 //!
-//! The file itself is not trusted: it must belong to the caller, and to nobody else's writing.
+//! The file itself is not trusted: it must belong to the caller, and nobody else may be able to write it.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -43,14 +43,14 @@ use crate::source::{LastDirectory, ModuleSource};
 /// The largest cache that is read, in bytes. That of 40,000 modules has a tenth of it.
 const LARGEST: u64 = 1 << 30;
 
-/// Where times are not believed, a file must have been left alone so long before it is looked at, in nanoseconds.
+/// Where times are not believed, a file must have been left alone for this long before it is looked at, in nanoseconds.
 const LONG_AGO: i128 = 1_000_000_000;
 
 /// How far the kernel's clock for files moves on at a time, at most, in nanoseconds: it ticks a hundred times a second
 /// or more often.
 const TICK: i128 = 10_000_000;
 
-/// A time of change that more than half of at least so many modules share is no real one.
+/// A time of change that more than half of at least this many modules share is not a real one.
 const MANY: usize = 64;
 
 /// File systems that note every change of a file with its real time, by their magic numbers: ext2 to ext4, xfs,
@@ -278,7 +278,7 @@ fn create_temporary(directory: &Path, name: &OsStr) -> io::Result<(PathBuf, File
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < NAMES => number += 1,
             created => {
                 let file = created?;
-                // Whether it is locked matters only to who cleans up; not every file system has locks.
+                // Whether it is locked matters only to a run that cleans up; not every file system has locks.
                 let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
                 return Ok((path, file));
             }
@@ -356,7 +356,7 @@ mod tests {
         recall(&ModuleSource::named(module), &decode(&bytes).unwrap(), looks).is_some()
     }
 
-    /// Looks of one who knows whether the file system of a file keeps a real time of change.
+    /// Looks that know whether the file system of a file keeps a real time of change.
     fn looks(file: &Path, keeps: bool) -> Looks {
         let device = fs::metadata(file).unwrap().dev();
         let file_system = FileSystem { id: 7, keeps_change_time: keeps, has_device: true };

@@ -32,7 +32,7 @@ pub(crate) const REMOVE: &str = "remove";
 /// because the warning repeats it.
 pub(crate) const IGNORED: [&str; 6] = ["-u", "--unresolved-error", "-q", "--quiet", "-r", "--map"];
 
-/// What the frame of every tool needs to know.
+/// The definition that `modcli` works from.
 pub const DEFINITION: Definition = Definition {
     command,
     threshold: Threshold::WARNINGS,

@@ -24,7 +24,8 @@ use crate::walk::Faults;
 /// Files that a thread takes at a time.
 const BATCH: usize = 16;
 
-/// For fewer modules than one in so many the cache is not written anew: that takes as long as reading them again.
+/// If no more than one module in this many changed, the cache is not rewritten: that takes as long as reading them
+/// again.
 const FEW: usize = 256;
 
 /// What is known of one module.
@@ -32,7 +33,7 @@ const FEW: usize = 256;
 pub(crate) struct Known<'m> {
     info: ModuleInfo<'m>,
     error: Option<ReadError>,
-    /// What a later run may go by, if it may.
+    /// What a later run may recognise the file by, if it may.
     stamp: Option<Stamp>,
     tail: Cow<'m, [u8]>,
     /// Whether it was remembered.
@@ -70,7 +71,7 @@ pub(crate) fn gather<'m>(
     };
     let progress = Progress::begin();
     let done = AtomicUsize::new(0);
-    // What modules say is bounded for each of them; all together must not fill the memory before anybody counts.
+    // What one module says is bounded; all together must not fill the memory before they are counted.
     let said = AtomicUsize::new(0);
     let know = |source: ModuleSource, (workspace, looks): &mut (Workspace, Looks)| {
         let is_enough = said.load(Ordering::Relaxed) > Catalog::MAX_BYTES;
@@ -191,7 +192,7 @@ fn remember(request: &Request, modules: &[(FoundModule, Known<'_>)], reporter: &
         Some(Entry { path, stamp: known.stamp?, tail: &known.tail, info: &known.info })
     });
     if let Err(error) = cache::store(&request.cache, entries) {
-        // One that nobody asked for is missed by nobody.
+        // A missing cache matters only if one was asked for.
         let asked_for = matches!(request.cache, CacheFile::Named(_));
         let severity = if asked_for { Severity::Warning } else { Severity::Info };
         reporter.message(severity, messages::cache_not_written(&request.cache, &error));

@@ -1,7 +1,7 @@
 //! The kernel's own symbols: from the file that was named, or, for `-e` alone, from where one may be found.
 //!
-//! `depmod -ae RELEASE` used to check modules against the running kernel's symbols. kmod wants to be told
-//! where the symbols are and otherwise checks nothing; here the usual places are tried before giving up.
+//! `depmod -ae RELEASE` used to check modules against the running kernel's symbols. kmod checks
+//! nothing unless the symbols are named; here the usual places are tried before giving up.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +19,7 @@ use crate::tree::{Absolute, Tree};
 /// The largest file that is taken for a list of symbols, in bytes.
 const LARGEST_LIST: usize = 256 << 20;
 
-/// How the names begin that a map has for exported symbols.
+/// The beginning of the names that a map has for exported symbols.
 const EXPORT: &[u8] = b"__ksymtab_";
 
 /// Formats in which symbols are listed.
@@ -131,7 +131,7 @@ pub fn found(request: &Request, sources: &Sources<'_>, say: &dyn Say) -> Option<
     })
 }
 
-/// All bytes of a list. Those in `/proc` do not tell their size, and the caller may name a pipe.
+/// All bytes of a list. Those in `/proc` do not show their size, and the caller may name a pipe.
 fn read(file: &Path) -> io::Result<Vec<u8>> {
     use std::io::Read;
     let mut text = Vec::new();
@@ -161,7 +161,7 @@ fn parse(list: SymbolList, file: &Path, text: &[u8], say: &dyn Say) -> KernelSym
 enum Bad<'a> {
     /// It has too few fields.
     Line,
-    /// Its checksum is no number.
+    /// Its checksum is not a number.
     Checksum(&'a [u8]),
 }
 

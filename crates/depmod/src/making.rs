@@ -1,4 +1,4 @@
-//! Makes the files of a database of what is known of the modules.
+//! Makes the files of a database from what is known about the modules.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -31,7 +31,7 @@ pub(crate) struct Making<'a> {
     pub(crate) publishes_parts: bool,
 }
 
-/// The files of a database, and what is to be said of each.
+/// The files of a database, and what is to be reported about each.
 pub(crate) struct Made {
     pub(crate) outputs: Vec<(Output, Vec<Note>)>,
     /// Inputs that could not be read, by the name of the output that wants them.
@@ -40,7 +40,7 @@ pub(crate) struct Made {
     pub(crate) is_partial: bool,
 }
 
-/// Whether messages about needs are still to be said.
+/// Whether messages about needs are still to be reported.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Needs {
     Told,
@@ -137,7 +137,7 @@ impl Making<'_> {
         }
     }
 
-    /// Says what was missing or did not fit, output by output; tells whether the database lacks something for it.
+    /// Reports what was missing or did not fit, output by output; returns whether all of it fitted.
     pub(crate) fn tell_notes(&self, made: &Made) -> bool {
         let reporter = self.reporter();
         let mut complete = true;

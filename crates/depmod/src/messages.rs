@@ -20,7 +20,7 @@ pub(crate) use modcli::words::depmod_config as config;
 
 /// Where messages go while a database is built.
 pub trait Say {
-    /// Says a message of that gravity.
+    /// Reports a message of that severity.
     fn say(&self, severity: Severity, text: Vec<u8>);
 }
 
@@ -30,7 +30,7 @@ impl Say for Reporter {
     }
 }
 
-/// Keeps what is said.
+/// Keeps the messages.
 #[cfg(test)]
 #[derive(Default)]
 pub struct Heard(pub std::cell::RefCell<Vec<String>>);
@@ -42,7 +42,7 @@ impl Say for Heard {
     }
 }
 
-/// Says nothing.
+/// Drops the messages.
 pub struct Silent;
 
 impl Say for Silent {
@@ -136,7 +136,7 @@ pub(crate) fn cannot_load_symbols(file: &Path, error: &ReadError) -> Vec<u8> {
     join(&[b"failed to load symbols from ", bytes(file), b": ", errno::text(error.errno()).as_bytes()])
 }
 
-/// What a decompressor says is said before the line that the module cannot be read.
+/// The decompressor's message, which comes before the line that the module cannot be read.
 pub(crate) fn decompressor(error: &ReadError) -> Option<String> {
     match error {
         ReadError::Decompress(error) => Some(errno::chain(error)),

@@ -23,7 +23,7 @@ impl Spread {
 /// Address space that a thread takes: its stack, and what the allocator reserves for it.
 const ADDRESS_SPACE: u64 = 64 << 20;
 
-/// How many threads there is room for, where address space is limited: who runs out of it is aborted.
+/// How many threads there is room for, where address space is limited: a process that runs out of it is aborted.
 fn affordable() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
     limit.map_or(usize::MAX, |limit| {

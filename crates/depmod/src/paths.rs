@@ -1,4 +1,4 @@
-//! Where things are on the live system: the only place of this crate that knows absolute paths.
+//! Where things are on the live system: the only module of this crate that knows absolute paths.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ pub(crate) const MODULE_DIRECTORY: &str = "lib/modules";
 /// Where they are in systems that have everything below `usr` and no links to it.
 pub(crate) const MODULE_DIRECTORY_IN_USR: &str = "usr/lib/modules";
 
-/// The root directory of the process that the system began with.
+/// The root directory of the first process.
 const ROOT_OF_INIT: &str = "/proc/1/root";
 
-/// Where a system that runs keeps what ends with it: in memory.
+/// Where a running system keeps what lasts until the next boot: in memory.
 const RUN: &str = "/run";
 
 /// The kind of file system that `/run` is, by its magic number.

@@ -128,7 +128,7 @@ fn read_config(request: &Request, reporter: &Reporter) -> (DepmodConfig, bool) {
     (config, is_whole)
 }
 
-/// Whether it is the system's fault that nobody knows what a file says.
+/// Whether the system kept a file from being read.
 fn is_unread(problem: &DepmodProblem) -> bool {
     let DepmodProblem::File(
         FileProblem::CannotStat { errno, .. }
@@ -301,7 +301,7 @@ impl Run<'_> {
         is_complete: bool,
     ) -> Result<Option<Running>, Ended> {
         let mut differing = directory.differing(outputs);
-        // What -A found not to be current gets a new time, or it would be found so again and again.
+        // A database that -A found out of date gets a new time, or -A would find it so again and again.
         let wants_time = self.request.selection == Selection::IfNewer
             && differing.iter().all(|output| output.name != REFERENCE);
         let nothing_else = differing.is_empty();
@@ -335,7 +335,7 @@ impl Run<'_> {
                 }
             },
         };
-        // Who waits for the disk needs no processor, so there may be more of them.
+        // Threads that wait for the disk need no processor, so there may be more of them.
         let at_once = self.request.jobs.filter(|jobs| jobs.get() == 1).unwrap_or(NonZero::<usize>::MAX);
         // A database that lacks something is older than any module, so that the next -A completes it.
         let scan_began = if is_complete { self.moment.began } else { SystemTime::UNIX_EPOCH };

@@ -29,12 +29,12 @@ impl Progress {
         Self { total: OnceLock::new(), began: Instant::now(), bar: OnceLock::new() }
     }
 
-    /// There will be so many modules.
+    /// There will be this many modules.
     pub fn expect(&self, total: usize) {
         self.total.get_or_init(|| total as u64);
     }
 
-    /// So many modules are done; some may have been done before.
+    /// This many modules are done; some may have been reported before.
     pub fn reached(&self, done: usize) {
         let Some(&total) = self.total.get() else { return };
         if self.bar.get().is_some() || self.began.elapsed() >= PATIENCE {

@@ -10,7 +10,7 @@ use crate::publish::OutputDirectory;
 use crate::request::Request;
 use crate::running::{PATIENCE, Running};
 
-/// Removes the files of a database, what killed runs left beside them, and the cache. What is not there is no error.
+/// Removes the files of a database, what killed runs left beside them, and the cache. Missing files are not an error.
 pub(crate) fn run(session: &Session, request: Request) -> anyhow::Result<Exit> {
     let reporter = &session.reporter;
     let mut failed = false;

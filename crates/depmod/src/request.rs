@@ -93,7 +93,7 @@ pub enum Destination {
     Files,
     /// Compared with the files of the output directory.
     Comparison,
-    /// Nowhere: what there is goes.
+    /// Nowhere: the files are removed.
     Removal,
 }
 
@@ -102,7 +102,7 @@ pub enum Destination {
 pub enum BadRequest {
     /// `-P` with other than one character. Ends the run even before the version is looked at.
     PrefixNotOneCharacter,
-    /// The first operand is no kernel release.
+    /// The first operand is not a kernel release.
     BadRelease(OsString),
     /// A module file was not given by its whole path.
     NotAbsolute(PathBuf),
@@ -119,7 +119,7 @@ pub struct Surroundings {
     pub running_release: OsString,
     /// The current directory.
     pub current_dir: PathBuf,
-    /// Whether this is a system that runs, and not an image of one that is made.
+    /// Whether this is a running system, and not an image that is being made.
     pub is_live: bool,
     /// What no file is to be newer than, in seconds since 1970.
     pub source_date_epoch: Option<u64>,

@@ -2,7 +2,8 @@
 //!
 //! It is made so that only one run can have made it, and locked as long as that run lives. So it is two things: the
 //! lock between runs, and the mark of one that was killed, which is a file that nobody holds. Nobody but its owner
-//! can open it, so nobody else can hold it, and who locks the directory itself does not wait for his own depmod.
+//! can open it, so nobody else can hold it, and a program that locks the directory itself does not block the depmod
+//! that it starts.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -42,7 +43,7 @@ pub const PATIENCE: Patience = Patience {
 #[derive(Debug)]
 pub struct Running {
     tree: Arc<Tree>,
-    /// `None` for a run that was tired of waiting, and holds nothing.
+    /// `None` for a run that gave up waiting, and holds nothing.
     held: Option<OwnedFd>,
     stays: bool,
 }
@@ -132,7 +133,7 @@ fn try_once(tree: &Tree, makes: bool) -> Result<Try, Errno> {
             opened => {
                 let file = opened?;
                 return Ok(match lock(&file) {
-                    // Another run was quicker to lock what this one made; it takes that for a left-over.
+                    // Another run was quicker to lock what this one made, and takes it for a leftover.
                     Err(Errno::WOULDBLOCK) => Try::Busy,
                     // A file system without locks.
                     _ => Try::Held(file),
@@ -143,7 +144,7 @@ fn try_once(tree: &Tree, makes: bool) -> Result<Try, Errno> {
     let file = match open(flags | OFlags::RDONLY, Mode::empty()) {
         Err(Errno::NOENT) if makes => return Ok(Try::Again),
         Err(Errno::NOENT) => return Ok(Try::Missing),
-        // No run made that.
+        // A depmod does not make such a thing.
         Err(Errno::LOOP | Errno::NXIO) => {
             rustix::fs::unlinkat(tree.handle(), NAME, AtFlags::empty())?;
             return Ok(Try::Again);

@@ -44,8 +44,8 @@ pub struct Scan {
     pub faults: Faults,
 }
 
-/// Finds the modules of a kernel in its module directory and the external ones. `say` hears of what could not
-/// be visited, `hand_out` of each file that counts until a better one is found.
+/// Finds the modules of a kernel in its module directory and the external ones. `say` gets what could not
+/// be visited, `hand_out` each file that counts until a better one is found.
 pub fn find(
     input: &Arc<Tree>,
     config: &DepmodConfig,
@@ -90,7 +90,7 @@ pub fn find(
     let mut identity = |source: &ModuleSource| last.stat(source).ok().map(|stat| (stat.st_dev, stat.st_ino));
     for (place, other) in twins {
         let Some(FoundModule { located, source, .. }) = found.get(place) else { continue };
-        // Two ways to one file are no choice.
+        // Two paths to one file are not a choice.
         let is_same = identity(source).is_some_and(|file| Some(file) == identity(&other));
         if !is_same {
             say.say(Severity::Warning, messages::twins(&located.name, source.path(), other.path()));

@@ -94,7 +94,7 @@ impl LastDirectory {
         Ok(stat)
     }
 
-    /// What the file system is that a module file lies on.
+    /// The file system that a module file is on.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -107,7 +107,7 @@ impl LastDirectory {
         })
     }
 
-    /// What that file system calls itself; 0 if it does not.
+    /// The identity of that file system; 0 if it has none.
     ///
     /// # Errors
     /// [`OpenError`].

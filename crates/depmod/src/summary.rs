@@ -34,14 +34,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The clock starts.
+    /// Starts the clock.
     #[must_use]
     pub fn begin() -> Self {
         let now = Instant::now();
         Self { modules: 0, reused: 0, aliases: 0, symbols: 0, phases: Vec::new(), began: now, last: now }
     }
 
-    /// A phase has ended now.
+    /// Notes that a phase has ended.
     pub fn phase(&mut self, name: &'static str) {
         let now = Instant::now();
         self.phases.push((name, now - self.last));

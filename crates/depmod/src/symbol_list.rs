@@ -17,7 +17,7 @@ pub struct CannotLoad {
 pub enum UnusableList {
     /// What the system said.
     Io(io::Error),
-    /// It is a kernel image or another file that is no text.
+    /// It is a kernel image or another file that is not text.
     NotText,
     /// Not one of its lines is about an exported symbol, so that everything would be reported as unknown.
     NoExports,

@@ -3,7 +3,8 @@
 //! depmod runs as root, also in trees of users: `make modules_install INSTALL_MOD_PATH=~/image`. Whoever owns a
 //! directory can exchange what is in it at any moment, so a tree is opened once, and everything in it is reached
 //! through that handle. A symbolic link in it is followed wherever it leads if root or the caller made it. Another
-//! user's link counts as far as it stays inside of the tree: otherwise he could have root read or write any file.
+//! user's link counts as far as it stays inside of the tree: otherwise its owner could make root read or write any
+//! file.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,7 +16,7 @@ use modfile::regular::{Regular, RegularError};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
-/// As many links are followed on the way to one file as the kernel follows.
+/// How many links are followed on the way to one file, the same as in the kernel.
 const LINKS_LIMIT: usize = 40;
 
 /// Flags for a handle through which a directory is reached, but not read.
@@ -33,13 +34,13 @@ pub enum OpenError {
         /// The link's owner.
         owner: u32,
     },
-    /// It is there, but is no regular file, or a larger one than is read.
+    /// It is there, but is not a regular file, or is larger than what is read.
     #[error(transparent)]
     NotRead(#[from] RegularError),
 }
 
 impl OpenError {
-    /// Whether that is no fault: nothing is there, or nothing that anybody would read.
+    /// Whether that is not a fault: nothing is there, or nothing that anybody would read.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         match self {
@@ -49,7 +50,7 @@ impl OpenError {
         }
     }
 
-    /// The same once more, for who needs it twice.
+    /// A copy, which of a file that was not read keeps the error number alone.
     #[must_use]
     pub fn again(&self) -> Self {
         match self {
@@ -193,7 +194,7 @@ impl Tree {
             }
         };
         match opened {
-            // So answers a socket, and a device that has no driver.
+            // A socket, or a device without a driver.
             Err(OpenError::System(Errno::NXIO | Errno::NODEV)) => {
                 Err(RegularError::NotRegular(FileType::Unknown).into())
             }
@@ -233,7 +234,7 @@ impl<'a> Resolution<'a> {
 
     fn open(mut self, path: &[u8], flags: OFlags) -> Result<OwnedFd, OpenError> {
         let mut links = 0;
-        // What the caller says, he may say.
+        // The caller may name any path.
         let mut rest = Vec::new();
         self.push(&mut rest, path, None)?;
         while let Some((part, owner)) = rest.pop() {

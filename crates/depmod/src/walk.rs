@@ -31,7 +31,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// A file could not be read. That is the file's own matter, unless it is the run that lacks something.
+    /// A file could not be read. That concerns the file alone, unless it is the run that lacks something.
     pub fn note_unread(&mut self, error: &std::io::Error) {
         match Errno::from_io_error(error) {
             // Another kind of file than it should be, or taken away since it was found.
@@ -60,7 +60,7 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// A walk that passes by all that is called like one of `excludes`.
+    /// A walk that skips everything that is named like one of `excludes`.
     pub fn new(tree: &'a Tree, excludes: &'a [Vec<u8>], say: &'a dyn Say, faults: &'a mut Faults) -> Self {
         Self { tree, excludes, say, faults, visits: Visits::default(), ancestors: Vec::new() }
     }
@@ -162,8 +162,8 @@ impl<'a> Walk<'a> {
 
 /// How often each directory was visited, counted from the first link to a directory on: before, once.
 ///
-/// Of directories that link to each other there are more paths than anybody can walk, though none leads back to
-/// where it came from.
+/// Directories that link to each other have more paths than anybody can walk, though none leads back to where it came
+/// from.
 #[derive(Default)]
 struct Visits {
     has_links: bool,

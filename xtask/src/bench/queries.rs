@@ -1,4 +1,4 @@
-//! How long the tools that only look take beside kmod 34's: many runs each in one shell, in turns, medians.
+//! How long the tools that only read take beside kmod 34's: medians of many runs in one shell each, in turns.
 //!
 //! All run in a mount namespace in which `/proc/modules`, `/sys/module` and the modules of the running kernel are made
 //! up, because what this machine has loaded must not count.

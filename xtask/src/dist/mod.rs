@@ -19,7 +19,7 @@ use architecture::Architecture;
 
 const USAGE: &str = "usage: cargo xtask dist [x86_64|aarch64]\n       cargo xtask install --prefix DIR";
 
-/// What tests want of the results.
+/// What tests need of the results.
 pub struct Shipped {
     /// The Debian package for this machine.
     pub package: PathBuf,

@@ -1,4 +1,4 @@
-//! The crates as ARCHITECTURE.md shows them, held against their manifests, and what libraries must do without.
+//! The crates as ARCHITECTURE.md shows them, compared with their manifests, and what libraries must do without.
 //!
 //! The picture is the first block of the section "The crates", of lines `A, B --> C, D`: A and B use C and D. An arrow
 //! that others imply may be missing, as in `A --> B --> C`; one that no manifest has may not be there. Of the table,

@@ -131,7 +131,7 @@ fn file(path: &str, text: &str) -> Vec<String> {
     findings
 }
 
-/// Words that tell of somebody's machine, or of a package server. They are put together here, so that this
+/// Words that name somebody's machine, or a package server. They are put together here, so that this
 /// file does not hold them.
 fn forbidden(text: &str) -> Vec<String> {
     let words = [

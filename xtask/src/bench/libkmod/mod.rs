@@ -15,7 +15,7 @@ use crate::libkmod::{Build, build};
 use crate::{project, shell};
 
 const ROUNDS: usize = 31;
-/// Names that modules answer to, and names that none does: of the devices of a machine most have no module.
+/// Names that mean a module, and names that mean none: most devices of a machine have no module.
 const KNOWN: usize = 200;
 const UNKNOWN: usize = 300;
 /// The largest library that is shipped, in bytes.
