@@ -10,7 +10,7 @@ use moddb::build::catalog::{Catalog, Module};
 use moddb::build::cycles::Cycles;
 use moddb::build::graph::{self, Check, DependencyGraph, NeedNote};
 use moddb::build::outputs::{self, Kind, Note, Output, Recipe, Sources};
-use moddb::build::symbols::{KernelSymbols, SymbolTable};
+use moddb::build::symbols::{KernelSymbols, SymbolOwners};
 
 use crate::input::read_input;
 use crate::messages;
@@ -83,7 +83,7 @@ impl Making<'_> {
         faults: &mut Faults,
         summary: &mut Summary,
     ) -> Result<Made, Cycles> {
-        let symbols = SymbolTable::new(catalog, self.kernel, self.request.symbol_prefix);
+        let symbols = SymbolOwners::new(catalog, self.kernel, self.request.symbol_prefix);
         summary.count(catalog, &symbols);
         let spread = Spread { jobs: self.request.jobs, batch: 64 };
         let check = self.check;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use modcli::json;
 use moddb::build::catalog::Catalog;
-use moddb::build::symbols::SymbolTable;
+use moddb::build::symbols::SymbolOwners;
 
 /// The form in which a run is summed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Summary {
     }
 
     /// Counts what is in the database.
-    pub fn count(&mut self, catalog: &Catalog<'_>, symbols: &SymbolTable<'_>) {
+    pub fn count(&mut self, catalog: &Catalog<'_>, symbols: &SymbolOwners<'_>) {
         self.modules = catalog.modules().len();
         self.aliases = catalog.modules().iter().map(|module| module.info.aliases().count()).sum();
         self.symbols = symbols.provided_count();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::ptr;
 use std::rc::Rc;
 
-use moddb::config::Command;
+use moddb::config::CommandRule;
 use moddb::depend::Dependency;
 use moddb::{FoundIn, ModuleEntry};
 use modfile::ModuleName;
@@ -179,7 +179,7 @@ impl Module {
     }
 
     /// The command through which the module was found, if it is one of these, else the one that matches its name.
-    fn command_among(&self, commands: &[Command], matching: Option<&Command>) -> *const c_char {
+    fn command_among(&self, commands: &[CommandRule], matching: Option<&CommandRule>) -> *const c_char {
         let own = self.command.get().filter(|command| commands.contains(command));
         own.or(matching).map_or(ptr::null(), |command| self.context.keep(&command.line))
     }

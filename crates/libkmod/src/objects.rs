@@ -11,7 +11,7 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::rc::{Rc, Weak};
 
 use moddb::ModuleDb;
-use moddb::config::{Command, Config};
+use moddb::config::{CommandRule, Config};
 use modfile::ModuleName;
 use modkernel::Native;
 use rustix::io::Errno;
@@ -114,7 +114,7 @@ pub struct Module {
     pub(crate) is_given: Cell<bool>,
     pub(crate) options: OnceCell<Option<CString>>,
     /// The command whose name was looked up, if it was found that way.
-    pub(crate) command: OnceCell<Command>,
+    pub(crate) command: OnceCell<CommandRule>,
 }
 
 impl Module {

@@ -118,7 +118,7 @@
 //!     modules.push((file, reading.info));
 //! }
 //! let catalog = Catalog::new(modules)?;
-//! let symbols = SymbolTable::new(&catalog, None, None);
+//! let symbols = SymbolOwners::new(&catalog, None, None);
 //! // Modules do not depend on each other here, so this may be done in parallel, too.
 //! let direct = (0..catalog.modules().len())
 //!     .map(|module| graph::resolve(&catalog, &symbols, Check::Nothing, module).direct)

@@ -11,7 +11,7 @@ use modfile::{ModuleName, name::normalize_alias, regular};
 use rustix::io::Errno;
 
 use crate::build::refuse::is_one_line;
-use crate::config::{Command, Config, files};
+use crate::config::{CommandRule, Config, files};
 use crate::depend::{Dependency, DependencyLine};
 use crate::index::Value;
 use crate::paths::{ModuleDir, Table};
@@ -53,7 +53,7 @@ pub struct ModuleEntry {
     /// The source that knew the name.
     pub found_in: FoundIn,
     /// The command whose name was looked up, if it was found that way.
-    pub command: Option<Command>,
+    pub command: Option<CommandRule>,
 }
 
 impl ModuleEntry {

@@ -15,7 +15,7 @@ use moddb::build::catalog::{Catalog, TooMuch};
 use moddb::build::graph::{Closures, DependencyGraph};
 use moddb::build::order::Located;
 use moddb::build::outputs::{self, Note, Sources};
-use moddb::build::symbols::SymbolTable;
+use moddb::build::symbols::SymbolOwners;
 use moddb::config::Config;
 use moddb::index::{Index, IndexError, Source};
 use moddb::paths::ModuleDir;
@@ -77,7 +77,7 @@ fn chain(count: usize, path_len: usize) -> (Catalog<'static>, DependencyGraph) {
 
 /// All files of a database, and whether one of them would be too large.
 fn outputs(catalog: &Catalog<'_>, graph: &DependencyGraph) -> (usize, bool) {
-    let symbols = SymbolTable::new(catalog, None, None);
+    let symbols = SymbolOwners::new(catalog, None, None);
     let sources = Sources::new(catalog, &symbols, graph);
     let written: Vec<_> = outputs::recipes().map(|recipe| recipe.write(&sources)).collect();
     let bytes = written.iter().map(|(output, _)| output.bytes.len()).sum();

@@ -9,7 +9,7 @@ use moddb::build::catalog::{Catalog, Module};
 use moddb::build::graph::{self, Check, DependencyGraph};
 use moddb::build::order::Located;
 use moddb::build::outputs::{self, Sources};
-use moddb::build::symbols::SymbolTable;
+use moddb::build::symbols::SymbolOwners;
 use moddb::config::Config;
 use moddb::depend::DependencyLine;
 use moddb::index::Index;
@@ -70,7 +70,7 @@ fuzz_target!(|said: Vec<Said>| {
         !located.path.iter().any(|byte| byte.is_ascii_control() || *byte == b'\\')
     });
     assert!(kept.iter().map(|module| &module.path).eq(expected.map(|(located, _)| &located.path)));
-    let symbols = SymbolTable::new(&catalog, None, None);
+    let symbols = SymbolOwners::new(&catalog, None, None);
     let direct: Vec<_> =
         (0..kept.len()).map(|module| graph::resolve(&catalog, &symbols, Check::Names, module).direct).collect();
     let graph = match DependencyGraph::new(direct) {

@@ -13,7 +13,7 @@ use super::catalog::Catalog;
 use super::graph::DependencyGraph;
 use super::notes::alias_key;
 use super::outputs::Sources;
-use super::symbols::SymbolTable;
+use super::symbols::SymbolOwners;
 use crate::index::writer::IndexWriter;
 
 /// The texts that indexes are made of.
@@ -90,7 +90,7 @@ fn built_in(
     write: fn(&Sources<'_>, &mut Vec<super::outputs::Note>) -> Vec<u8>,
 ) -> Option<Vec<u8>> {
     let catalog = Catalog::default();
-    let symbols = SymbolTable::new(&catalog, None, None);
+    let symbols = SymbolOwners::new(&catalog, None, None);
     let graph = DependencyGraph::new(Vec::new()).ok()?;
     let mut sources = Sources::new(&catalog, &symbols, &graph);
     sources.builtin = texts.builtin;

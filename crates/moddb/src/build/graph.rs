@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::build::catalog::{Catalog, Index};
 use crate::build::cycles::{self, Cycles};
-use crate::build::symbols::SymbolTable;
+use crate::build::symbols::SymbolOwners;
 
 /// Something about a need that is worth saying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +148,7 @@ pub struct Resolved<'a> {
 #[must_use]
 pub fn resolve<'a>(
     catalog: &'a Catalog<'_>,
-    symbols: &SymbolTable<'_>,
+    symbols: &SymbolOwners<'_>,
     check: Check,
     module: Index,
 ) -> Resolved<'a> {
@@ -213,7 +213,7 @@ mod tests {
 
     fn graph(modules: &[(&str, &[&str])]) -> Result<DependencyGraph, Cycles> {
         let catalog = catalog(modules);
-        let symbols = SymbolTable::new(&catalog, None, None);
+        let symbols = SymbolOwners::new(&catalog, None, None);
         let resolved =
             (0..modules.len()).map(|module| resolve(&catalog, &symbols, Check::Nothing, module).direct);
         DependencyGraph::new(resolved.collect())
@@ -239,7 +239,7 @@ mod tests {
         let [user, provider] = [&user, &provider].map(ModuleInfo::from);
         let located = |name| Located { name: ModuleName::from(name), path: Vec::new() };
         let catalog = Catalog::new([(located("user"), user), (located("provider"), provider)]).unwrap();
-        let symbols = SymbolTable::new(&catalog, None, None);
+        let symbols = SymbolOwners::new(&catalog, None, None);
         let resolved = resolve(&catalog, &symbols, Check::NamesAndVersions, 0);
         assert_eq!(resolved.direct, [1]);
         assert_eq!(

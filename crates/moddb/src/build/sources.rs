@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use crate::build::catalog::Catalog;
 use crate::build::dependencies::{Lines, TooLong};
 use crate::build::graph::DependencyGraph;
-use crate::build::symbols::SymbolTable;
+use crate::build::symbols::SymbolOwners;
 
 /// What the database is made from.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub struct Sources<'a> {
     /// The modules.
     pub catalog: &'a Catalog<'a>,
     /// Who provides which symbol.
-    pub symbols: &'a SymbolTable<'a>,
+    pub symbols: &'a SymbolOwners<'a>,
     graph: &'a DependencyGraph,
     dependency_lens: OnceLock<Result<Vec<usize>, TooLong>>,
     /// Contents of `modules.builtin`, if there is one.
@@ -27,7 +27,7 @@ pub struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// What is made of modules, without anything built in.
     #[must_use]
-    pub fn new(catalog: &'a Catalog<'a>, symbols: &'a SymbolTable<'a>, graph: &'a DependencyGraph) -> Self {
+    pub fn new(catalog: &'a Catalog<'a>, symbols: &'a SymbolOwners<'a>, graph: &'a DependencyGraph) -> Self {
         Self {
             catalog,
             symbols,

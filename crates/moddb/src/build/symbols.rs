@@ -32,15 +32,15 @@ pub struct Definition {
     pub crc: u64,
 }
 
-/// All known symbols.
+/// All known symbols, and who provides each.
 #[derive(Debug, Default)]
-pub struct SymbolTable<'a> {
+pub struct SymbolOwners<'a> {
     definitions: HashMap<&'a [u8], Definition, RandomState>,
     provided: OnceLock<Vec<(&'a [u8], usize)>>,
     prefix: Option<u8>,
 }
 
-impl<'a> SymbolTable<'a> {
+impl<'a> SymbolOwners<'a> {
     /// Joins the kernel's symbols and all modules' exports; a later definition replaces an earlier one.
     /// `prefix` is a character that this architecture puts before every symbol.
     #[must_use]

@@ -57,7 +57,7 @@ pub struct Options {
 
 /// `install PATTERN COMMAND` or `remove PATTERN COMMAND`: a shell command instead of the insertion or removal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
+pub struct CommandRule {
     /// A shell pattern for module names.
     pub pattern: Vec<u8>,
     /// The command as written.

@@ -18,7 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use directives::{Alias, Blacklist, Command, Options, Origin, Softdep, Weakdep};
+pub use directives::{Alias, Blacklist, CommandRule, Options, Origin, Softdep, Weakdep};
 pub use modprobe::Config;
 pub use problem::ConfigProblem;
 

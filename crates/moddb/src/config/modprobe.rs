@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::cmdline;
-use super::directives::{Alias, Blacklist, Command, Options, Softdep, Weakdep};
+use super::directives::{Alias, Blacklist, CommandRule, Options, Softdep, Weakdep};
 use super::files::{self, FileProblem};
 use super::problem::ConfigProblem;
 use modfile::wildcard::matches;
@@ -23,9 +23,9 @@ pub struct Config {
     /// `options` lines.
     pub options: Vec<Options>,
     /// `install` lines.
-    pub installs: Vec<Command>,
+    pub installs: Vec<CommandRule>,
     /// `remove` lines.
-    pub removes: Vec<Command>,
+    pub removes: Vec<CommandRule>,
     /// `softdep` lines.
     pub softdeps: Vec<Softdep>,
     /// `weakdep` lines.
@@ -94,13 +94,13 @@ impl Config {
 
     /// The command to run instead of inserting a module.
     #[must_use]
-    pub fn install_command(&self, module: &[u8]) -> Option<&Command> {
+    pub fn install_command(&self, module: &[u8]) -> Option<&CommandRule> {
         self.installs.iter().find(|command| matches(&command.pattern, module))
     }
 
     /// The command to run instead of removing a module.
     #[must_use]
-    pub fn remove_command(&self, module: &[u8]) -> Option<&Command> {
+    pub fn remove_command(&self, module: &[u8]) -> Option<&CommandRule> {
         self.removes.iter().find(|command| matches(&command.pattern, module))
     }
 

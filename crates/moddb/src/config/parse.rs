@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use modfile::name::normalize_alias;
 
-use super::directives::{Alias, Blacklist, Command, Options, Origin, Softdep, Weakdep};
+use super::directives::{Alias, Blacklist, CommandRule, Options, Origin, Softdep, Weakdep};
 use super::lines::{logical_lines, split_word, words};
 use super::problem::ConfigProblem;
 use super::{Config, Location};
@@ -73,7 +73,7 @@ impl Config {
             b"install" | b"remove" => {
                 let (pattern, line) = name_and_text(rest)?;
                 let commands = if word == b"install" { &mut self.installs } else { &mut self.removes };
-                commands.push(Command { pattern, line: line.to_vec(), origin });
+                commands.push(CommandRule { pattern, line: line.to_vec(), origin });
             }
             b"softdep" => {
                 let (pattern, text) = name_and_text(rest)?;

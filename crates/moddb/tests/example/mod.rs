@@ -11,7 +11,7 @@ use moddb::build::catalog::Catalog;
 use moddb::build::graph::{self, Check, DependencyGraph};
 use moddb::build::order::Located;
 use moddb::build::outputs::{self, Sources};
-use moddb::build::symbols::SymbolTable;
+use moddb::build::symbols::SymbolOwners;
 use modfile::{ModuleName, info};
 
 const FILES: [&str; 3] =
@@ -44,7 +44,7 @@ fn built(root: &Path) -> io::Result<PathBuf> {
         (located, info::read(&directory.join(OsStr::from_bytes(path.as_bytes())), &mut workspace).info)
     });
     let catalog = Catalog::new(modules).map_err(io::Error::other)?;
-    let symbols = SymbolTable::new(&catalog, None, None);
+    let symbols = SymbolOwners::new(&catalog, None, None);
     let direct = (0..catalog.modules().len())
         .map(|module| graph::resolve(&catalog, &symbols, Check::Nothing, module).direct)
         .collect();

@@ -1,6 +1,6 @@
 //! A blacklist line keeps a module from being loaded through an alias, or does not keep it from being loaded.
 
-use moddb::config::{Blacklist, Command};
+use moddb::config::{Blacklist, CommandRule};
 use modfile::ModuleName;
 
 /// How a blacklisted module was named.
@@ -25,7 +25,12 @@ pub enum Because {
 
 /// A blacklisted module is not loaded. `command` is the install command that its name would run.
 #[must_use]
-pub fn kept_out(module: &ModuleName, line: &Blacklist, named: Named, command: Option<&Command>) -> String {
+pub fn kept_out(
+    module: &ModuleName,
+    line: &Blacklist,
+    named: Named,
+    command: Option<&CommandRule>,
+) -> String {
     let origin = &line.origin;
     match (named, command) {
         (Named::ByName, _) => format!("{origin} blacklists {module}, and -b has that hold for its name, too"),

@@ -281,7 +281,7 @@ struct Module<'a> {
     name: &'a ModuleName,
     path: Option<&'a PathBuf>,
     alias: Option<&'a [u8]>,
-    command: Option<&'a moddb::config::Command>,
+    command: Option<&'a moddb::config::CommandRule>,
     is_path: bool,
     /// It was found among the built-in modules.
     is_builtin: bool,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use moddb::ModuleDb;
-use moddb::config::{Command, Config, Origin};
+use moddb::config::{CommandRule, Config, Origin};
 use modfile::wildcard::{is_literal, matches};
 use modfile::{ModuleName, parameters};
 
@@ -24,7 +24,7 @@ pub(super) fn check(db: &ModuleDb, known: &Known, kernel_command_line: &[u8]) ->
 
 /// Of several install or remove lines for a module the first counts; of softdep lines only for kmod.
 fn repeated(config: &Config) -> Vec<Finding> {
-    let commands = |list: &[Command]| -> Vec<(Vec<u8>, Origin)> {
+    let commands = |list: &[CommandRule]| -> Vec<(Vec<u8>, Origin)> {
         list.iter().map(|command| (command.pattern.clone(), command.origin.clone())).collect()
     };
     let softdeps = config.softdeps.iter().map(|line| (line.pattern.clone(), line.origin.clone())).collect();
