@@ -22,7 +22,7 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
     let rules = SearchRules::new(&depmod);
     assert_eq!(rules.rank(&name, 0).cmp(&rules.rank(&text, 0)), rules.rank(&text, 0).cmp(&rules.rank(&name, 0)).reverse());
     let mut modutils = modstate::config::Config::default();
-    let _ = modutils.add(&text);
+    let _ = modutils.add(file, &text);
     let module = modfile::ModuleName::new(&name);
     let _ = (modutils.keeps(&module), modutils.trusts(&name), modutils.persist(&module).count());
 });
