@@ -2,7 +2,7 @@
 //!
 //! What modules are, where they are found and how they are loaded is decided in the project's other crates; here is
 //! what C needs besides: objects with counted references, lists, strings that stay where they are, a log function
-//! and error numbers. `include/libkmod.h` is the interface in C, and tells who owns what.
+//! and error numbers. `include/libkmod.h` is the interface in C, and says who owns what.
 //!
 //! | to | see |
 //! |---|---|

@@ -74,7 +74,7 @@ impl Log {
             Sink::Stderr => {
                 let (name, function) = (name(priority), function.to_bytes());
                 let line = [b"libkmod: ", name.as_bytes(), b": ", function, b": ", said, b"\n"].concat();
-                // Nobody can be told that this failed.
+                // There is nobody to report this failure to.
                 let _ = io::stderr().write_all(&line);
             }
             Sink::Function(log, data) => {
@@ -149,7 +149,7 @@ unsafe extern "C" {
     fn secure_getenv(name: *const c_char) -> *const c_char;
 }
 
-/// What the environment says of the priority; a program with more rights than its user is not told.
+/// What the environment says of the priority; a program with more rights than its user does not read it.
 pub(crate) fn priority_of_environment() -> Option<c_int> {
     let variable = CString::from(c"KMOD_LOG");
     // SAFETY: the name is a C string. The value is read at once; that nobody changes the environment in the

@@ -56,7 +56,7 @@ pub(crate) fn initstate(module: &Module, function: &CStr) -> Result<c_int, Errno
 /// How many users a module has. One that is going has -1.
 ///
 /// # Errors
-/// It is absent, this kernel does not count, or what it says is no number.
+/// It is absent, this kernel does not count, or what it says is not a number.
 pub(crate) fn use_count(module: &Module, function: &CStr) -> Result<c_int, Errno> {
     let sysfs = module.context.kernel.sysfs();
     let count = sysfs.read(&module.name, "refcnt").map_err(|error| errno(&error))?.ok_or(Errno::NOENT)?;

@@ -35,7 +35,7 @@ pub(crate) fn list(path: &Path) -> io::Result<Vec<u8>> {
     Ok(regular::read(path, LONGEST_LIST)?)
 }
 
-/// Reads what sysfs says of modules, and tells what is wrong with it.
+/// Reads what sysfs says about modules, and reports what is wrong with it.
 pub(crate) struct Reader<'a> {
     /// The list and its place: what sysfs does not say may stand there.
     pub list: &'a [u8],

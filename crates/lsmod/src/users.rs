@@ -35,7 +35,7 @@ impl<'a> Users<'a> {
     }
 }
 
-/// Users that are no modules, such as `2 mounts, eth0`; empty if there are none. Those that the kernel counts and
+/// Users that are not modules, such as `2 mounts, eth0`; empty if there are none. Those that the kernel counts and
 /// nobody finds are a number.
 pub(crate) fn in_words(module: &Module, signs: &[Sign]) -> String {
     let mut kinds: BTreeMap<Kind, Vec<String>> = BTreeMap::new();

@@ -27,7 +27,7 @@ pub(crate) struct Remembered {
 }
 
 impl Remembered {
-    /// Reads it. What cannot be read is told, and nothing is known of it.
+    /// Reads it. What cannot be read is reported, and stays unknown.
     pub fn read(places: &Places, complain: &dyn Fn(String)) -> Self {
         let memory = Memory::new(places);
         let mut known = Self {

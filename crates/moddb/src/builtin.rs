@@ -10,7 +10,7 @@ pub fn names(text: &[u8]) -> impl Iterator<Item = ModuleName> {
 }
 
 /// The aliases in `modules.builtin.modinfo`, which holds `MODULE.KEY=VALUE` strings ended by NULs: module and
-/// alias. An empty alias is none.
+/// alias. An empty alias does not count.
 ///
 /// compat: a string that is not terminated does not count, and one with a dot but without `=` takes the string
 /// after it along (cases depmod/input-builtin-modinfo-unterminated, depmod/input-builtin-modinfo-odd).

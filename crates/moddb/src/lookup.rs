@@ -1,7 +1,7 @@
 //! Which modules a name means.
 //!
-//! Seven sources are asked in a fixed order, and the first that knows the name decides with all that it says. A
-//! name that nothing knows is no error: the answer is empty. Nothing here looks at the running kernel.
+//! Seven sources are asked in a fixed order, and the first that knows the name decides with all that it says. An
+//! unknown name is not an error: the answer is empty. Nothing here looks at the running kernel.
 
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
@@ -214,7 +214,7 @@ impl ModuleDb {
     }
 }
 
-/// A module of which nothing more is known.
+/// A module about which nothing more is known.
 fn bare(name: ModuleName, alias: Option<Vec<u8>>, found_in: FoundIn) -> ModuleEntry {
     ModuleEntry { name, path: None, dependencies: Vec::new(), alias, found_in, command: None }
 }

@@ -14,7 +14,7 @@ use crate::plain_size;
 /// information, are below a tenth of it.
 pub const DECOMPRESSED_LIMIT: usize = 512 << 20;
 
-/// What does not begin as an ELF file is decompressed no further than this, in bytes: it is no module, however
+/// What does not begin as an ELF file is decompressed no further than this, in bytes: it is not a module, however
 /// it goes on, and a file of zeros packs a thousandfold.
 const PROBE: usize = 16 << 20;
 

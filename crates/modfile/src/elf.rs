@@ -111,7 +111,7 @@ impl<'b> Layout<'b> {
         Ok(layout)
     }
 
-    /// The first section of a name that lies inside the file. compat: one at its very beginning is none
+    /// The first section of a name that lies inside the file. compat: one at its very beginning does not count
     /// (random damage in tests/compliance/src/damaged.rs).
     #[must_use]
     pub fn section(&self, name: &[u8]) -> Option<Range> {

@@ -21,7 +21,7 @@ const START: usize = 64;
 
 /// The largest part of a module that is looked at, in bytes: the symbol table, its names, or one other section.
 /// Those of real modules with debugging information have a few megabytes. Sections may overlap and holes in a
-/// file cost nothing, so the size of the file is no bound.
+/// file cost nothing, so the size of the file does not limit it.
 pub const PART_LIMIT: u64 = 16 << 20;
 
 /// The largest compressed file that is read, in bytes.

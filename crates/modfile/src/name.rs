@@ -23,7 +23,7 @@ impl ModuleName {
     }
 
     /// A name exactly as written, such as the target of an alias: it is looked up as it is, and one with a `.`
-    /// or a `-` is no module's.
+    /// or a `-` is not a module's.
     #[must_use]
     pub fn verbatim(text: &[u8]) -> Self {
         Self(text.into())
@@ -94,7 +94,7 @@ pub fn normalize_alias(alias: &[u8]) -> Result<Cow<'_, [u8]>, UnmatchedBracket> 
     if bracketed { Err(UnmatchedBracket) } else { Ok(Cow::Owned(bytes)) }
 }
 
-/// The length of the module suffix of a file name, or `None` if the name is no module's.
+/// The length of the module suffix of a file name, or `None` if the name is not a module's.
 #[must_use]
 pub fn suffix_len(file_name: &[u8]) -> Option<usize> {
     MODULE_SUFFIXES

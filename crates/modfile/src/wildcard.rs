@@ -85,7 +85,7 @@ pub fn is_literal(pattern: &[u8]) -> bool {
     !pattern.iter().any(|&byte| is_wild(byte) || byte == b'\\')
 }
 
-/// Matches one byte with the first element of a pattern, which is no star: what follows the element.
+/// Matches one byte with the first element of a pattern, which is not a star: what follows the element.
 fn match_one<'a>(pattern: &'a [u8], byte: u8, budget: &mut Budget) -> Option<&'a [u8]> {
     let (&first, after) = pattern.split_first()?;
     let (literal, after) = match first {

@@ -10,7 +10,7 @@ use moddb::paths::ModuleDir;
 use crate::cli;
 use crate::places::System;
 
-/// Longer paths are none for the kernel, with the NUL at their end.
+/// The kernel takes no longer paths, with the NUL at their end.
 const PATH_MAX: usize = 4096;
 
 /// A run of modinfo.

@@ -16,7 +16,7 @@ pub(crate) struct Values<'a> {
     config: OnceCell<(Config, Vec<ConfigProblem>)>,
 }
 
-/// What the configuration gives a parameter.
+/// The value that the configuration sets for a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Configured {
     /// The value; `None` for a switch that is only named.
@@ -40,7 +40,7 @@ impl<'a> Values<'a> {
         self.sysfs.parameter(module, parameter).ok().flatten()
     }
 
-    /// What the configuration gives a module, in the order in which the kernel is told: of two values of one
+    /// What the configuration sets for a module, in the order in which the kernel gets it: of two values of one
     /// parameter the later counts.
     pub fn configured<'v>(&'v self, module: &'v ModuleName) -> Vec<(Given<'v>, String)> {
         let (config, _) = self

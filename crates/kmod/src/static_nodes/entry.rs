@@ -29,7 +29,7 @@ impl Kind {
     }
 }
 
-/// The lines that are no comments, each with the newline at its end.
+/// The lines that are not comments, each with the newline at its end.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let lines = text.split_inclusive(|&byte| byte == b'\n');
     lines.flat_map(|line| line.chunks(LONGEST_PIECE)).filter(|line| !line.starts_with(b"#"))

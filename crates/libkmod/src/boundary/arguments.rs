@@ -173,7 +173,7 @@ impl<T: Copy> Argument for Out<T> {
     }
 }
 
-/// What is no pointer of ours is taken as it is.
+/// What is not a pointer of ours is taken as it is.
 macro_rules! plain {
     ($($type:ty),*) => {$(
         impl Argument for $type {

@@ -31,7 +31,7 @@ pub struct Texts<'a> {
     pub builtin_modinfo: Option<&'a [u8]>,
 }
 
-/// The index of a name; `None` if it is none, or the text is not what depmod writes.
+/// The index of that name; `None` if there is no such index, or the text is not what depmod writes.
 #[must_use]
 pub fn index(name: &str, texts: &Texts<'_>) -> Option<Vec<u8>> {
     match name {

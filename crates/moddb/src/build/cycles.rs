@@ -206,7 +206,7 @@ fn dependents(direct: &[Vec<Index>], members: &[Index]) -> Vec<Index> {
 
 /// A circular list of modules with a head that moves on.
 struct Ring {
-    /// The neighbours of each member; `None` for what is no member.
+    /// The neighbours of each member; `None` for what is not a member.
     around: Vec<Option<(Index, Index)>>,
     head: Option<Index>,
 }

@@ -62,7 +62,7 @@ fn items(text: &[u8]) -> impl Iterator<Item = Item<'_>> {
     // Most items are for the kernel itself, and have no dot before the `=`.
     let has_module =
         |word: &&[u8]| memchr::memchr2(b'.', b'=', word).is_some_and(|at| word.get(at) == Some(&b'.'));
-    // An item whose quotes are not closed is none.
+    // An item whose quotes are not closed does not count.
     let is_closed = |word: &&[u8]| memchr::memchr_iter(b'"', word).count().is_multiple_of(2);
     words.filter(has_module).filter(is_closed).filter_map(split)
 }

@@ -51,7 +51,7 @@ pub struct DepmodConfig {
 pub enum DepmodProblem {
     /// A file or directory of the configuration.
     File(FileProblem),
-    /// The line is incomplete or begins with a word that is none of the commands.
+    /// The line is incomplete or begins with a word that is not a command.
     BadLine {
         /// Where it stands.
         location: Location,

@@ -237,7 +237,7 @@ pub fn parse_all<P>(
     problems
 }
 
-/// The contents of a file that counts, or `None` if there is none such and there need not be.
+/// The contents of a file that counts; `None` if there is no such file and there need not be.
 ///
 /// # Errors
 /// The system's refusal, or [`FileProblem::TooLong`].

@@ -15,14 +15,14 @@ use super::{Location, Severity};
 pub enum ConfigProblem {
     /// A file or directory.
     File(FileProblem),
-    /// The line is incomplete, has an unmatched bracket in a name, or begins with a word that is no command.
+    /// The line is incomplete, has an unmatched bracket in a name, or begins with a word that is not a command.
     BadLine {
         /// Where it stands.
         location: Location,
         /// Its first word.
         word: Vec<u8>,
     },
-    /// The line is none of those that count in a file beside the modules.
+    /// The line is not one of those that count in a file beside the modules.
     BesideModules {
         /// Where it stands.
         location: Location,

@@ -16,7 +16,7 @@ use modfile::wildcard::{Budget, is_wild, matches_within};
 
 pub use super::node::Value;
 
-/// Levels of a trie; more of them is no index of names.
+/// Levels of a trie; a deeper one is not an index of names.
 const DEEPEST: usize = LONGEST_KEY;
 
 /// A visit shows so many bytes of keys and values, and so many more for each byte of the file.

@@ -33,7 +33,7 @@ const NAMES: [(&[u8], &str); 24] = [
 ];
 
 /// The name of the digest with this identifier, or the identifier in dotted form if it has no name here; `None` for
-/// bytes that are no identifier.
+/// bytes that are not an identifier.
 pub(super) fn name(identifier: &[u8]) -> Option<Cow<'static, str>> {
     if let Some((_, name)) = NAMES.iter().find(|(known, _)| *known == identifier) {
         return Some(Cow::Borrowed(name));

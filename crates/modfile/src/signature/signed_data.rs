@@ -13,7 +13,7 @@ const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
 /// The attribute `commonName`, 2.5.4.3.
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 
-/// What the structure at the start of `der` says; `None` if it is none that can be understood.
+/// What the structure at the start of `der` says; `None` if it cannot be understood.
 pub(super) fn read(der: &[u8]) -> Option<Contents> {
     let whole = AnyRef::decode(&mut SliceReader::new(der).ok()?).ok()?;
     let mut content_info = Elements::of(contents(whole, Tag::Sequence)?)?;
@@ -65,7 +65,7 @@ fn algorithm_identifier(element: AnyRef<'_>) -> Option<&[u8]> {
     (is_whole && parts.next().is_none() && digest::name(identifier).is_some()).then_some(identifier)
 }
 
-/// The bytes of an integer, of which there is at least one, and no more than needed.
+/// The bytes of an integer: at least one, and no more than needed.
 fn integer(element: AnyRef<'_>) -> Option<&[u8]> {
     let bytes = contents(element, Tag::Integer)?;
     match bytes {
