@@ -2,15 +2,8 @@
 
 #![cfg_attr(not(test), no_main)]
 
-/// musl's own allocator asks the kernel for nearly every piece of memory, and these programs run for a millisecond.
-#[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: modcli::memory::OrEnd<dlmalloc::GlobalDlmalloc> =
-    modcli::memory::OrEnd(dlmalloc::GlobalDlmalloc);
-
-#[cfg(not(target_env = "musl"))]
-#[global_allocator]
-static ALLOCATOR: modcli::memory::OrEnd<std::alloc::System> = modcli::memory::OrEnd(std::alloc::System);
+static ALLOCATOR: modcli::memory::OfShortRuns = modcli::memory::of_short_runs();
 
 modcli::main!(
     "modprobe", modprobe::run;
