@@ -19,7 +19,7 @@ use modload::command::CommandError;
 use modload::plan::{self, Action, LoadPlan, Note, Role, Step, Target};
 use modload::{
     Cause, CommandEnvironment, Demand, Effect, Environment, Event, Execution, LoadFailure, Loaded, Observer,
-    Presence, Recorder, Terms,
+    Presence, Process, Recorder, Terms,
 };
 use modstate::{Places, SystemClock};
 use rustix::io::Errno;
@@ -138,7 +138,8 @@ fn carry_out(module: &Rc<Module>, request: &Request<'_>, plan: &LoadPlan) -> Res
     let mut kernel = Hands { native: module.context.kernel.clone(), caller: &caller };
     // Commands find the environment of the process and the module's name in addition. It is passed to the shell
     // and never set here: other threads of the caller may be reading it.
-    let environment = Environment::new(std::env::var_os, &Places::of_system().proc, std::process::id());
+    let environment =
+        Environment::new(std::env::var_os, &Places::of_system().proc, Process(std::process::id));
     let commands = CommandEnvironment::new(&environment, [], &Demand::Person);
     let terms = Terms {
         effect: if request.has(DRY_RUN) { Effect::Rehearsed } else { Effect::Real },

@@ -14,6 +14,8 @@
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::os::unix::ffi::OsStrExt;
 
+use rustix::process::{Resource, getrlimit};
+
 use crate::ended::Exit;
 use crate::memory;
 use crate::session::Session;
@@ -53,8 +55,10 @@ pub unsafe fn enter(count: c_int, arguments: *const *const c_char, tools: &[Tool
     unsafe { signal(SIGPIPE, SIG_IGN) };
     // Whoever limits the size of files gets an error instead of a signal in the middle of the work. A handler, since
     // unlike an ignored signal it is not inherited by commands of the configuration.
-    // SAFETY: the handler does nothing.
-    unsafe { signal(SIGXFSZ, file_too_large as extern "C" fn(c_int) as usize) };
+    if getrlimit(Resource::Fsize).current.is_some() {
+        // SAFETY: the handler does nothing.
+        unsafe { signal(SIGXFSZ, file_too_large as extern "C" fn(c_int) as usize) };
+    }
     let Some(tool) = called(tools, argv.first()) else { return Exit::Failure.status().into() };
     memory::name_program(tool.name);
     let session = Session::of_system(tool.name, argv);

@@ -38,7 +38,12 @@ pub type OfShortRuns = OrEnd<std::alloc::System>;
 #[must_use]
 pub const fn of_short_runs() -> OfShortRuns {
     #[cfg(target_env = "musl")]
-    return OrEnd(Small(Mutex::new(Dlmalloc::new())));
+    return {
+        let mut small = Dlmalloc::new();
+        // One request to the kernel serves a whole short run; pages that are not touched cost nothing.
+        small.set_granularity(1 << 18);
+        OrEnd(Small(Mutex::new(small)))
+    };
     #[cfg(not(target_env = "musl"))]
     OrEnd(std::alloc::System)
 }

@@ -26,6 +26,30 @@ pub const CALLER: &str = "MODUTILS_CALLER";
 /// Where a shell looks for programs.
 pub const PATH: &str = "PATH";
 
+/// A process by its number, which is asked for when it is needed: a system call that most runs do without.
+#[derive(Clone, Copy, Debug)]
+pub struct Process(pub fn() -> u32);
+
+impl Process {
+    fn number(self) -> u32 {
+        (self.0)()
+    }
+}
+
+impl PartialEq for Process {
+    fn eq(&self, other: &Self) -> bool {
+        self.number() == other.number()
+    }
+}
+
+impl Eq for Process {}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self(|| 0)
+    }
+}
+
 /// The variables that concern loading and unloading.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -37,18 +61,19 @@ pub struct Environment {
     pub request: Option<OsString>,
     /// Whether there is a path to search for commands.
     pub has_path: bool,
-    /// The number of this process.
-    pub process: u32,
+    /// This process.
+    pub process: Process,
 }
 
 impl Environment {
-    /// The environment of the process with this number, in which variables have these values. `proc` is where the
+    /// The environment of a process, in which variables have these values. `proc` is where the
     /// kernel shows processes.
     #[must_use]
-    pub fn new(variable: impl Fn(&'static str) -> Option<OsString>, proc: &Path, process: u32) -> Self {
+    pub fn new(variable: impl Fn(&'static str) -> Option<OsString>, proc: &Path, process: Process) -> Self {
         let caller = || variable(CALLER)?.to_str()?.parse().ok();
         // If `/proc` shows nothing, the variables are trusted: they end loops of commands.
-        let is_over = || caller().and_then(|caller| is_ancestor(proc, caller, process)) == Some(false);
+        let is_over =
+            || caller().and_then(|caller| is_ancestor(proc, caller, process.number())) == Some(false);
         let running = variable(RUNNING).filter(|_| !is_over()).unwrap_or_default();
         Self {
             options: variable(OPTIONS),
@@ -71,7 +96,7 @@ pub struct CommandEnvironment {
     running: BTreeSet<Vec<u8>>,
     request: Option<OsString>,
     needs_path: bool,
-    process: u32,
+    process: Process,
 }
 
 impl CommandEnvironment {
@@ -127,7 +152,7 @@ impl CommandEnvironment {
         let mut variables = vec![
             (MODULE, name),
             (RUNNING, OsString::from_vec(running.join(&b' '))),
-            (CALLER, self.process.to_string().into()),
+            (CALLER, self.process.number().to_string().into()),
         ];
         if let Some(options) = &self.options {
             variables.push((OPTIONS, options.clone()));
@@ -153,7 +178,7 @@ mod tests {
                 let found = variables.iter().find(|(other, _)| *other == name);
                 found.map(|(_, value): &(&str, &str)| value.into())
             };
-            Environment::new(variable, Path::new("/nonexistent"), 0)
+            Environment::new(variable, Path::new("/nonexistent"), Process::default())
         };
         let within = environment(&[(RUNNING, " a  b"), (REQUEST, "net-pf-1"), (PATH, "/bin")]);
         assert_eq!(within.running, [b"a".to_vec(), b"b".to_vec()].into());
@@ -169,19 +194,19 @@ mod tests {
             std::fs::create_dir(&directory).unwrap();
             std::fs::write(directory.join("stat"), format!("{process} (sh) S {parent} 1\n")).unwrap();
         }
-        let of = |process, proc: &Path| {
+        let of = |process: fn() -> u32, proc: &Path| {
             let variable = |name| match name {
                 RUNNING => Some("a".into()),
                 REQUEST => Some("fs-a".into()),
                 CALLER => Some("7".into()),
                 _ => None,
             };
-            let environment = Environment::new(variable, proc, process);
+            let environment = Environment::new(variable, proc, Process(process));
             (environment.running.len(), environment.request.is_some())
         };
-        assert_eq!(of(9, proc.path()), (1, true));
-        assert_eq!(of(20, proc.path()), (0, false));
-        assert_eq!(of(20, Path::new("/nonexistent")), (1, true));
+        assert_eq!(of(|| 9, proc.path()), (1, true));
+        assert_eq!(of(|| 20, proc.path()), (0, false));
+        assert_eq!(of(|| 20, Path::new("/nonexistent")), (1, true));
     }
 
     #[test]

@@ -29,7 +29,7 @@ mod shell;
 pub mod stage;
 
 pub use demand::Demand;
-pub use environment::{CommandEnvironment, Environment};
+pub use environment::{CommandEnvironment, Environment, Process};
 pub use execute::{Cause, Effect, Execution, LoadFailure, Loaded, Manner, Outcome, Presence, Stopped, Terms};
 pub use modutils::Modutils;
 pub use observer::{Event, ModutilsProblem, Observer, Refusal, Silent};

@@ -108,6 +108,14 @@ pub(crate) fn about_unknown(run: &Run<'_>, name: &OsStr) -> Vec<String> {
     hints
 }
 
+/// Whether there may be something to say of a plan that went well: most have neither, and whether hints are wanted
+/// at all is a question to the kernel.
+pub(crate) fn may_be_about_loaded(run: &Run<'_>, plan: &LoadPlan) -> bool {
+    let config = run.db.config();
+    let mut steps = plan.steps.iter();
+    steps.any(|step| !step.params.is_empty() || config.blacklisted(step.module.as_bytes()).is_some())
+}
+
 /// What is to be said of a plan that went well: blacklisted modules in it, and parameters that modules do
 /// not have.
 pub(crate) fn about_loaded(run: &Run<'_>, request: &Load, plan: &LoadPlan, loaded: &Loaded) -> Vec<String> {

@@ -104,7 +104,9 @@ fn load(
     }
     match execution.load(&plan, request.flags) {
         Ok(loaded) => {
-            run.session.reporter.remark(|| hints::about_loaded(run, request, &plan, &loaded));
+            if hints::may_be_about_loaded(run, &plan) {
+                run.session.reporter.remark(|| hints::about_loaded(run, request, &plan, &loaded));
+            }
             if is_real {
                 remember(run, &entry.name, &loaded);
             }

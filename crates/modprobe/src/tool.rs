@@ -7,7 +7,7 @@ use modcli::getopt::Parsed;
 use modcli::{Ended, Exit, Session, Severity};
 use moddb::paths::ModuleDir;
 use modkernel::KernelOps;
-use modload::{CommandEnvironment, Demand, Environment, Modutils, Stage};
+use modload::{CommandEnvironment, Demand, Environment, Modutils, Process, Stage};
 use modstate::{Places, SystemClock};
 
 use crate::caller::{self, Caller};
@@ -29,7 +29,7 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
         kernel: kernel(&places),
         clock: &SystemClock,
         caller: Caller::of_process(&places.proc, &session.argv),
-        environment: Environment::new(std::env::var_os, &places.proc, std::process::id()),
+        environment: Environment::new(std::env::var_os, &places.proc, Process(std::process::id)),
         release: OsString::from_vec(rustix::system::uname().release().to_bytes().to_vec()),
         current_dir: &|| std::env::current_dir().unwrap_or_default(),
         places: &places,

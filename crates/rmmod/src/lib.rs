@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use modcli::{Exit, Session};
 use modkernel::KernelOps;
-use modload::{CommandEnvironment, Demand, Environment, Modutils, Settings, Stage};
+use modload::{CommandEnvironment, Demand, Environment, Modutils, Process, Settings, Stage};
 use modstate::{Clock, SystemClock};
 
 use crate::observer::Teller;
@@ -45,7 +45,7 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
         kernel: kernel(&layout),
         layout: &layout,
         clock: &SystemClock,
-        environment: Environment::new(std::env::var_os, &layout.places.proc, std::process::id()),
+        environment: Environment::new(std::env::var_os, &layout.places.proc, Process(std::process::id)),
         release: &release,
     };
     Ok(run_in(session, &request, system))

@@ -24,8 +24,8 @@ pub trait Source {
 
 /// How much one system call reads, and how many such pieces are kept. Questions about one module after the other
 /// go through the same nodes near the root, and neighbours in a file are often asked for together.
-const PAGE: usize = 16 << 10;
-const PAGES_KEPT: usize = 32;
+const PAGE: usize = 32 << 10;
+const PAGES_KEPT: usize = 16;
 
 /// A regular file, open for reading. What was read is kept, so the answers are those of one moment.
 #[derive(Debug)]
