@@ -1,5 +1,5 @@
 //! What several tools report of configuration, of the database's files and of settings: the sentences of the
-//! libraries, with the system's reason from [`errno`](crate::errno) behind them and with their severity.
+//! libraries, with the system's reason from [`errno`] behind them and with their severity.
 //!
 //! What a tool says about its own work is in the tool.
 

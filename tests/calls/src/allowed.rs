@@ -1,6 +1,8 @@
 //! What a modprobe that the kernel called may ask of the kernel. What is not in the list could make the kernel
 //! call a modprobe again, wait for somebody who waits for this one, or depend on what an early boot lacks.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, ensure};
 
 use crate::trace::Call;
@@ -38,21 +40,51 @@ pub enum Sockets {
 pub fn check(calls: &[Call], sockets: Sockets) -> Result<()> {
     let Some((start, calls)) = calls.split_first() else { return Ok(()) };
     ensure!(start.name == "execve", "the run begins with {start}");
+    let mut opened = Opened::default();
     for call in calls {
+        let path = opened.path_of(call);
         ensure!(
-            is_allowed(call) || sockets == Sockets::ToTheLog && is_to_the_log(call),
+            is_allowed(call, path.as_deref()) || sockets == Sockets::ToTheLog && is_to_the_log(call),
             "not allowed for a modprobe that the kernel called: {call}"
         );
+        opened.note(call, path);
     }
     Ok(())
 }
 
-fn is_allowed(call: &Call) -> bool {
+/// The paths of open descriptors: names are given relative to directories.
+#[derive(Default)]
+struct Opened(BTreeMap<i64, String>);
+
+impl Opened {
+    /// The path that a call names, in full.
+    fn path_of(&self, call: &Call) -> Option<String> {
+        let path = call.path()?;
+        let directory = call.arguments.split(',').next().and_then(|first| first.trim().parse().ok());
+        match directory.and_then(|directory: i64| self.0.get(&directory)) {
+            Some(directory) if !path.starts_with('/') => Some(format!("{directory}/{path}")),
+            _ => Some(path.to_owned()),
+        }
+    }
+
+    fn note(&mut self, call: &Call, path: Option<String>) {
+        if let (true, Some(descriptor @ 0..), Some(path)) = (call.opens(), call.result, path) {
+            self.0.insert(descriptor, path);
+        }
+    }
+}
+
+fn is_allowed(call: &Call, path: Option<&str>) -> bool {
     let arguments = call.arguments.as_str();
     match call.name.as_str() {
         // The process itself.
         "arch_prctl" | "set_tid_address" | "brk" | "munmap" | "mremap" | "madvise" | "rt_sigaction"
-        | "rt_sigprocmask" | "sigaltstack" | "getpid" | "getppid" | "uname" | "exit_group" => true,
+        | "rt_sigprocmask" | "sigaltstack" | "getpid" | "getppid" | "geteuid" | "uname" | "exit_group"
+        | "prlimit64" | "clock_gettime" => true,
+        // Where the kernel put what every program is handed (PR_GET_AUXV, which strace does not know yet).
+        "prctl" => arguments.starts_with("0x41555856"),
+        // A lock that is not waited for.
+        "flock" => arguments.contains("LOCK_NB") || arguments.contains("LOCK_UN"),
         // No code but its own: no library.
         "mmap" | "mprotect" => !arguments.contains("PROT_EXEC"),
         // Looks, and does not wait.
@@ -67,9 +99,9 @@ fn is_allowed(call: &Call) -> bool {
         "stat" | "lstat" | "newfstatat" | "statx" | "readlink" | "readlinkat" | "access" | "faccessat" => {
             true
         }
-        "open" | "openat" => call.path().is_some_and(|path| may_open(path, arguments)),
-        "mkdir" | "mkdirat" | "rename" | "renameat" | "unlink" | "unlinkat" => {
-            call.path().is_some_and(|path| path.starts_with(OWN))
+        "open" | "openat" => path.is_some_and(|path| may_open(path, arguments)),
+        "mkdir" | "mkdirat" | "rename" | "renameat" | "renameat2" | "unlink" | "unlinkat" | "utimensat" => {
+            path.is_some_and(|path| path.starts_with(OWN))
         }
         // What all this is for.
         "finit_module" | "init_module" => true,
@@ -83,8 +115,8 @@ fn may_open(path: &str, arguments: &str) -> bool {
         "/dev/null" => true,
         // Whoever reads the log slowly must not hold it up.
         "/dev/kmsg" => arguments.contains("O_WRONLY") && arguments.contains("O_NONBLOCK"),
-        // What fills closed descriptors where there is no /dev/null.
-        "/" => !writes,
+        // What fills closed descriptors where there is no /dev/null, and the directory above ours.
+        "/" | "/run" => !writes,
         path if path == OWN || path.starts_with("/run/modutils/") => true,
         path => {
             let below = |start: &&str| path.starts_with(*start);
@@ -111,6 +143,24 @@ mod tests {
     fn call(text: &str) -> Call {
         let (name, rest) = text.split_once('(').unwrap();
         Call { name: name.into(), arguments: rest.trim_end_matches(')').into(), result: Some(0) }
+    }
+
+    #[test]
+    fn names_are_judged_where_they_lead() {
+        let opened = |text: &str, result| Call { result: Some(result), ..call(text) };
+        for (directory, name, is_right) in [
+            ("/run/modutils", "told-x", true),
+            ("/run", "modutils", true),
+            ("/run", "lock", false),
+            ("/etc/modprobe.d", "x", false),
+        ] {
+            let calls = [
+                call("execve()"),
+                opened(&format!("open(\"{directory}\", O_RDONLY|O_DIRECTORY)"), 5),
+                opened(&format!("openat(5, \"{name}\", O_WRONLY|O_CREAT)"), 6),
+            ];
+            assert_eq!(check(&calls, Sockets::Never).is_ok(), is_right, "{directory}/{name}");
+        }
     }
 
     #[test]
