@@ -13,7 +13,7 @@ end
 set -g __modutils_rs_valued_modprobe -w --wait -t --type -C --config -d --dirname -S --set-version
 complete -c modprobe -s a -l all -d 'Every operand is a module, none a parameter'
 complete -c modprobe -s r -l remove -d 'Unload instead of loading'
-complete -c modprobe -l remove-dependencies -l remove-holders -d 'Unload the modules that use it, too [better: --remove-holders]'
+complete -c modprobe -l remove-dependencies -l remove-holders -d 'With or without -r, unload the modules that use it, too [better: --remove-holders]'
 complete -c modprobe -s w -l wait -x -d 'With -r, wait up to MSEC milliseconds for users to go away'
 complete -c modprobe -l first-time -d 'Fail if the module is there, or gone, already'
 complete -c modprobe -s i -l ignore-install -l ignore-remove -d 'Ignore install and remove commands, and softdeps, of the named module'
