@@ -7,11 +7,12 @@ use anyhow::{Context, Result, bail};
 use crate::shell;
 
 /// What is needed, and by what.
-const PACKAGES: [(&str, &str); 18] = [
+const PACKAGES: [(&str, &str); 20] = [
     ("debootstrap", "a system into which our package is installed"),
     ("fish", "tests of its completions"),
     ("gcc", "the C parts of the compression libraries"),
     ("gcc-aarch64-linux-gnu", "the C parts of the compression libraries for aarch64"),
+    ("git", "rules of the source tree look at the files that are kept"),
     ("kmod", "the installed tools, for people who compare by hand"),
     ("libclang-dev", "bindings of the libkmod oracle are made at build time"),
     ("libkmod-dev", "the libkmod oracle"),
@@ -26,6 +27,7 @@ const PACKAGES: [(&str, &str); 18] = [
     ("valgrind", "counting instructions"),
     ("xz-utils", "looking into module files by hand"),
     ("zsh", "tests of its completions"),
+    ("zstd", "how large the program is when it is packed"),
 ];
 
 /// Installs all that are missing.
