@@ -43,9 +43,10 @@ pub(crate) fn find(
 
 fn refuse_unknown(run: &Run<'_>, operand: &OsStr, after_failure: AfterFailure) -> Result<(), Ended> {
     let text = messages::not_found_in(operand, run.db.directory().path());
-    let refused = report::refuse(run, after_failure, text, || hints::about_unknown(run, operand));
+    // What is wrong with the database comes before what follows from it.
+    report::tables(run);
     report::interrupted(run);
-    refused
+    report::refuse(run, after_failure, text, || hints::about_unknown(run, operand))
 }
 
 /// Whether an operand is the path of a file and not a name.

@@ -142,10 +142,10 @@ fn report_failure(
     if let Cause::Forbidden(by) = &failure.cause {
         return report::forbidden(run, messages::forbidden(&entry.name, &failure.module, by));
     }
+    report::interrupted(run);
     let text = messages::could_not_insert(&entry.name, failure.errno());
     let hints = || hints::of_failure(run, request, &wanted.operand, entry, failure);
     run.session.reporter.explained(Severity::Error, text, hints);
-    report::interrupted(run);
 }
 
 /// Whether a module is part of the kernel itself. A file given by its path is not.
