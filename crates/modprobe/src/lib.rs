@@ -1,10 +1,10 @@
 //! `modprobe` loads and unloads kernel modules together with what they depend on.
 //!
-//! [`run`] reads the command line into a [`request`]; names are looked up in the module database; a plan
+//! [`run()`] reads the command line into a [`request`]; names are looked up in the module database; a plan
 //! says what is to be done, and `modload` carries it out. Dry run, `-D`, `-v` and the deed itself share that path.
 //! [`run_in`] does the same on a system of values: kernel, places and time are passed in.
 //!
-//! Modules know each other in one direction: `tool`, then `loading`, `unloading`, `query` and `settings`, then `find`,
+//! Modules know each other in one direction: `run`, then `loading`, `unloading`, `query` and `settings`, then `find`,
 //! `hints` and `report`, then `context`.
 
 pub mod caller;
@@ -21,11 +21,11 @@ mod query;
 mod report;
 pub mod request;
 mod requester;
+mod run;
 mod settings;
 mod show;
-mod tool;
 mod unloading;
 
 pub use crate::cli::DEFINITION;
 pub use crate::context::System;
-pub use crate::tool::{run, run_in};
+pub use crate::run::{run, run_in};
