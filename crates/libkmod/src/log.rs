@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io::{self, Write};
 
-use moddb::config::Severity;
+use moddb::config::Gravity;
 use rustix::io::Errno;
 
 use crate::boundary::{text, valist};
@@ -108,11 +108,11 @@ fn name(priority: c_int) -> String {
 }
 
 /// The priority of a message of the module database.
-pub(crate) fn priority_of(severity: Severity) -> c_int {
+pub(crate) fn priority_of(severity: Gravity) -> c_int {
     match severity {
-        Severity::Error => ERROR,
-        Severity::Warning => WARNING,
-        Severity::Info => INFO,
+        Gravity::Error => ERROR,
+        Gravity::Warning => WARNING,
+        Gravity::Info => INFO,
     }
 }
 

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use modfile::ModuleName;
 use modkernel::{InsertError, InsertFlags, KernelOps, ModuleState, Native, RemoveFlags};
 use modload::command::CommandError;
-use modload::plan::{self, Action, LoadPlan, Note, Role, Step, Target};
+use modload::plan::{self, Action, LoadPlan, PlanNote, Role, Step, Target};
 use modload::{
     Cause, CommandEnvironment, Demand, Effect, Environment, Event, Execution, LoadFailure, Loaded, Observer,
     Presence, Process, Recorder, Terms,
@@ -119,12 +119,12 @@ fn plan(module: &Rc<Module>, request: &Request<'_>) -> LoadPlan {
     });
     for note in &plan.notes {
         module.context.log.say(ERROR, CALLED, || match note {
-            Note::MissingDependency(missing) => {
+            PlanNote::MissingDependency(missing) => {
                 let (path, error) = (missing.path.display(), strerror(missing.errno));
                 format!("ctx={:p} path={path} error={error}", Rc::as_ptr(&module.context))
             }
-            Note::TooDeep(name) => format!("the softdeps of '{name}' are nested too deeply"),
-            Note::NoName(name) => {
+            PlanNote::TooDeep(name) => format!("the softdeps of '{name}' are nested too deeply"),
+            PlanNote::NoName(name) => {
                 let name = String::from_utf8_lossy(name);
                 format!("failed to lookup dependency '{name}', continuing anyway.")
             }

@@ -42,12 +42,12 @@ impl Severity {
 }
 
 /// How much something matters that was found while the database was read.
-impl From<moddb::config::Severity> for Severity {
-    fn from(severity: moddb::config::Severity) -> Self {
+impl From<moddb::config::Gravity> for Severity {
+    fn from(severity: moddb::config::Gravity) -> Self {
         match severity {
-            moddb::config::Severity::Error => Self::Error,
-            moddb::config::Severity::Warning => Self::Warning,
-            moddb::config::Severity::Info => Self::Info,
+            moddb::config::Gravity::Error => Self::Error,
+            moddb::config::Gravity::Warning => Self::Warning,
+            moddb::config::Gravity::Info => Self::Info,
         }
     }
 }

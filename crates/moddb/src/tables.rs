@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use modfile::{ModuleName, name::normalize_alias, regular};
 
 use crate::builtin;
-use crate::config::Severity;
+use crate::config::Gravity;
 use crate::config::files::LONGEST_FILE;
 use crate::index::writer::IndexWriter;
 use crate::index::{FileSource, Index, IndexError, Source};
@@ -44,14 +44,14 @@ pub enum TableProblem {
 impl TableProblem {
     /// How much it matters: older depmods write no index of the aliases of what is built in.
     #[must_use]
-    pub fn severity(&self) -> Severity {
+    pub fn severity(&self) -> Gravity {
         match self {
-            Self::Unusable { error, .. } if error.is_missing() => Severity::Info,
-            Self::Unusable { .. } => Severity::Error,
+            Self::Unusable { error, .. } if error.is_missing() => Gravity::Info,
+            Self::Unusable { .. } => Gravity::Error,
             Self::TextInstead { table: Table::BuiltinAliases, error, .. } if error.is_missing() => {
-                Severity::Info
+                Gravity::Info
             }
-            Self::TextInstead { .. } => Severity::Warning,
+            Self::TextInstead { .. } => Gravity::Warning,
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use moddb::config::{Config, Severity};
+use moddb::config::{Config, Gravity};
 use moddb::index::writer::IndexWriter;
 use moddb::paths::{ModuleDir, Table};
 use moddb::{FoundIn, ModuleDb, ModuleEntry};
@@ -196,8 +196,8 @@ fn opening_reads_no_index_and_a_bad_one_disturbs_no_other() {
     let [alias, builtin] = problems.try_into().expect("each table complains once");
     let path = tree.path("modules.alias.bin");
     let message = format!("{}: magic check fail: 72756262 instead of b007f457", path.display());
-    assert_eq!(alias, (Severity::Error, message));
-    assert_eq!(builtin.0, Severity::Info);
+    assert_eq!(alias, (Gravity::Error, message));
+    assert_eq!(builtin.0, Gravity::Info);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_directory_that_is_missing_knows_nothing() {
     let db = ModuleDb::new(ModuleDir::at("missing/directory".into()), Config::default());
     assert_eq!(db.resolve(b"a"), []);
     assert_eq!(db.alias_lines(), b"");
-    assert!(db.take_problems().iter().all(|problem| problem.severity() == Severity::Info));
+    assert!(db.take_problems().iter().all(|problem| problem.severity() == Gravity::Info));
 }
 
 /// Runs the installed modprobe on a tree; `None` if there is none.

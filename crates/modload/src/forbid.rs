@@ -36,14 +36,14 @@ fn name_inside(path: &Path) -> Result<Option<ModuleName>, ReadError> {
 
 #[cfg(test)]
 mod tests {
-    use modstate::config::Config;
+    use modstate::config::ModutilsConfig;
 
     use super::*;
 
     #[test]
     fn a_file_is_forbidden_by_its_name_and_by_the_name_inside() {
         let root = tempfile::tempdir().unwrap();
-        let mut config = Config::default();
+        let mut config = ModutilsConfig::default();
         assert_eq!(config.add(Path::new("a.conf"), b"forbid fat\n"), []);
         let forbidden = |name: &str, module: fixtures::Module| {
             let path = root.path().join(name);

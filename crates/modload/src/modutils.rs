@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use moddb::config::files;
-use modstate::config::Config;
+use modstate::config::ModutilsConfig;
 
 use crate::observer::{Event, ModutilsProblem, Observer};
 
@@ -12,7 +12,7 @@ use crate::observer::{Event, ModutilsProblem, Observer};
 #[derive(Debug)]
 pub struct Modutils<'a> {
     directories: &'a [PathBuf],
-    config: OnceCell<Config>,
+    config: OnceCell<ModutilsConfig>,
 }
 
 impl<'a> Modutils<'a> {
@@ -23,12 +23,12 @@ impl<'a> Modutils<'a> {
     }
 
     /// What the files say. What is wrong with them is reported to the observer the first time.
-    pub fn config(&self, observer: &dyn Observer) -> &Config {
+    pub fn config(&self, observer: &dyn Observer) -> &ModutilsConfig {
         self.config.get_or_init(|| self.read(observer))
     }
 
-    fn read(&self, observer: &dyn Observer) -> Config {
-        let mut config = Config::default();
+    fn read(&self, observer: &dyn Observer) -> ModutilsConfig {
+        let mut config = ModutilsConfig::default();
         let problems = files::parse_all(self.directories, &[], ModutilsProblem::File, |file, text| {
             let line = |problem| ModutilsProblem::Line { file: file.to_owned(), problem };
             config.add(file, text).into_iter().map(line).collect()

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use common::{steps, world};
 use modfile::ModuleName;
-use modload::plan::{self, Note, Role, UnloadOptions, UnloadPlan};
+use modload::plan::{self, PlanNote, Role, UnloadOptions, UnloadPlan};
 use proptest::prelude::*;
 
 #[test]
@@ -73,7 +73,7 @@ fn many_modules_that_all_want_each_other_are_planned_at_once() {
     let options = UnloadOptions { ignore_commands: false, holders: None };
     let mut notes = Vec::new();
     plan::unload(&world.db, &world.entry("m0"), &options, &mut notes);
-    assert!(notes.iter().any(|note| matches!(note, Note::TooDeep(_))));
+    assert!(notes.iter().any(|note| matches!(note, PlanNote::TooDeep(_))));
 }
 
 #[test]
@@ -135,7 +135,9 @@ fn a_missing_dependency_file_drops_all_dependencies_and_is_told() {
     std::fs::remove_file(world.path("c.ko")).unwrap();
     let plan = world.plan("a", "");
     assert_eq!(steps(&plan), ["a"]);
-    assert!(matches!(&plan.notes[..], [Note::MissingDependency(missing)] if missing.path.ends_with("c.ko")));
+    assert!(
+        matches!(&plan.notes[..], [PlanNote::MissingDependency(missing)] if missing.path.ends_with("c.ko"))
+    );
 }
 
 #[test]
@@ -144,7 +146,7 @@ fn softdeps_nested_without_end_are_cut_and_told() {
     let config: String = (0..399).map(|number| format!("softdep m{number} pre: m{}\n", number + 1)).collect();
     let lines: Vec<&str> = names.iter().map(String::as_str).collect();
     let plan = world(&lines, "", &[], &config).plan("m0", "");
-    assert_eq!(plan.notes, [Note::TooDeep("m256".into())]);
+    assert_eq!(plan.notes, [PlanNote::TooDeep("m256".into())]);
     assert_eq!(plan.steps.len(), 257);
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use clap::Id;
 use modcli::common::{QUIET, SYSLOG};
-use modcli::getopt::{Event, Parsed};
+use modcli::getopt::{Occurrence, Parsed};
 use rustix::fs::{CWD, Mode, OFlags};
 
 use crate::cli;
@@ -109,7 +109,7 @@ pub fn recognise(argv: &[OsString]) -> Option<Parsed> {
         [syslog, autoclean] if syslog == "-s" && autoclean == "-k" => &[SYSLOG, cli::AUTOCLEAN],
         _ => return None,
     };
-    let event = |&id: &&'static str| Event { id: Id::from(id), value: None };
+    let event = |&id: &&'static str| Occurrence { id: Id::from(id), value: None };
     Some(Parsed { events: options.iter().map(event).collect(), operands: vec![name.clone()] })
 }
 

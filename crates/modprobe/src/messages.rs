@@ -12,7 +12,7 @@ use moddb::paths::Table;
 use modfile::ModuleName;
 use modload::Refusal;
 use modload::command::Verb;
-use modload::plan::Note;
+use modload::plan::PlanNote;
 use modload::record::NotRemembered;
 use modstate::rules::{Forbidden, Line};
 use modstate::settings::Notice;
@@ -180,16 +180,16 @@ pub(crate) fn for_the_kernel(problem: &TableProblem, release: &OsStr) -> Option<
     Some(ForTheKernel { cause, severity, text })
 }
 
-pub(crate) fn note(note: &Note) -> Vec<u8> {
+pub(crate) fn note(note: &PlanNote) -> Vec<u8> {
     match note {
-        Note::MissingDependency(missing) => join(&[
+        PlanNote::MissingDependency(missing) => join(&[
             b"path=",
             bytes(&missing.path),
             b" error=",
             errno::text(missing.errno.raw_os_error()).as_bytes(),
         ]),
-        Note::NoName(name) => join(&[b"failed to lookup dependency '", name, b"', continuing anyway."]),
-        Note::TooDeep(module) => {
+        PlanNote::NoName(name) => join(&[b"failed to lookup dependency '", name, b"', continuing anyway."]),
+        PlanNote::TooDeep(module) => {
             join(&[b"softdeps around ", module.as_bytes(), b" are nested without end; the rest is left out"])
         }
     }

@@ -24,7 +24,7 @@ use modfile::wildcard;
 use crate::pattern::{normalized, patterns};
 use crate::rules::{Line, Rules};
 
-pub use crate::pattern::Reason;
+pub use crate::pattern::LineReason;
 
 /// How long a module must have been idle before it is unloaded, in seconds, where no line says otherwise.
 pub const DEFAULT_INTERVAL: u64 = 60;
@@ -34,7 +34,7 @@ const LONGEST_INTERVAL: u64 = 366 * 24 * 60 * 60;
 
 /// All that the files say together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Config {
+pub struct ModutilsConfig {
     keep: Vec<Vec<u8>>,
     autoclean: Vec<Vec<u8>>,
     interval: Option<u64>,
@@ -70,7 +70,7 @@ pub struct Problem {
     /// What the line was to do.
     pub directive: Directive,
     /// What is wrong.
-    pub reason: Reason,
+    pub reason: LineReason,
 }
 
 /// What a wrong line was to do.
@@ -91,7 +91,7 @@ impl Directive {
     }
 }
 
-impl Config {
+impl ModutilsConfig {
     /// Adds what one file says.
     pub fn add(&mut self, file: &Path, text: &[u8]) -> Vec<Problem> {
         let file: Arc<Path> = file.into();
@@ -119,15 +119,15 @@ impl Config {
         problems
     }
 
-    fn directive(&mut self, word: &[u8], rest: &[&[u8]]) -> Result<(), Reason> {
+    fn directive(&mut self, word: &[u8], rest: &[&[u8]]) -> Result<(), LineReason> {
         match word {
             b"keep" => self.keep.extend(patterns("keep", "a pattern of module names", rest)?),
             b"autoclean" => self.autoclean.extend(patterns("autoclean", "a pattern of aliases", rest)?),
             b"interval" => self.interval = Some(interval(rest)?),
             b"log-requests" if rest.is_empty() => self.log_requests = true,
-            b"log-requests" => return Err(Reason::TooMany("log-requests")),
+            b"log-requests" => return Err(LineReason::TooMany("log-requests")),
             b"persist" => self.persist.push(persist(rest)?),
-            unknown => return Err(Reason::UnknownWord(unknown.to_vec())),
+            unknown => return Err(LineReason::UnknownWord(unknown.to_vec())),
         }
         Ok(())
     }
@@ -175,35 +175,35 @@ impl Config {
     }
 }
 
-fn interval(rest: &[&[u8]]) -> Result<u64, Reason> {
+fn interval(rest: &[&[u8]]) -> Result<u64, LineReason> {
     match rest {
-        [] => Err(Reason::Missing("interval", "a number of seconds")),
+        [] => Err(LineReason::Missing("interval", "a number of seconds")),
         [text] => crate::fields::number(text)
             .filter(|&seconds| seconds <= LONGEST_INTERVAL)
-            .ok_or_else(|| Reason::BadInterval(text.to_vec())),
-        _ => Err(Reason::TooMany("interval")),
+            .ok_or_else(|| LineReason::BadInterval(text.to_vec())),
+        _ => Err(LineReason::TooMany("interval")),
     }
 }
 
-fn persist(rest: &[&[u8]]) -> Result<PersistRule, Reason> {
+fn persist(rest: &[&[u8]]) -> Result<PersistRule, LineReason> {
     let Some((modules, rest)) = rest.split_first() else {
-        return Err(Reason::Missing("persist", "a pattern of module names"));
+        return Err(LineReason::Missing("persist", "a pattern of module names"));
     };
     let what = match rest.split_first() {
         None => What::Parameters(vec![b"*".to_vec()]),
         Some((&b"parameters", [])) => {
-            return Err(Reason::Missing("parameters", "a pattern of parameter names"));
+            return Err(LineReason::Missing("parameters", "a pattern of parameter names"));
         }
-        Some((&b"sysctl", [])) => return Err(Reason::Missing("sysctl", "a path below /proc/sys")),
+        Some((&b"sysctl", [])) => return Err(LineReason::Missing("sysctl", "a path below /proc/sys")),
         Some((&b"parameters", globs)) => What::Parameters(globs.iter().map(|glob| glob.to_vec()).collect()),
         Some((&b"sysctl", globs)) => {
             let checked = globs.iter().map(|glob| match is_relative(glob) {
                 true => Ok(glob.to_vec()),
-                false => Err(Reason::BadPath(glob.to_vec())),
+                false => Err(LineReason::BadPath(glob.to_vec())),
             });
             What::Sysctl(checked.collect::<Result<_, _>>()?)
         }
-        Some((unknown, _)) => return Err(Reason::UnknownKind(unknown.to_vec())),
+        Some((unknown, _)) => return Err(LineReason::UnknownKind(unknown.to_vec())),
     };
     Ok(PersistRule { modules: normalized(modules)?, what })
 }
@@ -220,8 +220,8 @@ mod tests {
 
     use super::*;
 
-    fn config(text: &str) -> (Config, Vec<String>) {
-        let mut config = Config::default();
+    fn config(text: &str) -> (ModutilsConfig, Vec<String>) {
+        let mut config = ModutilsConfig::default();
         let problems = config.add(Path::new("a.conf"), text.as_bytes());
         (config, problems.iter().map(Problem::to_string).collect())
     }
@@ -315,15 +315,15 @@ mod tests {
 
     #[test]
     fn a_wrong_line_that_was_to_close_something_is_known_as_such() {
-        let problems =
-            Config::default().add(Path::new("a.conf"), b"forbid\ndeny-request\nallow-request\nkeep\n");
+        let problems = ModutilsConfig::default()
+            .add(Path::new("a.conf"), b"forbid\ndeny-request\nallow-request\nkeep\n");
         let closing = problems.iter().map(|problem| problem.directive == Directive::Closing);
         assert_eq!(closing.collect::<Vec<_>>(), [true, true, false, false]);
     }
 
     #[test]
     fn the_last_interval_counts_and_files_add_up() {
-        let mut config = Config::default();
+        let mut config = ModutilsConfig::default();
         config.add(Path::new("a.conf"), b"interval 10\nkeep a\n");
         config.add(Path::new("a.conf"), b"interval 20\nkeep b\n");
         assert_eq!(config.interval(), 20);
@@ -333,7 +333,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_the_parser_panic(text in prop::collection::vec(any::<u8>(), 0..300)) {
-            Config::default().add(Path::new("a.conf"), &text);
+            ModutilsConfig::default().add(Path::new("a.conf"), &text);
         }
     }
 }

@@ -6,7 +6,7 @@ use modfile::name::normalize_alias;
 
 /// What can be wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
+pub enum LineReason {
     /// The first word is not a directive.
     #[error("ignoring bad line starting with '{}'", String::from_utf8_lossy(.0))]
     UnknownWord(Vec<u8>),
@@ -38,14 +38,14 @@ pub(crate) fn patterns(
     word: &'static str,
     need: &'static str,
     rest: &[&[u8]],
-) -> Result<Vec<Vec<u8>>, Reason> {
+) -> Result<Vec<Vec<u8>>, LineReason> {
     if rest.is_empty() {
-        return Err(Reason::Missing(word, need));
+        return Err(LineReason::Missing(word, need));
     }
     rest.iter().map(|pattern| normalized(pattern)).collect()
 }
 
 /// A pattern in the form in which names and aliases are compared.
-pub(crate) fn normalized(pattern: &[u8]) -> Result<Vec<u8>, Reason> {
-    normalize_alias(pattern).map(Cow::into_owned).map_err(|_| Reason::UnmatchedBracket(pattern.to_vec()))
+pub(crate) fn normalized(pattern: &[u8]) -> Result<Vec<u8>, LineReason> {
+    normalize_alias(pattern).map(Cow::into_owned).map_err(|_| LineReason::UnmatchedBracket(pattern.to_vec()))
 }

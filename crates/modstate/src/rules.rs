@@ -16,7 +16,7 @@ use std::sync::Arc;
 use modfile::ModuleName;
 use modfile::wildcard;
 
-use crate::pattern::{Reason, normalized, patterns};
+use crate::pattern::{LineReason, normalized, patterns};
 
 /// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,31 +84,31 @@ impl Rules {
     }
 
     /// Adds a `forbid` line: its words, and the text behind the first word.
-    pub(crate) fn forbid(&mut self, text: &[u8], line: Line) -> Result<(), Reason> {
+    pub(crate) fn forbid(&mut self, text: &[u8], line: Line) -> Result<(), LineReason> {
         let text = text.trim_ascii();
         let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
         let (pattern, rest) = text.split_at_checked(end).unwrap_or((text, b""));
         if pattern.is_empty() || pattern == b":" {
-            return Err(Reason::Missing("forbid", "a pattern of module names"));
+            return Err(LineReason::Missing("forbid", "a pattern of module names"));
         }
         let reason = match rest.trim_ascii().split_first() {
             None => None,
             Some((b':', reason)) => Some(reason.trim_ascii().to_vec()).filter(|reason| !reason.is_empty()),
-            Some(_) => return Err(Reason::NoColon),
+            Some(_) => return Err(LineReason::NoColon),
         };
         self.forbidden.push(Forbidden { modules: normalized(pattern)?, reason, line });
         Ok(())
     }
 
     /// Adds a `deny-request` line.
-    pub(crate) fn deny(&mut self, words: &[&[u8]], line: &Line) -> Result<(), Reason> {
+    pub(crate) fn deny(&mut self, words: &[&[u8]], line: &Line) -> Result<(), LineReason> {
         let names = patterns("deny-request", "a pattern of requested names", words)?;
         self.denied.extend(names.into_iter().map(|names| Request { names, line: line.clone() }));
         Ok(())
     }
 
     /// Adds an `allow-request` line.
-    pub(crate) fn allow(&mut self, words: &[&[u8]]) -> Result<(), Reason> {
+    pub(crate) fn allow(&mut self, words: &[&[u8]]) -> Result<(), LineReason> {
         self.allowed.extend(patterns("allow-request", "a pattern of requested names", words)?);
         Ok(())
     }

@@ -21,7 +21,7 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>)| {
     let _ = depmod.parse(file, &text, &name);
     let rules = SearchRules::new(&depmod);
     assert_eq!(rules.rank(&name, 0).cmp(&rules.rank(&text, 0)), rules.rank(&text, 0).cmp(&rules.rank(&name, 0)).reverse());
-    let mut modutils = modstate::config::Config::default();
+    let mut modutils = modstate::config::ModutilsConfig::default();
     let _ = modutils.add(file, &text);
     let module = modfile::ModuleName::new(&name);
     let _ = (modutils.keeps(&module), modutils.trusts(&name), modutils.persist(&module).count());

@@ -92,9 +92,8 @@ fn is_allowed(call: &Call, path: Option<&str>) -> bool {
         // No locks.
         "fcntl" => arguments.contains("F_GETFD") || arguments.contains("F_SETFD"),
         // What is open already; nothing that is opened can make a reader wait.
-        "read" | "readv" | "pread64" | "lseek" | "fstat" | "getdents64" | "close" | "write" | "writev" => {
-            true
-        }
+        "read" | "readv" | "pread64" | "lseek" | "fstat" | "getdents64" | "close" | "write" | "writev"
+        | "pwrite64" => true,
         // Only looked at; that starts nothing, whatever it is.
         "stat" | "lstat" | "newfstatat" | "statx" | "readlink" | "readlinkat" | "access" | "faccessat" => {
             true

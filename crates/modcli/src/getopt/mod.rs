@@ -29,7 +29,7 @@ pub enum Order {
 
 /// One option as it was met.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct Occurrence {
     /// The id of the `Arg` in the tool's definition.
     pub id: Id,
     /// Its value, if it takes one.
@@ -40,7 +40,7 @@ pub struct Event {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parsed {
     /// The options in the order in which they stood.
-    pub events: Vec<Event>,
+    pub events: Vec<Occurrence>,
     /// What is not an option, in order.
     pub operands: Vec<OsString>,
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use clap::{Arg, ArgAction};
 
 use super::table::{Named, Options, takes_value};
-use super::{Event, Order, Parsed};
+use super::{Occurrence, Order, Parsed};
 
 /// Why the parse ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl Pass<'_> {
             _ => {}
         }
         let value = value.map(|value| OsString::from_vec(value.to_vec()));
-        self.parsed.events.push(Event { id: arg.get_id().clone(), value });
+        self.parsed.events.push(Occurrence { id: arg.get_id().clone(), value });
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use modfile::name::normalize_alias;
 use modfile::parameters;
 
 use super::Config;
-use super::directives::{Blacklist, Options, Origin};
+use super::directives::{Blacklist, OptionsRule, Origin};
 use super::problem::ConfigProblem;
 
 /// How much of the command line counts, in bytes.
@@ -40,7 +40,7 @@ impl Config {
             text.push(b'=');
             text.extend_from_slice(value);
         }
-        self.options.push(Options { module: module.into_owned(), text, origin });
+        self.options.push(OptionsRule { module: module.into_owned(), text, origin });
         Ok(())
     }
 }

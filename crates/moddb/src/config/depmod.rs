@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::files::{self, FileProblem};
 use super::lines::{logical_lines, words};
-use super::{Location, Severity, release};
+use super::{Gravity, Location, release};
 
 /// One word of a `search` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,13 +84,13 @@ pub enum DepmodProblem {
 impl DepmodProblem {
     /// How much it matters.
     #[must_use]
-    pub fn severity(&self) -> Severity {
+    pub fn severity(&self) -> Gravity {
         match self {
             Self::File(problem) => problem.severity(),
-            Self::BadLine { .. } => Severity::Error,
+            Self::BadLine { .. } => Gravity::Error,
             Self::NotImplemented { .. }
             | Self::OverrideForOtherRelease { .. }
-            | Self::ExternalForOtherRelease { .. } => Severity::Info,
+            | Self::ExternalForOtherRelease { .. } => Gravity::Info,
         }
     }
 

@@ -46,7 +46,7 @@ pub struct Blacklist {
 
 /// `options MODULE TEXT`: parameters for the module, or for what is found through that alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct OptionsRule {
     /// The module or alias.
     pub module: Vec<u8>,
     /// The parameters as written, tabs turned into spaces.

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
-use super::Severity;
+use super::Gravity;
 
 /// The longest configuration file that is read, in bytes.
 pub const LONGEST_FILE: usize = 64 << 20;
@@ -103,8 +103,8 @@ impl FileProblem {
 
     /// All of these lose settings that somebody wrote.
     #[must_use]
-    pub fn severity(&self) -> Severity {
-        Severity::Error
+    pub fn severity(&self) -> Gravity {
+        Gravity::Error
     }
 }
 

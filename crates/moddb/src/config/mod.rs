@@ -18,7 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use directives::{Alias, Blacklist, CommandRule, Options, Origin, Softdep, Weakdep};
+pub use directives::{Alias, Blacklist, CommandRule, OptionsRule, Origin, Softdep, Weakdep};
 pub use modprobe::Config;
 pub use problem::ConfigProblem;
 
@@ -47,7 +47,7 @@ impl fmt::Display for Location {
 
 /// How much a message matters to the person who reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub enum Gravity {
     /// Something asked for is not done.
     Error,
     /// The answer may not be what is expected.

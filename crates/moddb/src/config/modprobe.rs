@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::cmdline;
-use super::directives::{Alias, Blacklist, CommandRule, Options, Softdep, Weakdep};
+use super::directives::{Alias, Blacklist, CommandRule, OptionsRule, Softdep, Weakdep};
 use super::files::{self, FileProblem};
 use super::problem::ConfigProblem;
 use modfile::wildcard::matches;
@@ -21,7 +21,7 @@ pub struct Config {
     /// `blacklist` lines.
     pub blacklist: Vec<Blacklist>,
     /// `options` lines.
-    pub options: Vec<Options>,
+    pub options: Vec<OptionsRule>,
     /// `install` lines.
     pub installs: Vec<CommandRule>,
     /// `remove` lines.
@@ -73,7 +73,7 @@ impl Config {
         &'a self,
         module: &'a [u8],
         alias: Option<&'a [u8]>,
-    ) -> impl Iterator<Item = &'a Options> {
+    ) -> impl Iterator<Item = &'a OptionsRule> {
         self.options.iter().filter(move |line| line.module == module || Some(line.module.as_slice()) == alias)
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use modfile::name::normalize_alias;
 
-use super::directives::{Alias, Blacklist, CommandRule, Options, Origin, Softdep, Weakdep};
+use super::directives::{Alias, Blacklist, CommandRule, OptionsRule, Origin, Softdep, Weakdep};
 use super::lines::{logical_lines, split_word, words};
 use super::problem::ConfigProblem;
 use super::{Config, Location};
@@ -68,7 +68,7 @@ impl Config {
             b"options" => {
                 let (module, text) = name_and_text(rest)?;
                 let text = text.iter().map(|&byte| if byte == b'\t' { b' ' } else { byte }).collect();
-                self.options.push(Options { module, text, origin });
+                self.options.push(OptionsRule { module, text, origin });
             }
             b"install" | b"remove" => {
                 let (pattern, line) = name_and_text(rest)?;

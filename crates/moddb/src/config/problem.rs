@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::files::FileProblem;
-use super::{Location, Severity};
+use super::{Gravity, Location};
 
 /// Why a part of the configuration has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,16 +46,16 @@ pub enum ConfigProblem {
 impl ConfigProblem {
     /// How much it matters.
     #[must_use]
-    pub fn severity(&self) -> Severity {
+    pub fn severity(&self) -> Gravity {
         match self {
             // compat: kmod says nothing of a file that it may not read, which root never meets (test
             // `only_a_file_of_the_module_directory_may_be_missing`).
-            Self::File(FileProblem::CannotRead { .. }) => Severity::Warning,
+            Self::File(FileProblem::CannotRead { .. }) => Gravity::Warning,
             Self::File(problem) => problem.severity(),
             Self::BadLine { .. }
             | Self::BesideModules { .. }
             | Self::Deprecated { .. }
-            | Self::BadKernelOption { .. } => Severity::Error,
+            | Self::BadKernelOption { .. } => Gravity::Error,
         }
     }
 

@@ -16,7 +16,7 @@ use modstate::rules::{Forbidden, Rules};
 
 use crate::forbid;
 
-use super::{DEEPEST, MOST, Note, softdeps};
+use super::{DEEPEST, MOST, PlanNote, softdeps};
 
 /// The module that is wanted.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct LoadPlan {
     /// in; any other that is not there already ends the load before it begins.
     pub forbidden: Vec<Prohibition>,
     /// What was met on the way.
-    pub notes: Vec<Note>,
+    pub notes: Vec<PlanNote>,
 }
 
 /// A module that must not be loaded.
@@ -191,7 +191,7 @@ impl Planner<'_> {
         }
         let softdeps = self.softdeps.of(module.name, &mut self.plan.notes);
         if depth >= DEEPEST && !softdeps.is_empty() {
-            self.plan.notes.push(Note::TooDeep(module.name.clone()));
+            self.plan.notes.push(PlanNote::TooDeep(module.name.clone()));
             return self.append(module, Commands::Ignored);
         }
         for entry in softdeps.pre() {
@@ -212,7 +212,7 @@ impl Planner<'_> {
         match depend::check(&entry.dependencies) {
             Ok(()) => &entry.dependencies,
             Err(missing) => {
-                self.plan.notes.push(Note::MissingDependency(missing));
+                self.plan.notes.push(PlanNote::MissingDependency(missing));
                 &[]
             }
         }

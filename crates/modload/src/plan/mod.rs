@@ -22,7 +22,7 @@ const MOST: usize = 10_000;
 
 /// Something about a plan that is worth reporting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
+pub enum PlanNote {
     /// A file that a module depends on is not there.
     MissingDependency(MissingDependency),
     /// The softdeps, or holders, of a module are nested so deeply that the rest is left out.

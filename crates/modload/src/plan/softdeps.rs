@@ -8,7 +8,7 @@ use moddb::{ModuleDb, ModuleEntry};
 use modfile::ModuleName;
 use modfile::name::normalize_alias;
 
-use super::Note;
+use super::PlanNote;
 
 /// What is loaded around a module because softdeps say so.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl<'a> Known<'a> {
     }
 
     /// What all softdep lines of a module name together, each name once. Unknown ones are left out.
-    pub fn of(&mut self, module: &ModuleName, notes: &mut Vec<Note>) -> Rc<Softdeps> {
+    pub fn of(&mut self, module: &ModuleName, notes: &mut Vec<PlanNote>) -> Rc<Softdeps> {
         if let Some(known) = self.softdeps.get(module) {
             return Rc::clone(known);
         }
@@ -63,9 +63,9 @@ impl<'a> Known<'a> {
         found
     }
 
-    fn meaning(&mut self, name: &'a [u8], notes: &mut Vec<Note>) -> Rc<[ModuleEntry]> {
+    fn meaning(&mut self, name: &'a [u8], notes: &mut Vec<PlanNote>) -> Rc<[ModuleEntry]> {
         if normalize_alias(name).is_err() {
-            notes.push(Note::NoName(name.to_vec()));
+            notes.push(PlanNote::NoName(name.to_vec()));
         }
         let look_up = || Rc::from(self.db.resolve(name));
         Rc::clone(self.meanings.entry(name).or_insert_with(look_up))

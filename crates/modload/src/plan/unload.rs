@@ -6,7 +6,7 @@ use moddb::config::Origin;
 use moddb::{ModuleDb, ModuleEntry};
 use modfile::ModuleName;
 
-use super::{DEEPEST, MOST, Note, softdeps};
+use super::{DEEPEST, MOST, PlanNote, softdeps};
 
 /// The unloading of one module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub fn unload(
     db: &ModuleDb,
     entry: &ModuleEntry,
     options: &UnloadOptions<'_>,
-    notes: &mut Vec<Note>,
+    notes: &mut Vec<PlanNote>,
 ) -> UnloadPlan {
     let mut planner = Planner {
         db,
@@ -70,7 +70,7 @@ pub fn unload(
 struct Planner<'a> {
     db: &'a ModuleDb,
     options: &'a UnloadOptions<'a>,
-    notes: &'a mut Vec<Note>,
+    notes: &'a mut Vec<PlanNote>,
     softdeps: softdeps::Known<'a>,
     /// The modules on the way from the named one: softdeps may lead in circles.
     above: BTreeSet<ModuleName>,
@@ -96,7 +96,7 @@ impl Planner<'_> {
                 config.remove_command(name).map(|command| (command.line.clone(), command.origin.clone()));
         }
         if self.above.len() > DEEPEST || self.planned > MOST {
-            self.notes.push(Note::TooDeep(entry.name.clone()));
+            self.notes.push(PlanNote::TooDeep(entry.name.clone()));
         } else if is_first_visit {
             if !ignore_commands {
                 let softdeps = self.softdeps.of(&entry.name, self.notes);

@@ -51,7 +51,7 @@ impl World {
 
     /// With these lines of modutils.d.
     pub fn with_rules(mut self, lines: &str) -> Self {
-        let mut config = config::Config::default();
+        let mut config = config::ModutilsConfig::default();
         assert_eq!(config.add(Path::new("rules.conf"), lines.as_bytes()), []);
         self.rules = config.rules().clone();
         self

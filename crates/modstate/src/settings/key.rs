@@ -102,7 +102,7 @@ fn path_matches(glob: &[u8], path: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::ModutilsConfig;
 
     #[test]
     fn a_name_that_leads_elsewhere_is_none() {
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn only_what_the_configuration_names_is_allowed() {
-        let mut config = Config::default();
+        let mut config = ModutilsConfig::default();
         config
             .add(std::path::Path::new("a.conf"), b"persist m parameters max_*\npersist m sysctl net/*/m_*\n");
         let module = modfile::ModuleName::from("m");

@@ -7,7 +7,7 @@
 //! parameters and `/proc/sys`, through no link.
 //!
 //! Without a `persist` line for the module nothing here touches anything; callers ask
-//! [`Config::persist`](crate::config::Config::persist) first and read neither clock nor identity without need.
+//! [`ModutilsConfig::persist`](crate::config::ModutilsConfig::persist) first and read neither clock nor identity without need.
 
 mod baseline;
 mod document;
@@ -49,14 +49,14 @@ pub(crate) mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::config::{Config, What};
+    use crate::config::{ModutilsConfig, What};
     use crate::identity::Identity;
     use crate::identity::tests::boot;
 
     pub(crate) struct System {
         pub root: tempfile::TempDir,
         pub places: Places,
-        pub config: Config,
+        pub config: ModutilsConfig,
     }
 
     pub(crate) fn system(config: &str, files: &[(&str, &str)]) -> System {
@@ -65,7 +65,7 @@ pub(crate) mod tests {
             fs::create_dir_all(root.path().join(directory)).unwrap();
         }
         let places = Places::below(root.path(), rustix::process::geteuid().as_raw());
-        let mut rules = Config::default();
+        let mut rules = ModutilsConfig::default();
         assert_eq!(rules.add(Path::new("a.conf"), config.as_bytes()), []);
         let system = System { root, places, config: rules };
         for (path, text) in files {

@@ -12,7 +12,7 @@
 //! This module is a table and a pure question; it reads nothing.
 
 use modfile::name::normalize_alias;
-use modstate::config::Config;
+use modstate::config::ModutilsConfig;
 
 /// Aliases, in normalised form (`-` is `_`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +131,11 @@ pub(crate) fn configured_by(alias: &[u8]) -> Option<&'static str> {
 const ALSO_PLAIN: [&str; 2] = ["crypto_", "fs_"];
 
 /// The first of a module's aliases, its request first, that speaks against trusting its use count.
-pub(crate) fn untrusted<'a>(request: &'a [u8], aliases: &'a [Vec<u8>], config: &Config) -> Option<&'a [u8]> {
+pub(crate) fn untrusted<'a>(
+    request: &'a [u8],
+    aliases: &'a [Vec<u8>],
+    config: &ModutilsConfig,
+) -> Option<&'a [u8]> {
     if !is_trusted(request, config) {
         return Some(request);
     }
@@ -146,7 +150,7 @@ pub(crate) fn untrusted<'a>(request: &'a [u8], aliases: &'a [Vec<u8>], config: &
 }
 
 /// Whether an alias belongs to a class whose modules count their users.
-pub(crate) fn is_trusted(alias: &[u8], config: &Config) -> bool {
+pub(crate) fn is_trusted(alias: &[u8], config: &ModutilsConfig) -> bool {
     let Ok(alias) = normalize_alias(alias) else { return false };
     if config.trusts(&alias) {
         return true;
@@ -163,7 +167,7 @@ mod tests {
 
     fn first_untrusted(request: &str, aliases: &[&str]) -> Option<String> {
         let aliases: Vec<_> = aliases.iter().map(|alias| alias.as_bytes().to_vec()).collect();
-        untrusted(request.as_bytes(), &aliases, &Config::default())
+        untrusted(request.as_bytes(), &aliases, &ModutilsConfig::default())
             .map(|alias| String::from_utf8_lossy(alias).into_owned())
     }
 
@@ -294,7 +298,7 @@ mod tests {
 
     #[test]
     fn the_configuration_can_add_classes() {
-        let mut config = Config::default();
+        let mut config = ModutilsConfig::default();
         config.add(std::path::Path::new("a.conf"), b"autoclean rtnl-link-*\n");
         assert_eq!(untrusted(b"rtnl-link-dummy", &[b"rtnl-link-dummy".to_vec()], &config), None);
     }

@@ -10,7 +10,7 @@ use modhint::aliases;
 use modhint::evidence::{Kind, Sign, Sources, Subject};
 use modkernel::proc_modules::{self, LoadedModule};
 use modkernel::{KernelOps, ModuleState};
-use modstate::config::Config;
+use modstate::config::ModutilsConfig;
 use modstate::marks::Mark;
 use modstate::{BootTime, Identity, Memory, Record};
 
@@ -37,7 +37,7 @@ impl<'a> Moment<'a> {
     /// Nothing is read yet. `kinds` are the kinds of evidence that count.
     pub fn new(
         layout: &'a Layout,
-        config: &'a Config,
+        config: &'a ModutilsConfig,
         memory: &'a Memory,
         db: &'a ModuleDb,
         kinds: &'a [Kind],

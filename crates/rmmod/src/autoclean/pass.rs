@@ -6,7 +6,7 @@ use moddb::config::Config as ModprobeConfig;
 use modhint::evidence::Kind;
 use modkernel::KernelOps;
 use modload::{CommandEnvironment, Effect, Observer};
-use modstate::config::Config;
+use modstate::config::ModutilsConfig;
 use modstate::marks::{Mark, Marks};
 use modstate::memory::Entry;
 use modstate::{BootId, BootTime, Clock, Memory, Record};
@@ -25,7 +25,7 @@ pub(crate) struct Pass<'a> {
     pub session: &'a Session,
     pub layout: &'a Layout,
     pub request: &'a Autoclean,
-    pub config: &'a Config,
+    pub config: &'a ModutilsConfig,
     /// For remove commands.
     pub commands: &'a CommandEnvironment,
     pub observer: &'a dyn Observer,

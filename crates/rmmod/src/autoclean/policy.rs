@@ -12,7 +12,7 @@ use modfile::name::normalize_alias;
 use modhint::evidence::Sign;
 use modkernel::ModuleState;
 use modstate::BootTime;
-use modstate::config::Config;
+use modstate::config::ModutilsConfig;
 use modstate::marks::Mark;
 
 use super::classes;
@@ -110,7 +110,7 @@ pub(crate) enum Verdict {
 const GRACE: u64 = 10_000;
 
 /// A reason to keep a module, if it holds.
-type Rule = fn(&dyn Facts, &Config) -> Option<Reason>;
+type Rule = fn(&dyn Facts, &ModutilsConfig) -> Option<Reason>;
 
 /// All of them in the order in which they are asked and given: what the kernel's list says, what is known without
 /// reading, what takes a file to read, what takes a look at the system.
@@ -129,21 +129,21 @@ const RULES: [Rule; 12] = [
     used,
 ];
 
-fn not_live(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+fn not_live(facts: &dyn Facts, _: &ModutilsConfig) -> Option<Reason> {
     let is_live = facts.standing().is_some_and(|standing| standing.state == ModuleState::Live);
     (!is_live).then_some(Reason::NotLive)
 }
 
-fn permanent(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+fn permanent(facts: &dyn Facts, _: &ModutilsConfig) -> Option<Reason> {
     facts.standing()?.permanent.then_some(Reason::Permanent)
 }
 
-fn held(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+fn held(facts: &dyn Facts, _: &ModutilsConfig) -> Option<Reason> {
     let holders = &facts.standing()?.holders;
     (!holders.is_empty()).then(|| Reason::HeldBy(holders.clone()))
 }
 
-fn counted(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+fn counted(facts: &dyn Facts, _: &ModutilsConfig) -> Option<Reason> {
     match facts.standing()?.use_count {
         None => Some(Reason::NotCounted),
         Some(0) => None,
@@ -151,42 +151,42 @@ fn counted(facts: &dyn Facts, _: &Config) -> Option<Reason> {
     }
 }
 
-fn untrusted_request(facts: &dyn Facts, config: &Config) -> Option<Reason> {
+fn untrusted_request(facts: &dyn Facts, config: &ModutilsConfig) -> Option<Reason> {
     untrusted(classes::untrusted(facts.request(), &[], config))
 }
 
 /// An earlier pass found it in the file, which is not read again unless the configuration changed.
-fn untrusted_before(facts: &dyn Facts, config: &Config) -> Option<Reason> {
+fn untrusted_before(facts: &dyn Facts, config: &ModutilsConfig) -> Option<Reason> {
     match facts.mark() {
         Some(Mark::Alias(alias)) if !is_named(alias, config) => untrusted(Some(alias)),
         _ => None,
     }
 }
 
-fn configured(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+fn configured(facts: &dyn Facts, _: &ModutilsConfig) -> Option<Reason> {
     let by = classes::configured_by(facts.request())?;
     facts.is_loaded(&by.into()).then_some(Reason::MayBeConfigured(by))
 }
 
-fn asked_for(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+fn asked_for(facts: &dyn Facts, _: &ModutilsConfig) -> Option<Reason> {
     let since = facts.since_request();
     (since < GRACE).then_some(Reason::AskedFor(since))
 }
 
-fn wanted(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+fn wanted(facts: &dyn Facts, _: &ModutilsConfig) -> Option<Reason> {
     facts.wanted().map(Reason::Wanted)
 }
 
-fn unknown_aliases(facts: &dyn Facts, _: &Config) -> Option<Reason> {
+fn unknown_aliases(facts: &dyn Facts, _: &ModutilsConfig) -> Option<Reason> {
     facts.aliases().is_none().then_some(Reason::UnknownAliases)
 }
 
-fn untrusted_alias(facts: &dyn Facts, config: &Config) -> Option<Reason> {
+fn untrusted_alias(facts: &dyn Facts, config: &ModutilsConfig) -> Option<Reason> {
     untrusted(classes::untrusted(facts.request(), facts.aliases()?, config))
 }
 
 /// Whoever wrote an `autoclean` line for the request means it, wherever the module was built.
-fn used(facts: &dyn Facts, config: &Config) -> Option<Reason> {
+fn used(facts: &dyn Facts, config: &ModutilsConfig) -> Option<Reason> {
     let counts = |sign: &Sign| *sign != Sign::OutOfTree || !is_named(facts.request(), config);
     facts.sign(&counts).map(Reason::Sign)
 }
@@ -196,21 +196,21 @@ fn untrusted(alias: Option<&[u8]>) -> Option<Reason> {
 }
 
 /// Whether an `autoclean` line names an alias.
-fn is_named(alias: &[u8], config: &Config) -> bool {
+fn is_named(alias: &[u8], config: &ModutilsConfig) -> bool {
     normalize_alias(alias).is_ok_and(|alias| config.trusts(&alias))
 }
 
 /// Why a module stays; `None` if it is idle.
-pub(crate) fn reason_to_stay(facts: &dyn Facts, config: &Config) -> Option<Reason> {
+pub(crate) fn reason_to_stay(facts: &dyn Facts, config: &ModutilsConfig) -> Option<Reason> {
     first_of(&RULES, facts, config)
 }
 
-fn first_of(rules: &[Rule], facts: &dyn Facts, config: &Config) -> Option<Reason> {
+fn first_of(rules: &[Rule], facts: &dyn Facts, config: &ModutilsConfig) -> Option<Reason> {
     rules.iter().find_map(|rule| rule(facts, config))
 }
 
 /// What becomes of a module at this time.
-pub(crate) fn judge(facts: &dyn Facts, config: &Config, now: BootTime) -> Verdict {
+pub(crate) fn judge(facts: &dyn Facts, config: &ModutilsConfig, now: BootTime) -> Verdict {
     if let Some(reason) = reason_to_stay(facts, config) {
         return Verdict::Stays(reason);
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use moddb::ModuleDb;
 use modfile::ModuleName;
 use modfile::regular::{self, RegularError};
-use modstate::config::Config;
+use modstate::config::ModutilsConfig;
 use modstate::{Identity, Memory, load_lists};
 
 use super::policy::Wanted;
@@ -21,14 +21,14 @@ const LONGEST_LIST: usize = 1 << 20;
 /// What is known of people's wishes, read when first asked for.
 pub(crate) struct Wishes<'a> {
     layout: &'a Layout,
-    config: &'a Config,
+    config: &'a ModutilsConfig,
     memory: &'a Memory,
     at_boot: OnceCell<Option<BTreeSet<ModuleName>>>,
 }
 
 impl<'a> Wishes<'a> {
     /// Nothing is read yet.
-    pub fn new(layout: &'a Layout, config: &'a Config, memory: &'a Memory) -> Self {
+    pub fn new(layout: &'a Layout, config: &'a ModutilsConfig, memory: &'a Memory) -> Self {
         Self { layout, config, memory, at_boot: OnceCell::new() }
     }
 
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn wanted(world: &World, config: &str, module: &str) -> Option<Wanted> {
-        let mut rules = Config::default();
+        let mut rules = ModutilsConfig::default();
         rules.add(Path::new("a.conf"), config.as_bytes());
         let memory = Memory::new(&world.layout.places);
         Wishes::new(&world.layout, &rules, &memory).of(&module.into(), &load(7))

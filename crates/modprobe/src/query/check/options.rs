@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use moddb::ModuleDb;
-use moddb::config::{Options, Origin};
+use moddb::config::{OptionsRule, Origin};
 use modfile::{ModuleName, parameters};
 use modhint::causes::parameter;
 use modhint::declared::Declared;
@@ -54,7 +54,7 @@ pub(super) fn check(db: &ModuleDb, known: &Known) -> Vec<Finding> {
     findings
 }
 
-fn built_in(line: &Options) -> Finding {
+fn built_in(line: &OptionsRule) -> Finding {
     let module = ModuleName::new(&line.module);
     let items =
         parameters::given(&line.text).map(|given| text(&given.for_kernel_command_line(module.as_bytes())));
@@ -66,7 +66,7 @@ fn built_in(line: &Options) -> Finding {
     Finding::new(Level::Warning, &line.origin, &line.module, what)
 }
 
-fn of_module(db: &ModuleDb, line: &Options, module: &ModuleName, declared: &Declared) -> Vec<Finding> {
+fn of_module(db: &ModuleDb, line: &OptionsRule, module: &ModuleName, declared: &Declared) -> Vec<Finding> {
     let is_module = |name: &[u8]| db.resolve(name).iter().any(|entry| entry.path.is_some());
     let unknown = parameter::unknown(module, &line.text, declared, &is_module).into_iter();
     let misfits = parameters::given(&line.text).filter_map(|given| {

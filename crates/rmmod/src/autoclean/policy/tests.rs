@@ -100,7 +100,7 @@ fn reasons() -> [(Change, Reason); RULES.len()] {
 
 #[test]
 fn a_module_that_nothing_keeps_is_idle() {
-    assert_eq!(reason_to_stay(&idle(), &Config::default()), None);
+    assert_eq!(reason_to_stay(&idle(), &ModutilsConfig::default()), None);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn every_rule_keeps_a_module_that_no_other_rule_would_keep() {
     for (number, (change, reason)) in reasons().into_iter().enumerate() {
         let mut known = idle();
         change(&mut known);
-        let config = Config::default();
+        let config = ModutilsConfig::default();
         assert_eq!(judge(&known, &config, BootTime(0)), Verdict::Stays(reason.clone()));
         let mut others = RULES.to_vec();
         let rule = others.remove(number);
@@ -127,7 +127,7 @@ fn of_two_reasons_the_one_whose_rule_stands_first_is_given() {
             let mut known = idle();
             later(&mut known);
             change(&mut known);
-            assert_eq!(reason_to_stay(&known, &Config::default()).as_ref(), Some(reason));
+            assert_eq!(reason_to_stay(&known, &ModutilsConfig::default()).as_ref(), Some(reason));
         }
     }
 }
@@ -136,23 +136,23 @@ fn of_two_reasons_the_one_whose_rule_stands_first_is_given() {
 fn each_way_of_being_wanted_and_of_not_being_live_or_counted_keeps() {
     for wanted in [Wanted::Pinned, Wanted::PinUnreadable, Wanted::Kept, Wanted::LoadedAtBoot] {
         let known = Known { wanted: Some(wanted), ..idle() };
-        assert_eq!(reason_to_stay(&known, &Config::default()), Some(Reason::Wanted(wanted)));
+        assert_eq!(reason_to_stay(&known, &ModutilsConfig::default()), Some(Reason::Wanted(wanted)));
     }
     for state in [ModuleState::Coming, ModuleState::Going, ModuleState::Absent] {
         let mut known = idle();
         standing(&mut known).state = state;
-        assert_eq!(reason_to_stay(&known, &Config::default()), Some(Reason::NotLive));
+        assert_eq!(reason_to_stay(&known, &ModutilsConfig::default()), Some(Reason::NotLive));
     }
     let known = Known { standing: None, ..idle() };
-    assert_eq!(reason_to_stay(&known, &Config::default()), Some(Reason::NotLive));
+    assert_eq!(reason_to_stay(&known, &ModutilsConfig::default()), Some(Reason::NotLive));
     let mut known = idle();
     standing(&mut known).use_count = None;
-    assert_eq!(reason_to_stay(&known, &Config::default()), Some(Reason::NotCounted));
+    assert_eq!(reason_to_stay(&known, &ModutilsConfig::default()), Some(Reason::NotCounted));
 }
 
 #[test]
 fn an_autoclean_line_is_meant_for_modules_from_outside_the_tree_as_well() {
-    let mut config = Config::default();
+    let mut config = ModutilsConfig::default();
     config.add(std::path::Path::new("a.conf"), b"autoclean mine-*\n");
     let known = Known {
         request: "mine-1",
@@ -170,7 +170,7 @@ fn an_autoclean_line_is_meant_for_modules_from_outside_the_tree_as_well() {
 
 #[test]
 fn an_alias_found_by_an_earlier_pass_keeps_until_a_line_names_it() {
-    let mut config = Config::default();
+    let mut config = ModutilsConfig::default();
     config.add(std::path::Path::new("a.conf"), b"autoclean pci:*\n");
     let known = Known { mark: Some(Mark::Alias(b"pci:v1".to_vec())), ..idle() };
     assert_eq!(reason_to_stay(&known, &config), None);
@@ -188,13 +188,13 @@ fn an_idle_module_goes_at_the_first_pass_an_interval_after_its_mark() {
         (Some(100_001), Verdict::Mark),
     ] {
         let mark = since.map(|since| Mark::Idle { since: BootTime(since), aliases: Vec::new() });
-        assert_eq!(judge(&Known { mark, ..idle() }, &Config::default(), now), verdict, "{since:?}");
+        assert_eq!(judge(&Known { mark, ..idle() }, &ModutilsConfig::default(), now), verdict, "{since:?}");
     }
 }
 
 #[test]
 fn without_an_interval_the_second_pass_unloads_and_not_the_first() {
-    let mut config = Config::default();
+    let mut config = ModutilsConfig::default();
     config.add(std::path::Path::new("a.conf"), b"interval 0\n");
     assert_eq!(judge(&idle(), &config, BootTime(5)), Verdict::Mark);
     let mark = Some(Mark::Idle { since: BootTime(5), aliases: Vec::new() });

@@ -12,7 +12,7 @@ use modcli::{Output, Reporter};
 use modfile::ModuleName;
 use modkernel::{InsertError, InsertFlags, ModuleState, Native, RemoveFlags, Sysfs};
 use modload::{CommandEnvironment, Demand, Environment, Modutils, Persist, Settings, Stage};
-use modstate::config::Config;
+use modstate::config::ModutilsConfig;
 use modstate::{BootTime, Identity, Record, RecordedRole, SystemClock};
 use rustix::io::Errno;
 
@@ -113,7 +113,7 @@ impl World {
     /// What modprobe does after an insertion, for a module that `persist m` names.
     pub fn take_baseline(&self, name: &str) {
         let module = ModuleName::from(name);
-        let mut rules = Config::default();
+        let mut rules = ModutilsConfig::default();
         rules.add(Path::new("a.conf"), format!("persist {name}\n").as_bytes());
         let rules: Vec<_> = rules.persist(&module).collect();
         let restoring = modstate::settings::Restoring {
