@@ -10,7 +10,8 @@ use suite::TOOLS;
 /// Everything is in its place below the prefix, complete, and works from there.
 pub fn works(prefix: &Path) -> Result<()> {
     for tool in TOOLS {
-        let program = prefix.join("sbin").join(tool);
+        // The program that is all of them is no administrator's alone.
+        let program = prefix.join(if tool == "kmod" { "bin" } else { "sbin" }).join(tool);
         let version = text_of(Command::new(&program).arg("--version"))?;
         ensure!(version.contains("modutils-rs"), "{} says {version}", program.display());
         let page = prefix.join("share/man/man8").join(format!("{tool}.8"));
