@@ -23,7 +23,6 @@ struct Allowed {
     licences: BTreeSet<String>,
     /// `NAME@VERSION` of a second version, each with its reason.
     skipped: BTreeSet<String>,
-    registries: BTreeSet<String>,
 }
 
 /// What is wrong, given the text of `deny.toml`.
@@ -31,7 +30,6 @@ pub fn check(deny: &str) -> Result<Vec<String>> {
     let allowed = Allowed {
         licences: strings(deny, "allow = ["),
         skipped: strings(deny, "skip = [").into_iter().filter(|text| text.contains('@')).collect(),
-        registries: strings(deny, "allow-registry = ["),
     };
     Ok(findings(&packages()?, &allowed))
 }
@@ -57,6 +55,9 @@ fn packages() -> Result<Vec<Package>> {
 
 fn findings(packages: &[Package], allowed: &Allowed) -> Vec<String> {
     let mut findings = Vec::new();
+    // All come from one registry, and none from elsewhere.
+    let sources = || packages.iter().filter_map(|package| package.source.as_deref());
+    let registry = sources().find(|source| source.starts_with("registry+"));
     let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for package in packages {
         let Package { name, version, licence, source } = package;
@@ -64,9 +65,8 @@ fn findings(packages: &[Package], allowed: &Allowed) -> Vec<String> {
         if !is_allowed(licence, &allowed.licences) {
             findings.push(format!("{name} {version} has the licence '{licence}'"));
         }
-        let registry = source.as_ref().map(|source| source.strip_prefix("registry+").unwrap_or(source));
-        if let Some(registry) = registry.filter(|registry| !allowed.registries.contains(*registry)) {
-            findings.push(format!("{name} {version} comes from {registry}"));
+        if let Some(other) = source.as_deref().filter(|source| Some(*source) != registry) {
+            findings.push(format!("{name} {version} comes from {other}"));
         }
     }
     let known = |name: &str, version: &str| allowed.skipped.contains(&format!("{name}@{version}"));
@@ -178,14 +178,15 @@ mod tests {
             package("c", "1", "MIT", Some("registry+here")),
             package("c", "2", "MIT", Some("git+there")),
             package("d", "1", "GPL-2.0", Some("registry+here")),
+            package("e", "1", "MIT", Some("registry+there")),
         ];
-        let allowed =
-            Allowed { licences: set(&["MIT"]), skipped: set(&["b@1", "d@1"]), registries: set(&["here"]) };
+        let allowed = Allowed { licences: set(&["MIT"]), skipped: set(&["b@1", "d@1"]) };
         assert_eq!(
             findings(&packages, &allowed),
             [
                 "c 2 comes from git+there",
                 "d 1 has the licence 'GPL-2.0'",
+                "e 1 comes from registry+there",
                 "c is there in versions 1 and 2",
                 "deny.toml skips d@1, which is no second version",
             ]
