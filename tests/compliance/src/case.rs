@@ -16,8 +16,11 @@
 //! link PATH -> TARGET, fifo PATH, directory PATH, time PATH SECONDS, mode PATH OCTAL
 //! without modules.order                 otherwise the files of a kernel build are made up where missing
 //! version 6.1.0-test, moduledir lib/modules/6.1.0-test, env NAME=VALUE, cwd PATH
-//! version running                       that of the kernel on which the programs run
+//! version running                       that of the kernel on which the programs run; {running} stands for it
+//!                                       everywhere, also in what is shown
 //! descriptors 64                        the limit of open files
+//! answers CALL,CALL WORD                what the kernel answers to these system calls, for all programs: the name
+//!                                       of an error, or `success`; nothing else happens
 //! inside                                run with the root directory as /, where nothing can be written below
 //!                                       /var/cache unless the case has a /var of its own
 //! shell                                 the root directory has a /bin/sh
@@ -69,6 +72,8 @@ pub struct Case {
     pub cwd: String,
     /// The limit of open files, if not this machine's.
     pub descriptors: Option<u32>,
+    /// System calls that never reach the kernel, and what they answer, in the words of strace: `CALL,CALL:WORD`.
+    pub answers: Vec<String>,
     /// Whether the root directory becomes `/`.
     pub inside: bool,
     /// Whether the root directory has a shell.
@@ -91,7 +96,8 @@ impl Case {
         let path = directory.join("case");
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        parse(&name, directory, &with_worlds(&text)?).with_context(|| path.display().to_string())
+        let text = with_worlds(&text)?.replace("{running}", &running()?);
+        parse(&name, directory, &text).with_context(|| path.display().to_string())
     }
 
     /// Why a difference from `release` is intended, if it is.
@@ -99,6 +105,11 @@ impl Case {
         let of_release = self.differences.iter().find(|(of, _)| *of == release);
         of_release.map(|(_, reason)| reason.as_str())
     }
+}
+
+/// The release of the kernel on which the programs run.
+pub fn running() -> Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned())
 }
 
 /// The lines of a case with those of the worlds that it names in the place of their names.
@@ -144,8 +155,8 @@ fn parse(name: &str, directory: &Path, text: &str) -> Result<Case> {
     ensure!(text.starts_with("# "), "the first line must say what the case shows");
     let blocks = blocks(text)?;
     let version = blocks.iter().find(|block| block.keyword == "version").map_or("6.1.0-test", |b| b.rest);
-    let running = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    let version = if version == "running" { running.trim() } else { version };
+    let running = running()?;
+    let version = if version == "running" { running.as_str() } else { version };
     let mut case = Case {
         name: name.to_owned(),
         directory: directory.to_owned(),
@@ -154,6 +165,7 @@ fn parse(name: &str, directory: &Path, text: &str) -> Result<Case> {
         environment: Vec::new(),
         cwd: String::new(),
         descriptors: None,
+        answers: Vec::new(),
         inside: false,
         shell: false,
         database: false,
@@ -228,6 +240,7 @@ fn setting(case: &mut Case, block: &Block<'_>) -> Result<()> {
         }
         "cwd" => block.rest.clone_into(&mut case.cwd),
         "descriptors" => case.descriptors = Some(block.rest.parse()?),
+        "answers" => case.answers.push(answer(block.rest)?),
         "inside" => case.inside = true,
         "shell" => case.shell = true,
         "database" => case.database = true,
@@ -258,6 +271,15 @@ fn setting(case: &mut Case, block: &Block<'_>) -> Result<()> {
         unknown => bail!("unknown keyword '{unknown}'"),
     }
     Ok(())
+}
+
+/// `CALL,CALL WORD` as strace wants it.
+fn answer(text: &str) -> Result<String> {
+    let (calls, word) = text.split_once(' ').context("CALL,CALL WORD is needed")?;
+    Ok(match word {
+        "success" => format!("{calls}:retval=0"),
+        error => format!("{calls}:error={error}"),
+    })
 }
 
 fn body(block: &Block<'_>) -> String {

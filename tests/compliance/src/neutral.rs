@@ -6,7 +6,12 @@ use std::path::Path;
 
 use crate::snapshot::{Changes, Node};
 
-/// A program's output or a text file.
+/// A program's output, in which the running kernel's release may stand.
+pub fn output(shown: &[u8], root: &Path, running: &str) -> Vec<u8> {
+    replace(&text(shown, root), running.as_bytes(), b"{running}")
+}
+
+/// A text file, or what else stays as it is on every kernel.
 pub fn text(text: &[u8], root: &Path) -> Vec<u8> {
     let text = replace(text, root.as_os_str().as_bytes(), b"{root}");
     let text = numbers(&text, b"fstatat(", u8::is_ascii_digit, 1, b"{descriptor}");

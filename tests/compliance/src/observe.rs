@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use reference::{Ending, Limits, Outcome, Program, run, run_with_stdout_set};
 
-use crate::case::{Case, Run};
+use crate::case::{self, Case, Run};
 use crate::neutral::{self, replace};
 use crate::snapshot::{self, Changes, Snapshot};
 use crate::subjects::Subjects;
@@ -47,11 +47,12 @@ pub fn observe(case: &Case, subjects: &Subjects, program: &Program, root: &Path)
     let mut before = snapshot::take(root)?;
     let mut observations = Vec::new();
     for line in &case.runs {
-        let mut command = match (case.inside, case.descriptors) {
+        let command = match (case.inside, case.descriptors) {
             (true, _) => inside(case, subjects, program, root),
             (false, Some(limit)) => limited(program, limit),
             (false, None) => program.command(),
         };
+        let mut command = answered(command, &case.answers);
         let inner_root = if case.inside { Path::new("") } else { root };
         command.args(line.words.iter().flat_map(|word| expand(word, inner_root, case, program.tool())));
         command.env_clear().env("PATH", PATH).env("LC_ALL", "C");
@@ -76,10 +77,11 @@ fn seen(outcome: Outcome, root: &Path, before: &mut Snapshot) -> Result<Observat
     let after = snapshot::take(root)?;
     let changes = snapshot::changes(before, after.clone());
     *before = after;
+    let running = case::running()?;
     Ok(Observation {
         ending: outcome.ending,
-        stdout: neutral::text(&outcome.stdout, root),
-        stderr: neutral::text(&outcome.stderr, root),
+        stdout: neutral::output(&outcome.stdout, root, &running),
+        stderr: neutral::output(&outcome.stderr, root, &running),
         changes: neutral::changes(changes, root),
     })
 }
@@ -110,6 +112,22 @@ fn limited(program: &Program, descriptors: u32) -> Command {
     let mut command = Command::new("bash");
     command.args(["-euc", SCRIPT, "bash"]).arg(descriptors.to_string()).args(program.words());
     command
+}
+
+/// The command with a kernel that gives these answers.
+fn answered(command: Command, answers: &[String]) -> Command {
+    if answers.is_empty() {
+        return command;
+    }
+    let mut traced = Command::new("strace");
+    let calls: Vec<&str> = answers.iter().filter_map(|answer| answer.split(':').next()).collect();
+    traced.args(["--follow-forks", "--seccomp-bpf", "--quiet=all", "--output=/dev/null", "-e"]);
+    traced.arg(format!("trace={}", calls.join(",")));
+    for answer in answers {
+        traced.args(["-e", &format!("inject={answer}")]);
+    }
+    traced.arg(command.get_program()).args(command.get_args());
+    traced
 }
 
 /// Where a program's own files appear in a root directory that has become `/`.

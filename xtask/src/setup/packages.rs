@@ -21,7 +21,7 @@ const PACKAGES: [(&str, &str); 20] = [
     ("musl-tools", "the static build of C parts"),
     ("qemu-system-x86", "tests on a real kernel"),
     ("qemu-user-static", "tests of the tools for aarch64"),
-    ("strace", "tests of the order of system calls"),
+    ("strace", "tests of the order of system calls, and a kernel that answers what a test wants"),
     ("time", "peak memory by hand"),
     ("util-linux", "unshare: private mounts for tests"),
     ("valgrind", "counting instructions"),
