@@ -67,8 +67,20 @@ fn signed(
     let enrol = "enrol its certificate (mokutil --import CERTIFICATE) and reboot, or sign with a key that is";
     let unknown = || Some(format!("{shown} is signed {by}, which is not among this kernel's keys: {enrol}"));
     let damaged = || Some(format!("{shown} was changed after it was signed {by}: install it anew"));
-    if errno == Errno::NOPKG || lacks(system, digest) {
-        return Some(format!("{shown} is signed {by} with {digest}, which this kernel does not know"));
+    match has(system, digest) {
+        Some(false) => {
+            return Some(format!("{shown} is signed {by} with {digest}, which this kernel does not know"));
+        }
+        // The kernel says so of the hash and of the kind of key.
+        Some(true) if errno == Errno::NOPKG => {
+            return Some(format!("{shown} is signed {by} with a kind of key that this kernel does not know"));
+        }
+        None if errno == Errno::NOPKG => {
+            return Some(format!(
+                "{shown} is signed {by} with {digest}, and this kernel does not know that, or not this kind of key"
+            ));
+        }
+        _ => {}
     }
     match (errno, reason) {
         (Errno::NOKEY, _) => unknown(),
@@ -90,11 +102,10 @@ fn is_of(known: &str, signer: &str) -> bool {
     known.split(": ").any(|part| part == signer)
 }
 
-/// Whether the kernel is known not to have a hash. Hashes of other families have other names there.
-fn lacks(system: &SystemFacts, digest: &str) -> bool {
-    let algorithms = system.algorithms.as_ref().filter(|algorithms| !algorithms.is_empty());
-    digest.starts_with("sha")
-        && algorithms.is_some_and(|algorithms| !algorithms.iter().any(|known| known == digest))
+/// Whether the kernel has a hash, if that is known. Hashes of other families have other names there.
+fn has(system: &SystemFacts, digest: &str) -> Option<bool> {
+    let algorithms = system.algorithms.as_ref().filter(|algorithms| !algorithms.is_empty())?;
+    digest.starts_with("sha").then(|| algorithms.iter().any(|known| known == digest))
 }
 
 #[cfg(test)]
@@ -200,6 +211,11 @@ mod tests {
             "zfs.ko is signed by 'K' (key 1a2b) with sha256, which this kernel does not know"
         );
         assert!(!hint(Errno::KEYREJECTED, by("K"), &has(&["sha256"])).contains("does not know"));
+        // The number says that something is lacking, and not what.
+        let told = |system: &SystemFacts| hint(Errno::NOPKG, by("K"), system);
+        assert!(told(&has(&["sha1"])).ends_with("with sha256, which this kernel does not know"));
+        assert!(told(&has(&["sha256"])).ends_with("with a kind of key that this kernel does not know"));
+        assert!(told(&enforced()).ends_with("this kernel does not know that, or not this kind of key"));
     }
 
     #[test]

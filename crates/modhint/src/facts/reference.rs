@@ -11,7 +11,7 @@ use modfile::symbols::{self, Needs, NeedsScratch, SymbolTable};
 use modfile::{ReadError, modinfo, regular};
 
 /// How many of them are read.
-const READ: usize = 4;
+const READ: usize = 16;
 /// A list of dependencies is not longer, in bytes.
 const LONGEST_LIST: usize = 16 << 20;
 
