@@ -45,7 +45,10 @@ pub(crate) fn of_failure(
             };
             hints.extend(causes::refused(&refused, run.places, &run.db));
         }
-        Cause::Command { line, origin } => hints.push(command::hint(origin, line)),
+        Cause::Command { line, origin } => {
+            hints.push(command::hint(origin, line));
+            hints.extend(command::voided(run.db.config(), &failure.module));
+        }
         Cause::CommandWithinItself { origin } => hints.push(format!("the command stands in {origin}")),
         Cause::NoFile => hints.extend(misleading_alias(run.db.config(), operand, entry)),
         Cause::Present | Cause::Forbidden(_) => {}
@@ -113,14 +116,21 @@ pub(crate) fn about_unknown(run: &Run<'_>, name: &OsStr) -> Vec<String> {
 pub(crate) fn may_be_about_loaded(run: &Run<'_>, plan: &LoadPlan) -> bool {
     let config = run.db.config();
     let mut steps = plan.steps.iter();
-    steps.any(|step| !step.params.is_empty() || config.blacklisted(step.module.as_bytes()).is_some())
+    steps.any(|step| {
+        !step.params.is_empty()
+            || matches!(step.action, Action::Command { .. })
+            || config.blacklisted(step.module.as_bytes()).is_some()
+    })
 }
 
-/// What is to be said of a plan that went well: blacklisted modules in it, and parameters that modules do
-/// not have.
+/// What is to be said of a plan that went well: blacklisted modules in it, install lines that do not count, and
+/// parameters that modules do not have.
 pub(crate) fn about_loaded(run: &Run<'_>, request: &Load, plan: &LoadPlan, loaded: &Loaded) -> Vec<String> {
     let is_rehearsed = request.how.terms.effect == Effect::Rehearsed;
     let mut hints = Vec::new();
+    for step in plan.steps.iter().filter(|step| matches!(step.action, Action::Command { .. })) {
+        hints.extend(command::voided(run.db.config(), &step.module));
+    }
     for step in plan.steps.iter().filter(|step| loaded.inserted.contains(&step.module)) {
         let module = &step.module;
         if let Some(line) = run.db.config().blacklisted(module.as_bytes()) {

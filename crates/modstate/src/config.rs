@@ -109,7 +109,7 @@ impl ModutilsConfig {
                     self.rules.forbid(content.trim_ascii_start().get(word.len()..).unwrap_or_default(), place)
                 }
                 b"deny-request" => self.rules.deny(rest, &place),
-                b"allow-request" => self.rules.allow(rest),
+                b"allow-request" => self.rules.allow(rest, &place),
                 _ => self.directive(word, rest),
             };
             if let Err(reason) = added {

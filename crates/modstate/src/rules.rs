@@ -49,10 +49,10 @@ pub struct Forbidden {
 pub struct Rules {
     forbidden: Vec<Forbidden>,
     denied: Vec<Request>,
-    allowed: Vec<Vec<u8>>,
+    allowed: Vec<Request>,
 }
 
-/// A pattern of a `deny-request` line.
+/// A pattern of a `deny-request` or `allow-request` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Request {
     names: Vec<u8>,
@@ -79,8 +79,24 @@ impl Rules {
     #[must_use]
     pub fn denied(&self, normalized_name: &[u8]) -> Option<&Line> {
         let denied = self.denied.iter().find(|denied| wildcard::matches(&denied.names, normalized_name))?;
-        let is_allowed = self.allowed.iter().any(|allowed| wildcard::matches(allowed, normalized_name));
+        let is_allowed =
+            self.allowed.iter().any(|allowed| wildcard::matches(&allowed.names, normalized_name));
         (!is_allowed).then_some(&denied.line)
+    }
+
+    /// The patterns of all `forbid` lines, in order.
+    pub fn forbidden_modules(&self) -> impl Iterator<Item = (&[u8], &Line)> {
+        self.forbidden.iter().map(|forbidden| (forbidden.modules.as_slice(), &forbidden.line))
+    }
+
+    /// The patterns of all `deny-request` lines, in order.
+    pub fn denied_requests(&self) -> impl Iterator<Item = (&[u8], &Line)> {
+        self.denied.iter().map(|denied| (denied.names.as_slice(), &denied.line))
+    }
+
+    /// The patterns of all `allow-request` lines, in order.
+    pub fn allowed_requests(&self) -> impl Iterator<Item = (&[u8], &Line)> {
+        self.allowed.iter().map(|allowed| (allowed.names.as_slice(), &allowed.line))
     }
 
     /// Adds a `forbid` line: its words, and the text behind the first word.
@@ -108,8 +124,9 @@ impl Rules {
     }
 
     /// Adds an `allow-request` line.
-    pub(crate) fn allow(&mut self, words: &[&[u8]]) -> Result<(), LineReason> {
-        self.allowed.extend(patterns("allow-request", "a pattern of requested names", words)?);
+    pub(crate) fn allow(&mut self, words: &[&[u8]], line: &Line) -> Result<(), LineReason> {
+        let names = patterns("allow-request", "a pattern of requested names", words)?;
+        self.allowed.extend(names.into_iter().map(|names| Request { names, line: line.clone() }));
         Ok(())
     }
 }

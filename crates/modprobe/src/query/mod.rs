@@ -8,6 +8,7 @@ mod lines;
 mod list;
 mod symbols;
 
+use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use moddb::paths::{Table, modprobe_d};
 use modfile::{ModuleName, ReadError};
 use modhint::facts::kernel_command_line;
 use modkernel::KernelOps;
+use modload::{Event, Observer};
 use rustix::io::Errno;
 
 use crate::context::Run;
@@ -92,12 +94,27 @@ pub(crate) fn explain(
     Ok(exit)
 }
 
+/// Collects what is wrong with modutils.d.
+#[derive(Default)]
+struct Problems(RefCell<Vec<check::Finding>>);
+
+impl Observer for Problems {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Modutils(problem) = event {
+            self.0.borrow_mut().push(check::modutils_problem(problem));
+        }
+    }
+}
+
 /// Prints what in the configuration is wrong or has no effect; fails if there are errors.
 pub(crate) fn check(run: &Run<'_>, names: &[OsString], format: Format) -> Result<Exit, Ended> {
     let directories = if run.config_places.is_empty() { modprobe_d() } else { run.config_places.clone() };
     let command_line = kernel_command_line(run.places);
     let modules: Vec<_> = names.iter().flat_map(|name| run.db.resolve(name.as_bytes())).collect();
-    let mut findings = check::check(&run.db, &run.problems, &directories, &command_line);
+    let problems = Problems::default();
+    let rules = run.modutils.config(&problems).rules();
+    let modutils = check::Modutils { rules, problems: problems.0.take() };
+    let mut findings = check::check(&run.db, &run.problems, &directories, &command_line, modutils);
     if !names.is_empty() {
         let written: Vec<_> = names.iter().map(|name| ModuleName::new(name.as_bytes())).collect();
         findings.retain(|finding| {

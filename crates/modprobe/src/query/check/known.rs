@@ -1,9 +1,10 @@
-//! What the database knows: names of modules, which of them are built in, and who depends on whom.
+//! What the database knows: names of modules, which of them are built in, who depends on whom, and who has aliases.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use moddb::ModuleDb;
 use moddb::paths::Table;
+use modfile::name::normalize_alias;
 use modfile::wildcard::{is_literal, matches};
 use modfile::{ModuleName, regular};
 use modhint::nearest::nearest;
@@ -96,7 +97,52 @@ impl Known {
         if !modules.is_empty() {
             return Meaning::Alias(modules);
         }
+        Meaning::Nothing(self.nearest(name))
+    }
+
+    /// The module that somebody who wrote this name may have meant.
+    pub fn nearest(&self, name: &[u8]) -> Option<String> {
         let names = self.installed.iter().chain(&self.built_in).map(ModuleName::as_bytes);
-        Meaning::Nothing(nearest(name, names).map(super::text))
+        nearest(name, names).map(super::text)
+    }
+
+    /// The first installed module whose name matches a pattern and that `is_meant`.
+    pub fn first_matching(
+        &self,
+        pattern: &[u8],
+        is_meant: impl Fn(&ModuleName) -> bool,
+    ) -> Option<&ModuleName> {
+        self.installed.iter().find(|module| matches(pattern, module.as_bytes()) && is_meant(module))
+    }
+
+    /// The first module whose name matches a pattern among those that are built in.
+    pub fn first_built_in(&self, pattern: &[u8]) -> Option<&ModuleName> {
+        self.built_in.iter().find(|module| matches(pattern, module.as_bytes()))
+    }
+
+    /// The aliases that installed modules and lines of the configuration bring, in the form in which they are compared.
+    pub fn aliases(&self, db: &ModuleDb) -> Vec<Vec<u8>> {
+        let of_lines = db.config().aliases.iter().map(|alias| alias.pattern.clone());
+        self.module_aliases(db).into_iter().map(|(alias, _)| alias).chain(of_lines).collect()
+    }
+
+    /// The modules to which an alias leads.
+    pub fn aliased(&self, db: &ModuleDb) -> BTreeSet<ModuleName> {
+        let of_lines = db.config().aliases.iter().map(|alias| ModuleName::new(&alias.module));
+        self.module_aliases(db).into_iter().map(|(_, module)| module).chain(of_lines).collect()
+    }
+
+    /// The lines `alias ALIAS MODULE` of the database.
+    fn module_aliases(&self, db: &ModuleDb) -> Vec<(Vec<u8>, ModuleName)> {
+        let text = regular::read(&db.directory().text(Table::Aliases), LONGEST_TABLE).unwrap_or_default();
+        let lines = text.split(|&byte| byte == b'\n').filter_map(|line| line.strip_prefix(b"alias "));
+        lines
+            .filter_map(|line| {
+                let space = line.iter().rposition(|&byte| byte == b' ')?;
+                let (alias, module) = line.split_at(space);
+                let alias = normalize_alias(alias).ok()?.into_owned();
+                Some((alias, ModuleName::new(module.trim_ascii_start())))
+            })
+            .collect()
     }
 }

@@ -1,13 +1,19 @@
 //! `--check`: what in the configuration is wrong or has no effect, held against the module database.
 //!
-//! [`files`] looks at how the files are written, [`names`] at the modules that lines name, [`options`] at parameters,
-//! [`order`] at lines that others void. Nothing is changed, and no line is judged that depmod writes.
+//! [`files`] looks at how the files are written, [`names`] at the modules that lines name, [`aliases`] at where alias
+//! lines lead, [`options`] at parameters, [`order`] at lines that others void, [`circles`] at what leads back to itself,
+//! [`kernel`] at the kernel's command line, and [`rules`] at modutils.d. Nothing is changed, and no line is judged that
+//! depmod writes.
 
+mod aliases;
+mod circles;
 mod files;
+mod kernel;
 mod known;
 mod names;
 mod options;
 mod order;
+mod rules;
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -18,6 +24,7 @@ use moddb::config::{ConfigProblem, Origin};
 use modfile::ModuleName;
 
 use known::Known;
+pub(crate) use rules::{Modutils, problem as modutils_problem};
 
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,9 +77,11 @@ pub(crate) fn check(
     problems: &[ConfigProblem],
     directories: &[PathBuf],
     kernel_command_line: &[u8],
+    modutils: Modutils<'_>,
 ) -> Vec<Finding> {
     let known = Known::of(db);
     let mut findings = files::unread_lines(problems);
+    findings.extend(modutils.problems);
     findings.extend(files::check(directories));
     if known.is_empty() {
         findings.push(Finding {
@@ -84,9 +93,13 @@ pub(crate) fn check(
         });
     } else {
         findings.extend(names::check(db, &known));
+        findings.extend(aliases::check(db, &known));
         findings.extend(options::check(db, &known));
     }
-    findings.extend(order::check(db, &known, kernel_command_line));
+    findings.extend(order::check(db.config()));
+    findings.extend(circles::check(db));
+    findings.extend(kernel::check(db, &known, kernel_command_line));
+    findings.extend(rules::check(db, &known, modutils.rules));
     // Lines of modules' own directory are depmod's, not the administrator's.
     let made = db.directory().configuration();
     findings.retain(|finding| !made.iter().any(|file| file.display().to_string() == finding.place));

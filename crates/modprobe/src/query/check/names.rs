@@ -1,7 +1,11 @@
 //! Lines whose names mean nothing, or not what they seem to mean.
 
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+
 use moddb::ModuleDb;
-use moddb::config::{Config, Origin};
+use moddb::config::{Config, Origin, Softdep};
+use modfile::ModuleName;
 use modfile::wildcard::is_literal;
 
 use super::known::{Known, Meaning};
@@ -11,7 +15,6 @@ pub(super) fn check(db: &ModuleDb, known: &Known) -> Vec<Finding> {
     let config = db.config();
     let names = Names { db, known };
     let mut findings = names.blacklists(config);
-    findings.extend(names.aliases(config));
     for (word, commands) in [("install", &config.installs), ("remove", &config.removes)] {
         for command in commands {
             findings.extend(names.pattern(word, &command.pattern, &command.origin));
@@ -22,6 +25,9 @@ pub(super) fn check(db: &ModuleDb, known: &Known) -> Vec<Finding> {
         for name in softdep.pre.iter().chain(&softdep.post) {
             findings.extend(names.wish(&softdep.pattern, name, &softdep.origin));
         }
+    }
+    for weakdep in &config.weakdeps {
+        findings.extend(names.pattern("weakdep", &weakdep.pattern, &weakdep.origin));
     }
     findings
 }
@@ -36,10 +42,17 @@ pub(super) fn meant(nearest: Option<String>) -> String {
     nearest.map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
 
+/// Names of modules, one after the other.
+pub(super) fn in_text(modules: &[ModuleName]) -> String {
+    modules.iter().map(|module| module.to_text().into_owned()).collect::<Vec<_>>().join(", ")
+}
+
 impl Names<'_> {
     fn blacklists(&self, config: &Config) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for line in &config.blacklist {
+        let aliased = OnceCell::new();
+        let aliased = || aliased.get_or_init(|| self.known.aliased(self.db));
+        for (place, line) in config.blacklist.iter().enumerate() {
             let name = text(&line.module);
             let mut add = |level, what: String| {
                 findings.push(Finding::new(level, &line.origin, &line.module, what));
@@ -56,19 +69,20 @@ impl Names<'_> {
                 add(Level::Error, format!("blacklist knows no patterns, so {name} blacklists nothing"));
                 continue;
             }
+            let mut earlier = config.blacklist.iter().take(place);
+            if let Some(first) = earlier.find(|earlier| earlier.module == line.module) {
+                add(Level::Note, format!("{} blacklists {name} already", first.origin));
+                continue;
+            }
             match self.known.meaning(self.db, &line.module) {
                 Meaning::BuiltIn => {
                     add(Level::Warning, format!("{name} is built in, so blacklisting it has no effect"));
                 }
                 Meaning::Alias(modules) => {
-                    let modules: Vec<_> =
-                        modules.iter().map(|module| module.to_text().into_owned()).collect();
+                    let modules = in_text(&modules);
                     add(
                         Level::Warning,
-                        format!(
-                            "{name} is an alias, and blacklist knows modules only: {}",
-                            modules.join(", ")
-                        ),
+                        format!("{name} is an alias, and blacklist knows modules only: {modules}"),
                     );
                 }
                 Meaning::Nothing(nearest) => {
@@ -76,9 +90,8 @@ impl Names<'_> {
                 }
                 Meaning::Module => {
                     let replaced = config.install_command(&line.module).is_some();
-                    if let (Some(other), false) = (self.known.dependent(&line.module), replaced) {
-                        let what = format!("{name} comes in anyway with what depends on it, such as {other}");
-                        add(Level::Note, what);
+                    if let (Some(why), false) = (self.way_in(&line.module, &aliased), replaced) {
+                        add(Level::Note, why);
                     }
                 }
             }
@@ -86,31 +99,20 @@ impl Names<'_> {
         findings
     }
 
-    fn aliases(&self, config: &Config) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        for alias in &config.aliases {
-            let (pattern, name) = (text(&alias.pattern), text(&alias.module));
-            let has_command = config.install_command(&alias.module).is_some();
-            if self.known.has(&alias.module) || has_command {
-                continue;
-            }
-            let what = match (name.as_str(), self.known.meaning(self.db, &alias.module)) {
-                ("off" | "null", _) => {
-                    format!(
-                        "{name} is no module, so loading {pattern} fails; to keep it out: blacklist or install"
-                    )
-                }
-                (_, Meaning::Alias(_)) => {
-                    format!("{name} is an alias itself, which is not followed, so {pattern} loads nothing")
-                }
-                (_, Meaning::Nothing(nearest)) => {
-                    format!("there is no module {name} here, so {pattern} loads nothing{}", meant(nearest))
-                }
-                _ => continue,
-            };
-            findings.push(Finding::new(Level::Warning, &alias.origin, &alias.module, what));
+    /// How a blacklisted module comes in anyway.
+    fn way_in<'a>(&self, module: &[u8], aliased: &impl Fn() -> &'a BTreeSet<ModuleName>) -> Option<String> {
+        let name = text(module);
+        if let Some(other) = self.known.dependent(module) {
+            return Some(format!("{name} comes in anyway with what depends on it, such as {other}"));
         }
-        findings
+        let wishes = |line: &&Softdep| {
+            line.pre.iter().chain(&line.post).any(|wished| ModuleName::new(wished).as_bytes() == module)
+        };
+        if let Some(line) = self.db.config().softdeps.iter().find(wishes) {
+            return Some(format!("{name} comes in anyway by the softdep of {}", text(&line.pattern)));
+        }
+        let is_aliased = aliased().contains(&ModuleName::new(module));
+        (!is_aliased).then(|| format!("no alias leads to {name}, and its name loads it anyway"))
     }
 
     /// The module or modules for which an install, remove or softdep line stands.
@@ -122,11 +124,8 @@ impl Names<'_> {
                 (Level::Warning, format!("{name} is built in, so this {word} line has no effect"))
             }
             Meaning::Alias(modules) => {
-                let modules: Vec<_> = modules.iter().map(|module| module.to_text().into_owned()).collect();
-                (
-                    Level::Note,
-                    format!("{name} is an alias; {word} lines hold for modules: {}", modules.join(", ")),
-                )
+                let modules = in_text(&modules);
+                (Level::Note, format!("{name} is an alias; {word} lines hold for modules: {modules}"))
             }
             // An install line defines a name of its own, which needs no module.
             Meaning::Nothing(None) if word == "install" => return None,
