@@ -70,6 +70,7 @@ fn settings<'o>(options: &[&'o str]) -> Result<(Option<&'o str>, u32)> {
             target => only = Some(target),
         }
     }
+    ensure!(minutes > 0, "--minutes 0 would never end");
     Ok((only, minutes))
 }
 

@@ -46,10 +46,14 @@ fn is_word(name: &ModuleName) -> bool {
     !name.as_bytes().iter().any(|byte| b" *?[]".contains(byte))
 }
 
+/// The lines of a text; a path may begin as a comment does.
+fn all_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty())
+}
+
 /// The lines of a text that are no comment of depmod's own at its beginning.
 fn lines(text: &[u8]) -> Vec<&[u8]> {
-    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    lines.enumerate().filter(|(number, line)| *number > 0 || !line.starts_with(b"# ")).map(|(_, line)| line).collect()
+    all_lines(text).enumerate().filter(|(number, line)| *number > 0 || !line.starts_with(b"# ")).map(|(_, line)| line).collect()
 }
 
 fn expect(text: &[u8], expected: impl Iterator<Item = Vec<u8>>) {
@@ -113,7 +117,7 @@ fuzz_target!(|said: Vec<Said>| {
         assert!(config.options.is_empty() && config.blacklist.is_empty());
         assert_eq!(config.softdeps.len() + config.weakdeps.len() + problems.len(), count, "{problems:?}");
     }
-    let dep = lines(&written["modules.dep"]);
+    let dep: Vec<&[u8]> = all_lines(&written["modules.dep"]).collect();
     assert_eq!(dep.len(), kept.len());
     for (line, module) in dep.iter().zip(&kept) {
         assert!(line.starts_with(&module.path));
