@@ -41,9 +41,27 @@ pub(super) fn name(identifier: &[u8]) -> Option<Cow<'static, str>> {
     dotted(identifier).map(Cow::Owned)
 }
 
+/// Whether the bytes are an identifier.
+pub(super) fn is_identifier(bytes: &[u8]) -> bool {
+    numbers(bytes, |_| Some(())).is_some()
+}
+
 /// `1.2.840` and so on. The first number holds two: 40 times the first, which is at most 2, and the second.
 fn dotted(identifier: &[u8]) -> Option<String> {
     let mut text = String::new();
+    numbers(identifier, |value| {
+        if text.is_empty() {
+            let first = (value / 40).min(2);
+            write!(text, "{first}.{}", value - first * 40).ok()
+        } else {
+            write!(text, ".{value}").ok()
+        }
+    })?;
+    Some(text)
+}
+
+/// Shows the numbers of an identifier; `None` if the bytes are none.
+fn numbers(identifier: &[u8], mut show: impl FnMut(u128) -> Option<()>) -> Option<()> {
     let mut number: Option<u128> = None;
     for &byte in identifier {
         // Seven bits a byte, the last one without the eighth; a number does not begin with zeros.
@@ -52,19 +70,14 @@ fn dotted(identifier: &[u8]) -> Option<String> {
             before => before.unwrap_or(0),
         };
         let value = before.checked_mul(128)? | u128::from(byte & 0x7f);
-        if byte & 0x80 != 0 {
-            number = Some(value);
-            continue;
-        }
-        number = None;
-        if text.is_empty() {
-            let first = (value / 40).min(2);
-            write!(text, "{first}.{}", value - first * 40).ok()?;
+        if byte & 0x80 == 0 {
+            number = None;
+            show(value)?;
         } else {
-            write!(text, ".{value}").ok()?;
+            number = Some(value);
         }
     }
-    (number.is_none() && !text.is_empty()).then_some(text)
+    (number.is_none() && !identifier.is_empty()).then_some(())
 }
 
 #[cfg(test)]
@@ -85,6 +98,7 @@ mod tests {
             (&[0xff; 40], None),
         ] {
             assert_eq!(name(identifier).as_deref(), number, "{identifier:x?}");
+            assert_eq!(is_identifier(identifier), number.is_some(), "{identifier:x?}");
         }
     }
 }

@@ -26,7 +26,9 @@ pub(super) fn read(der: &[u8]) -> Option<Contents> {
     for algorithm in Elements::of(parts.expect(Tag::Set)?)? {
         algorithm_identifier(algorithm)?;
     }
-    digest::name(Elements::of(parts.expect(Tag::Sequence)?)?.expect(Tag::ObjectIdentifier)?)?;
+    if !digest::is_identifier(Elements::of(parts.expect(Tag::Sequence)?)?.expect(Tag::ObjectIdentifier)?) {
+        return None;
+    }
     // Certificates, and lists of revoked ones.
     let signers = parts.find(|part| !is_context(part.tag(), 0) && !is_context(part.tag(), 1))?;
     let mut signers = Elements::of(contents(signers, Tag::Set)?)?;
@@ -62,7 +64,7 @@ fn algorithm_identifier(element: AnyRef<'_>) -> Option<&[u8]> {
         Some(parameters) if parameters.tag() == Tag::Null => parameters.is_null(),
         _ => true,
     };
-    (is_whole && parts.next().is_none() && digest::name(identifier).is_some()).then_some(identifier)
+    (is_whole && parts.next().is_none() && digest::is_identifier(identifier)).then_some(identifier)
 }
 
 /// The bytes of an integer: at least one, and no more than needed.
@@ -84,7 +86,9 @@ fn common_name(issuer: &[u8]) -> Option<&[u8]> {
             let attribute = contents(attribute, Tag::Sequence)?;
             let mut attribute = Elements::of(attribute)?;
             let kind = attribute.expect(Tag::ObjectIdentifier)?;
-            digest::name(kind)?;
+            if !digest::is_identifier(kind) {
+                return None;
+            }
             let value = attribute.next()?;
             if value.tag() == Tag::Utf8String && std::str::from_utf8(value.value()).is_err() {
                 return None;
