@@ -89,6 +89,12 @@ pub enum DecompressError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// There is no memory for the plain bytes.
+    #[error("{format}: not enough memory to decompress it")]
+    NoMemory {
+        /// The format in which the file begins.
+        format: Compression,
+    },
 }
 
 /// Decompresses one module after the other, and keeps what can be used again in between: a zstd decoder takes as
@@ -124,7 +130,7 @@ impl Decompressor {
         plain.clear();
         match format {
             Compression::Gzip => {
-                make_room(plain_size::of_gzip(packed), packed, limit, plain);
+                make_room(format, plain_size::of_gzip(packed), packed, limit, plain)?;
                 read_bounded(format, flate2::read::MultiGzDecoder::new(packed), limit, plain)
             }
             Compression::Xz => unxz(packed, limit, plain),
@@ -135,7 +141,7 @@ impl Decompressor {
 
     fn unzstd(&mut self, packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
         let format = Compression::Zstd;
-        let damaged = |error: std::io::Error| DecompressError::Damaged { format, reason: error.to_string() };
+        let damaged = |error| failed(format, &error);
         let size = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
         let size = size.map(|size| usize::try_from(size).unwrap_or(usize::MAX));
         if size.is_some_and(|size| size > limit) {
@@ -143,7 +149,7 @@ impl Decompressor {
         }
         // One frame of a known size, which is what module builds write, is decoded without a window.
         if let Some(size) = size.filter(|&size| size <= PROBE) {
-            plain.reserve(size);
+            plain.try_reserve(size).map_err(|_| DecompressError::NoMemory { format })?;
             let decoder = match &mut self.zstd {
                 Some(decoder) => decoder,
                 none => none.insert(zstd::bulk::Decompressor::new().map_err(damaged)?),
@@ -168,12 +174,13 @@ fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Decompre
             Error::Format => "File format not recognized".to_owned(),
             Error::Options => "Unsupported compression options".to_owned(),
             Error::MemLimit => format!("a dictionary of more than {XZ_MEMORY_LIMIT} bytes"),
+            Error::Mem => return DecompressError::NoMemory { format },
             other => other.to_string(),
         };
         DecompressError::Damaged { format, reason }
     };
     let mut stream = Stream::new_stream_decoder(XZ_MEMORY_LIMIT, CONCATENATED).map_err(damaged)?;
-    make_room(plain_size::of_xz(packed), packed, limit, plain);
+    make_room(format, plain_size::of_xz(packed), packed, limit, plain)?;
     loop {
         let consumed = usize::try_from(stream.total_in()).unwrap_or(usize::MAX);
         let rest = packed.get(consumed..).unwrap_or_default();
@@ -191,14 +198,29 @@ fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Decompre
 
 /// Makes as much room as a file says that it needs, if that can be true, else what most need; what is needed more is
 /// found by growing.
-fn make_room(said: Option<usize>, packed: &[u8], limit: usize, plain: &mut Vec<u8>) {
+fn make_room(
+    format: Compression,
+    said: Option<usize>,
+    packed: &[u8],
+    limit: usize,
+    plain: &mut Vec<u8>,
+) -> Result<(), DecompressError> {
     /// Modules are seldom packed more than tenfold.
     const DENSEST: usize = 32;
     /// The decoder notices the end only if there is room left.
     const SLACK: usize = 64;
     let credible = said.filter(|&said| said <= packed.len().saturating_mul(DENSEST));
     let size = credible.map_or(packed.len().saturating_mul(4), |size| size + SLACK);
-    plain.reserve_exact(size.min(limit.saturating_add(SLACK)));
+    let size = size.min(limit.saturating_add(SLACK));
+    plain.try_reserve_exact(size).map_err(|_| DecompressError::NoMemory { format })
+}
+
+/// What a decompressor said.
+fn failed(format: Compression, error: &std::io::Error) -> DecompressError {
+    if error.kind() == std::io::ErrorKind::OutOfMemory {
+        return DecompressError::NoMemory { format };
+    }
+    DecompressError::Damaged { format, reason: error.to_string() }
 }
 
 fn read_bounded(
@@ -207,7 +229,7 @@ fn read_bounded(
     limit: usize,
     plain: &mut Vec<u8>,
 ) -> Result<(), DecompressError> {
-    let damaged = |error: std::io::Error| DecompressError::Damaged { format, reason: error.to_string() };
+    let damaged = |error| failed(format, &error);
     let bound = limit.saturating_add(1);
     let first = bound.min(PROBE);
     decoder.by_ref().take(first as u64).read_to_end(plain).map_err(damaged)?;
@@ -228,8 +250,7 @@ fn grow(format: Compression, limit: usize, plain: &mut Vec<u8>) -> Result<(), De
         return Err(DecompressError::TooLarge { format, limit });
     }
     let room = plain.len().max(64 << 10).min(limit - plain.len());
-    plain.reserve_exact(room);
-    Ok(())
+    plain.try_reserve_exact(room).map_err(|_| DecompressError::NoMemory { format })
 }
 
 #[cfg(test)]

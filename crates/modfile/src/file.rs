@@ -19,6 +19,10 @@ const SMALL_FILE: usize = 32 << 10;
 /// Of a larger file this much is read first: the header of an ELF file, or the magic bytes of another.
 const START: usize = 64;
 
+/// Of the end of a larger file this much: sections' names, their table and the signature of real modules take up to
+/// 7.5 KiB.
+const END: usize = 8 << 10;
+
 /// The largest part of a module that is looked at, in bytes: the symbol table, its names, or one other section.
 /// Those of real modules with debugging information have a few megabytes. Sections may overlap and holes in a
 /// file cost nothing, so the size of the file does not limit it.
@@ -48,6 +52,9 @@ pub enum ReadError {
     /// The file, or a part of it that has to be read, is too large.
     #[error("larger than {0} bytes")]
     TooLarge(usize),
+    /// There is no memory for a part that has to be read.
+    #[error("not enough memory for {0} bytes of it")]
+    NoMemory(usize),
     /// The data cannot be decompressed to a module.
     #[error(transparent)]
     Decompress(#[from] DecompressError),
@@ -67,7 +74,11 @@ impl ReadError {
     #[must_use]
     pub fn errno(&self) -> i32 {
         let errno = match self {
+            Self::Io(error) if error.kind() == io::ErrorKind::OutOfMemory => rustix::io::Errno::NOMEM,
             Self::Io(error) => return error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error()),
+            Self::NoMemory(_) | Self::Decompress(DecompressError::NoMemory { .. }) => {
+                rustix::io::Errno::NOMEM
+            }
             Self::NotElf => rustix::io::Errno::NOEXEC,
             Self::TooLarge(_) | Self::Decompress(DecompressError::TooLarge { .. }) => rustix::io::Errno::FBIG,
             Self::NotRegular
@@ -84,8 +95,21 @@ impl ReadError {
 #[derive(Debug, Default)]
 pub struct Buffers {
     packed: Vec<u8>,
+    /// The plain bytes of a compressed file, or the last bytes of another.
     image: Vec<u8>,
     decompressor: Decompressor,
+}
+
+impl Buffers {
+    /// Gives back what is larger than small modules need, and the decompressor: what is left may be kept for long.
+    pub fn keep_small(&mut self) {
+        for buffer in [&mut self.packed, &mut self.image] {
+            if buffer.capacity() > SMALL_FILE {
+                *buffer = Vec::new();
+            }
+        }
+        self.decompressor = Decompressor::default();
+    }
 }
 
 /// The plain bytes of a module.
@@ -99,6 +123,8 @@ pub enum Image<'a> {
         len: u64,
         /// Its first bytes, at hand already.
         start: &'a [u8],
+        /// Its last bytes, if they are at hand.
+        end: &'a [u8],
     },
     /// All bytes of a small file.
     Memory(&'a [u8]),
@@ -161,16 +187,17 @@ impl<'a> Image<'a> {
             return Err(ReadError::Malformed("a part of it is larger than 16 MiB"));
         }
         let size = usize::try_from(len).unwrap_or(usize::MAX);
-        let at = usize::try_from(offset).unwrap_or(usize::MAX);
-        let at_hand = match *self {
-            Self::Memory(bytes) | Self::Decompressed { bytes, .. } | Self::File { start: bytes, .. } => bytes,
+        let part = |bytes: &'a [u8], before: u64| {
+            let at = usize::try_from(offset.checked_sub(before)?).ok()?;
+            bytes.get(at..)?.get(..size)
         };
-        if let Some(bytes) = at_hand.get(at..).and_then(|rest| rest.get(..size)) {
-            return Ok(bytes);
-        }
         match *self {
-            Self::Memory(_) | Self::Decompressed { .. } => Err(OUTSIDE),
-            Self::File { file, .. } => {
+            Self::Memory(bytes) | Self::Decompressed { bytes, .. } => part(bytes, 0).ok_or(OUTSIDE),
+            Self::File { file, len, start, end } => {
+                let before_end = len.saturating_sub(end.len() as u64);
+                if let Some(bytes) = part(start, 0).or_else(|| part(end, before_end)) {
+                    return Ok(bytes);
+                }
                 let buffer = room(buffer, size)?;
                 file.read_exact_at(buffer, offset)?;
                 Ok(buffer)
@@ -187,7 +214,9 @@ fn room(buffer: &mut Vec<u8>, size: usize) -> Result<&mut [u8], ReadError> {
     }
     if buffer.len() < size {
         // A new one: what the old one holds is not needed any more.
-        *buffer = vec![0; size];
+        *buffer = Vec::new();
+        buffer.try_reserve_exact(size).map_err(|_| ReadError::NoMemory(size))?;
+        buffer.resize(size, 0);
     }
     buffer.get_mut(..size).ok_or(ReadError::TooLarge(size))
 }
@@ -248,6 +277,20 @@ pub fn tail(module: &ModuleFile) -> Result<Vec<u8>, ReadError> {
 /// # Errors
 /// [`ReadError`] other than those about the structure of ELF files.
 pub fn image<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers) -> Result<Image<'a>, ReadError> {
+    read(module, buffers, 0)
+}
+
+/// The same for those who ask for the strings and the signature, nothing else: the table of sections and the
+/// signature are at a file's end, so one read fetches what would take four.
+///
+/// # Errors
+/// As [`image`].
+pub fn image_with_end<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers) -> Result<Image<'a>, ReadError> {
+    read(module, buffers, END)
+}
+
+/// The image of a file of which, if it is plain and large, the last `end` bytes are read now.
+fn read<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers, end: usize) -> Result<Image<'a>, ReadError> {
     let ModuleFile { file, metadata } = module;
     let len = metadata.len();
     if len < SHORTEST_FILE {
@@ -273,5 +316,10 @@ pub fn image<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers) -> Result<Ima
         return Ok(Image::Decompressed { bytes: image, packed });
     }
     let start = packed.get(..start).unwrap_or_default();
-    Ok(if is_small { Image::Memory(start) } else { Image::File { file, len, start } })
+    if is_small {
+        return Ok(Image::Memory(start));
+    }
+    let end = room(image, end)?;
+    file.read_exact_at(end, len - end.len() as u64)?;
+    Ok(Image::File { file, len, start, end })
 }

@@ -64,6 +64,7 @@ impl InsertError {
             Self::Kernel(error) => error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()),
             Self::Read(error) => error.errno(),
             Self::Decompress(DecompressError::TooLarge { .. }) => Errno::FBIG.raw_os_error(),
+            Self::Decompress(DecompressError::NoMemory { .. }) => Errno::NOMEM.raw_os_error(),
             Self::Decompress(_) => Errno::INVAL.raw_os_error(),
             Self::NoVermagic => Errno::NODATA.raw_os_error(),
         }

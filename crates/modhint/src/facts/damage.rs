@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use moddb::ModuleDb;
+use modfile::compression::DecompressError;
 use modfile::regular::{Links, Regular};
 use modfile::{ReadError, file};
 
@@ -30,7 +31,11 @@ fn is_installed(directory: &Path, name: &str) -> bool {
 /// What is wrong with a file that is no module.
 pub(super) fn damage(path: &Path, error: &ReadError) -> Option<String> {
     let start = match error {
-        ReadError::Io(_) | ReadError::NotRegular | ReadError::TooLarge(_) => return None,
+        ReadError::Io(_)
+        | ReadError::NotRegular
+        | ReadError::TooLarge(_)
+        | ReadError::NoMemory(_)
+        | ReadError::Decompress(DecompressError::NoMemory { .. }) => return None,
         ReadError::TooShort(0) => return Some("is empty".to_owned()),
         ReadError::TooShort(_) | ReadError::NotElf => file::open(path).ok().and_then(|_| first_bytes(path)),
         ReadError::Decompress(_) | ReadError::Malformed(_) | ReadError::DebugOnly => None,
