@@ -6,13 +6,13 @@
 use std::ffi::CStr;
 
 use modfile::elf::Layout;
-use modfile::file::{self, Buffers, Image};
+use modfile::file::{self, Buffers, Image, ModuleFile};
 use modfile::signature::Signature;
 use modfile::symbols::{self, Exports, Needs, NeedsScratch, SymbolTable, Versions};
 use modfile::{ReadError, modinfo};
 use rustix::io::Errno;
 
-use crate::list::{Entry, Pair, Symbol, Text};
+use crate::list::{Entry, Pairs, Symbol, Text};
 use crate::log::ERROR;
 use crate::objects::Module;
 
@@ -25,16 +25,19 @@ pub(crate) fn info(module: &Module) -> Result<Vec<Entry>, Errno> {
     if module.is_builtin(CALLED) {
         return builtin_info(module);
     }
-    read(module, CALLED, |image, layout| {
+    read(module, CALLED, file::image_with_end, |image, layout| {
         let range = layout.section(b".modinfo").ok_or(Errno::NODATA)?;
         let mut buffer = Vec::new();
         let strings = image.bytes(range.offset, range.len, &mut buffer).map_err(errno)?;
-        let mut entries: Vec<_> =
-            modinfo::pairs(strings).map(|(key, value)| Entry::Info(Pair::new(key, value))).collect();
-        entries.extend(signature(image)?);
-        Ok(entries)
+        let mut pairs = Pairs::with_room(strings.len() + SIGNATURE_TEXT);
+        modinfo::pairs(strings).for_each(|(key, value)| pairs.add(key, value));
+        add_signature(image, &mut pairs)?;
+        Ok(pairs.entries())
     })
 }
+
+/// Room for what most signatures say.
+const SIGNATURE_TEXT: usize = 2048;
 
 /// compat: what the kernel's build says of it, without the file's signature, also if there is a file (tests/libkmod-c/c/each.c).
 fn builtin_info(module: &Module) -> Result<Vec<Entry>, Errno> {
@@ -43,38 +46,39 @@ fn builtin_info(module: &Module) -> Result<Vec<Entry>, Errno> {
         module.context.log.say(ERROR, c"kmod_module_get_info", || error.to_string());
         Errno::INVAL
     })?;
-    Ok(modinfo::pairs(&strings).map(|(key, value)| Entry::Info(Pair::new(key, value))).collect())
+    let mut pairs = Pairs::default();
+    modinfo::pairs(&strings).for_each(|(key, value)| pairs.add(key, value));
+    Ok(pairs.entries())
 }
 
 /// What the signature at the end of a module says, if there is one that can be read.
-fn signature(image: &Image<'_>) -> Result<Vec<Entry>, Errno> {
+fn add_signature(image: &Image<'_>, pairs: &mut Pairs) -> Result<(), Errno> {
     let signature = Signature::read(image).map_err(errno)?;
-    let Some(contents) = signature.and_then(Signature::contents) else { return Ok(Vec::new()) };
-    let pairs = [
-        ("sig_id", contents.kind.name().as_bytes()),
-        ("signer", &contents.signer),
-        ("sig_key", &hexadecimal(&contents.key)),
-        ("sig_hashalgo", contents.digest.as_bytes()),
-        ("signature", &hexadecimal(&contents.bytes)),
-    ];
-    Ok(pairs.into_iter().map(|(key, value)| Entry::Info(Pair::new(key.as_bytes(), value))).collect())
+    let Some(contents) = signature.and_then(Signature::contents) else { return Ok(()) };
+    pairs.add(b"sig_id", contents.kind.name().as_bytes());
+    pairs.add(b"signer", &contents.signer);
+    pairs.add_made(b"sig_key", |text| write_hexadecimal(&contents.key, text));
+    pairs.add(b"sig_hashalgo", contents.digest.as_bytes());
+    pairs.add_made(b"signature", |text| write_hexadecimal(&contents.bytes, text));
+    Ok(())
 }
 
 /// Bytes in the form in which modinfo shows them: pairs of digits, colons between, twenty to a line.
-fn hexadecimal(bytes: &[u8]) -> Vec<u8> {
+fn write_hexadecimal(bytes: &[u8], text: &mut Vec<u8>) {
+    const IN_A_LINE: usize = 20;
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or_default();
-    let mut text = Vec::with_capacity(bytes.len() * 3 + bytes.len() / 20 * 3);
-    for (index, &byte) in bytes.iter().enumerate() {
-        if index > 0 {
-            text.push(b':');
-            if index % 20 == 0 {
-                text.extend_from_slice(b"\n\t\t");
-            }
+    let digit = |value: u8| DIGITS.get(usize::from(value & 0xf)).copied().unwrap_or_default();
+    for (number, line) in bytes.chunks(IN_A_LINE).enumerate() {
+        if number > 0 {
+            text.extend_from_slice(b":\n\t\t");
         }
-        text.extend([digit(byte >> 4), digit(byte & 0xf)]);
+        let mut cells = [[0, 0, b':']; IN_A_LINE];
+        for ([high, low, _], &byte) in cells.iter_mut().zip(line) {
+            (*high, *low) = (digit(byte >> 4), digit(byte));
+        }
+        let written = cells.as_flattened().get(..line.len() * 3 - 1);
+        text.extend_from_slice(written.unwrap_or_default());
     }
-    text
 }
 
 /// The checksums of the symbols that a module was built against.
@@ -82,7 +86,7 @@ fn hexadecimal(bytes: &[u8]) -> Vec<u8> {
 /// # Errors
 /// It has no file, or that cannot be read or has none.
 pub(crate) fn versions(module: &Module) -> Result<Vec<Entry>, Errno> {
-    read(module, c"kmod_module_get_versions", |image, layout| {
+    read(module, c"kmod_module_get_versions", file::image, |image, layout| {
         layout.section(b"__versions").ok_or(Errno::NODATA)?;
         let mut buffers = Default::default();
         let versions = Versions::read(image, layout, &mut buffers).map_err(errno)?;
@@ -98,7 +102,7 @@ pub(crate) fn versions(module: &Module) -> Result<Vec<Entry>, Errno> {
 /// # Errors
 /// It has no file, or that cannot be read or exports nothing.
 pub(crate) fn exports(module: &Module) -> Result<Vec<Entry>, Errno> {
-    read(module, c"kmod_module_get_symbols", |image, layout| {
+    read(module, c"kmod_module_get_symbols", file::image, |image, layout| {
         let mut buffers = Default::default();
         let table = SymbolTable::read(image, layout, &mut buffers).map_err(errno)?;
         let mut exports = Exports::default();
@@ -116,7 +120,7 @@ pub(crate) fn exports(module: &Module) -> Result<Vec<Entry>, Errno> {
 pub(crate) fn needs(module: &Module) -> Result<Vec<Entry>, Errno> {
     const WEAK: u8 = b'W';
     const UNDEFINED: u8 = b'U';
-    read(module, c"kmod_module_get_dependency_symbols", |image, layout| {
+    read(module, c"kmod_module_get_dependency_symbols", file::image, |image, layout| {
         let mut buffers = Default::default();
         let table = SymbolTable::read(image, layout, &mut buffers).map_err(errno)?;
         if !table.is_there() {
@@ -140,12 +144,26 @@ fn symbol(name: &[u8], crc: u64) -> Symbol {
 fn read(
     module: &Module,
     function: &CStr,
+    bytes: for<'a> fn(&'a ModuleFile, &'a mut Buffers) -> Result<Image<'a>, ReadError>,
     show: impl FnOnce(&Image<'_>, &Layout<'_>) -> Result<Vec<Entry>, Errno>,
 ) -> Result<Vec<Entry>, Errno> {
     let path = module.file(function).ok_or(Errno::NOENT)?;
     let file = file::open(path).map_err(errno)?;
-    let mut buffers = Buffers::default();
-    let image = file::image(&file, &mut buffers).map_err(|error| {
+    // They come back if they are small.
+    let mut buffers = module.context.buffers.take();
+    let shown = show_opened(module, function, bytes(&file, &mut buffers), show);
+    buffers.keep_small();
+    module.context.buffers.replace(buffers);
+    shown
+}
+
+fn show_opened(
+    module: &Module,
+    function: &CStr,
+    image: Result<Image<'_>, ReadError>,
+    show: impl FnOnce(&Image<'_>, &Layout<'_>) -> Result<Vec<Entry>, Errno>,
+) -> Result<Vec<Entry>, Errno> {
+    let image = image.map_err(|error| {
         if let ReadError::Decompress(reason) = &error {
             module.context.log.say(ERROR, function, || reason.to_string());
         }
@@ -158,4 +176,24 @@ fn read(
 
 fn errno(error: ReadError) -> Errno {
     Errno::from_raw_os_error(error.errno())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_twenty_to_a_line_with_colons_between() {
+        let shown = |bytes: &[u8]| {
+            let mut text = b"before".to_vec();
+            write_hexadecimal(bytes, &mut text);
+            String::from_utf8(text).unwrap()
+        };
+        let line = "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13";
+        let bytes: Vec<u8> = (0..=0x14).chain([0xFF]).collect();
+        assert_eq!(shown(&[]), "before");
+        assert_eq!(shown(&[0xAB]), "beforeAB");
+        assert_eq!(shown(&bytes[..20]), format!("before{line}"));
+        assert_eq!(shown(&bytes), format!("before{line}:\n\t\t14:FF"));
+    }
 }

@@ -47,6 +47,7 @@ impl Context {
             loaded: RefCell::default(),
             userdata: Cell::new(std::ptr::null()),
             pool: RefCell::default(),
+            buffers: RefCell::default(),
             strings: RefCell::default(),
         });
         context.log.say(INFO, c"kmod_new", || format!("ctx {:p} created", Rc::as_ptr(&context)));

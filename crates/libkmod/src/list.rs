@@ -40,29 +40,60 @@ pub(crate) enum Entry {
     },
 }
 
-/// A key and a value, each with the NUL that C wants, in one piece of memory.
+/// A key and a value, in a text that all pairs of a list share.
 pub(crate) struct Pair {
-    bytes: Box<[u8]>,
+    text: Rc<Vec<u8>>,
+    key_at: usize,
     value_at: usize,
 }
 
 impl Pair {
-    pub(crate) fn new(key: &[u8], value: &[u8]) -> Self {
-        let mut bytes = Vec::with_capacity(key.len() + value.len() + 2);
-        bytes.extend_from_slice(key);
-        bytes.push(0);
-        let value_at = bytes.len();
-        bytes.extend_from_slice(value);
-        bytes.push(0);
-        Self { bytes: bytes.into(), value_at }
-    }
-
     pub(crate) fn key(&self) -> *const c_char {
-        self.bytes.as_ptr().cast()
+        self.at(self.key_at)
     }
 
     pub(crate) fn value(&self) -> *const c_char {
-        self.bytes.get(self.value_at..).map_or(ptr::null(), |value| value.as_ptr().cast())
+        self.at(self.value_at)
+    }
+
+    fn at(&self, place: usize) -> *const c_char {
+        self.text.get(place..).map_or(ptr::null(), |string| string.as_ptr().cast())
+    }
+}
+
+/// Keys and values one behind the other, each with the NUL that C wants: a module has twenty and more of them, and
+/// memory for each by itself would cost more than reading the file.
+#[derive(Default)]
+pub(crate) struct Pairs {
+    text: Vec<u8>,
+    /// Where keys and values begin.
+    places: Vec<(usize, usize)>,
+}
+
+impl Pairs {
+    /// With room for so many bytes.
+    pub(crate) fn with_room(bytes: usize) -> Self {
+        Self { text: Vec::with_capacity(bytes), places: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) {
+        self.add_made(key, |text| text.extend_from_slice(value));
+    }
+
+    /// The value is written behind the text that is there.
+    pub(crate) fn add_made(&mut self, key: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
+        let key_at = self.text.len();
+        self.text.extend_from_slice(key);
+        self.text.push(0);
+        self.places.push((key_at, self.text.len()));
+        value(&mut self.text);
+        self.text.push(0);
+    }
+
+    pub(crate) fn entries(self) -> Vec<Entry> {
+        let text = Rc::new(self.text);
+        let pair = |&(key_at, value_at): &_| Entry::Info(Pair { text: Rc::clone(&text), key_at, value_at });
+        self.places.iter().map(pair).collect()
     }
 }
 
@@ -182,7 +213,9 @@ mod tests {
     }
 
     fn pairs(keys: &[&str]) -> *mut Node {
-        Node::list(keys.iter().map(|key| Entry::Info(Pair::new(key.as_bytes(), b"v"))))
+        let mut pairs = Pairs::default();
+        keys.iter().for_each(|key| pairs.add(key.as_bytes(), b"v"));
+        Node::list(pairs.entries())
     }
 
     fn key(node: *const Node) -> Option<String> {
@@ -231,8 +264,17 @@ mod tests {
 
     #[test]
     fn strings_hold_their_nul() {
-        let pair = Pair::new(b"key", b"");
-        assert_eq!((bytes_of(pair.key()), bytes_of(pair.value())), (&b"key"[..], &b""[..]));
+        let mut pairs = Pairs::default();
+        for (key, value) in [("key", ""), ("", "value"), ("a", "b=c")] {
+            pairs.add(key.as_bytes(), value.as_bytes());
+        }
+        let strings = pairs.entries().iter().map(strings_of).collect::<Vec<_>>();
+        assert_eq!(strings, [["key", ""], ["", "value"], ["a", "b=c"]]);
         assert_eq!(bytes_of(Text::new(b"name").pointer()), b"name");
+    }
+
+    fn strings_of(entry: &Entry) -> [String; 2] {
+        let Entry::Info(pair) = entry else { return Default::default() };
+        [pair.key(), pair.value()].map(|string| String::from_utf8_lossy(bytes_of(string)).into_owned())
     }
 }

@@ -34,7 +34,14 @@ impl Module {
     pub(crate) fn of_path(context: &Rc<Context>, path: &[u8], function: &CStr) -> Result<Rc<Self>, Errno> {
         let path = absolute(path)?;
         rustix::fs::stat(&path)?;
-        let path = text(path.as_bytes());
+        Self::at(context, text(path.as_bytes()), function)
+    }
+
+    /// The module of the file at an absolute path. Nobody looks whether it is there.
+    ///
+    /// # Errors
+    /// The path names no file, or the module is known from another path.
+    fn at(context: &Rc<Context>, path: CString, function: &CStr) -> Result<Rc<Self>, Errno> {
         let name = path.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         if name.is_empty() {
             return Err(Errno::NOENT);
@@ -84,10 +91,11 @@ impl Module {
         self.path.get_or_init(|| text(path.as_os_str().as_bytes()));
     }
 
-    /// Takes what a line of the index says.
+    /// Takes what a line of the index says. Whether the files are there is looked up when the dependencies are asked
+    /// for: few who ask for a module do.
     ///
     /// # Errors
-    /// One of the files is not there, or its module is known from another path; then none of them counts.
+    /// One of the modules is known from another path; then none of them counts.
     fn learn(&self, path: &Path, dependencies: &[Dependency], function: &CStr) -> Result<(), Errno> {
         self.know_path(path);
         if self.dependencies.get().is_some() {
@@ -96,16 +104,33 @@ impl Module {
         // compat: the last one to be loaded is the first one that is looked at (tests/libkmod-c/c/each.c).
         let mut modules = Vec::with_capacity(dependencies.len());
         for Dependency { path, .. } in dependencies.iter().rev() {
-            let module = Self::of_path(&self.context, path.as_os_str().as_bytes(), function);
-            modules.push(module.inspect_err(|&errno| {
-                self.context.log.say(ERROR, function, || {
-                    let context = Rc::as_ptr(&self.context);
-                    format!("ctx={context:p} path={} error={}", path.display(), strerror(errno))
-                });
-            })?);
+            let path = text(path.as_os_str().as_bytes());
+            let module = Self::at(&self.context, path.clone(), function);
+            modules.push(module.inspect_err(|&errno| self.complain(&path, errno, function))?);
         }
         modules.reverse();
         self.dependencies.get_or_init(|| modules);
+        Ok(())
+    }
+
+    /// Says that a dependency cannot be used.
+    fn complain(&self, path: &CStr, errno: Errno, function: &CStr) {
+        self.context.log.say(ERROR, function, || {
+            let context = Rc::as_ptr(&self.context);
+            format!("ctx={context:p} path={} error={}", path.to_string_lossy(), strerror(errno))
+        });
+    }
+
+    /// Looks whether the files of the dependencies are there, until they are.
+    fn find_dependencies(&self, function: &CStr) -> Result<(), Errno> {
+        if self.dependencies_are_there.get() {
+            return Ok(());
+        }
+        for path in self.dependencies.get().into_iter().flatten().rev().filter_map(|module| module.path.get())
+        {
+            rustix::fs::stat(path.as_c_str()).inspect_err(|&errno| self.complain(path, errno, function))?;
+        }
+        self.dependencies_are_there.set(true);
         Ok(())
     }
 
@@ -145,6 +170,7 @@ impl Module {
         if self.dependencies.get().is_none() {
             self.look_up(function)?;
         }
+        self.find_dependencies(function)?;
         Ok(self.dependencies.get().map(Vec::as_slice).unwrap_or_default())
     }
 

@@ -13,6 +13,7 @@ use std::rc::{Rc, Weak};
 use moddb::ModuleDb;
 use moddb::config::{CommandRule, Config};
 use modfile::ModuleName;
+use modfile::file::Buffers;
 use modkernel::Native;
 use rustix::io::Errno;
 
@@ -36,6 +37,8 @@ pub struct Context {
     pub(crate) userdata: Cell<*const c_void>,
     /// The modules that are held, by their keys. A module takes itself out when it ends.
     pub(crate) pool: RefCell<BTreeMap<Box<[u8]>, Weak<Module>>>,
+    /// Memory for the next module file.
+    pub(crate) buffers: RefCell<Buffers>,
     /// Strings of the configuration that C was given; they live as long as the context.
     pub(crate) strings: RefCell<BTreeSet<Box<CStr>>>,
 }
@@ -109,6 +112,8 @@ pub struct Module {
     pub(crate) alias: Option<Box<[u8]>>,
     pub(crate) path: OnceCell<CString>,
     pub(crate) dependencies: OnceCell<Vec<Rc<Module>>>,
+    /// Whether all of them were found to be there.
+    pub(crate) dependencies_are_there: Cell<bool>,
     pub(crate) is_builtin: Cell<Option<bool>>,
     /// Whether its file was given by a path, and not found in the database.
     pub(crate) is_given: Cell<bool>,
@@ -145,6 +150,7 @@ impl Module {
             alias: alias.map(Box::from),
             path: OnceCell::new(),
             dependencies: OnceCell::new(),
+            dependencies_are_there: Cell::new(false),
             is_builtin: Cell::new(None),
             is_given: Cell::new(false),
             options: OnceCell::new(),
