@@ -1,25 +1,54 @@
 //! The name that somebody who mistyped one most probably meant.
 
-/// The nearest of some names, if one is near: one mistake in a short name, two in a longer one. `-` and `_` are the
-/// same. Of several that are equally near the first counts.
+/// The nearest of some names, if one is near: one mistake in a short name, two in a longer one; another letter in the
+/// place of one of three makes another name. `-` and `_` are the same. Who mistypes a name mostly begins it right, and
+/// other digits stand for another device. Of several that are equally near the first counts.
 pub fn nearest<'a>(name: &[u8], candidates: impl IntoIterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
     let name = plain(name);
     let allowed = match name.len() {
         0..=2 => 0,
-        3..=5 => 1,
+        3..=7 => 1,
         _ => 2,
     };
-    let mut best: Option<(usize, &[u8])> = None;
+    let mut best: Option<((usize, bool), &[u8])> = None;
     for candidate in candidates {
         if candidate.len().abs_diff(name.len()) > allowed {
             continue;
         }
-        let distance = distance(&name, &plain(candidate));
-        if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
+        let plain = plain(candidate);
+        if !begins_alike(&name, &plain) || !digits(&name).eq(digits(&plain)) {
+            continue;
+        }
+        let is_reordered = sorted(&name) == sorted(&plain);
+        if name.len() == 3 && plain.len() == 3 && !is_reordered {
+            continue;
+        }
+        let distance = distance(&name, &plain);
+        // The same letters in another order are more like it than one letter less.
+        let rank = (distance, !is_reordered);
+        if distance <= allowed && best.is_none_or(|(least, _)| rank < least) {
+            best = Some((rank, candidate));
         }
     }
     best.map(|(_, candidate)| candidate)
+}
+
+/// Whether the first letters are the same, or the first two have changed places.
+fn begins_alike(one: &[u8], other: &[u8]) -> bool {
+    match (one, other) {
+        ([a, b, ..], [c, d, ..]) => a == c || (a, b) == (d, c),
+        _ => one == other,
+    }
+}
+
+fn digits(name: &[u8]) -> impl Iterator<Item = &u8> {
+    name.iter().filter(|byte| byte.is_ascii_digit())
+}
+
+fn sorted(name: &[u8]) -> Vec<u8> {
+    let mut letters = name.to_vec();
+    letters.sort_unstable();
+    letters
 }
 
 fn plain(name: &[u8]) -> Vec<u8> {
@@ -55,7 +84,18 @@ mod tests {
 
     #[test]
     fn one_or_two_mistakes_are_seen_through() {
-        let names: [&[u8]; 6] = [b"fat", b"vfat", b"nf_conntrack", b"snd_hda_intel", b"loop", b"xfs"];
+        let names: [&[u8]; 10] = [
+            b"fat",
+            b"vfat",
+            b"nf_conntrack",
+            b"snd_hda_intel",
+            b"loop",
+            b"xfs",
+            b"romfs",
+            b"amd64_edac",
+            b"arcnet",
+            b"overlay",
+        ];
         for (typed, meant) in [
             ("vfta", Some("vfat")),
             ("vfatt", Some("vfat")),
@@ -63,6 +103,14 @@ mod tests {
             ("nf_cnntrakc", Some("nf_conntrack")),
             ("LOOP", Some("loop")),
             ("snd-hda-intel", Some("snd_hda_intel")),
+            ("fvat", Some("vfat")),
+            ("fta", Some("fat")),
+            ("overlayfs", Some("overlay")),
+            // Other names, and not mistakes.
+            ("xfy", None),
+            ("cramfs", None),
+            ("decnet", None),
+            ("amd76_edac", None),
             ("zzz", None),
             ("xy", None),
             ("ntfs", None),

@@ -62,8 +62,9 @@ impl fmt::Display for Users {
             Some((_, words)) => words.push(word),
             None => groups.push((group, vec![word])),
         };
+        let holders = if self.holders.len() == 1 { "used by the module " } else { "used by the modules " };
         for holder in &self.holders {
-            add("used by the modules ", holder.to_text().into_owned());
+            add(holders, holder.to_text().into_owned());
         }
         for sign in &self.signs {
             if let Some((group, word)) = in_words(sign) {

@@ -5,7 +5,9 @@ use modfile::{ModuleName, parameters};
 /// Where parameters given for a module that is built in would have an effect; `None` if there are none.
 #[must_use]
 pub fn hint(module: &ModuleName, given: &[u8]) -> Option<String> {
+    // What follows a `#` was meant as a comment.
     let items: Vec<String> = parameters::given(given)
+        .take_while(|param| !param.name.starts_with(b"#"))
         .map(|param| param.for_kernel_command_line(module.as_bytes()))
         .map(|item| String::from_utf8_lossy(&item).into_owned())
         .collect();
@@ -26,6 +28,7 @@ mod tests {
             // A value with a space stays one value, quoted once, wherever its quotes were.
             ("quirks=\"a b\" autosuspend=5", "usbcore.quirks=\"a b\" usbcore.autosuspend=5"),
             ("\"quirks=a b\"", "usbcore.quirks=\"a b\""),
+            ("autosuspend=5 # seconds", "usbcore.autosuspend=5"),
         ] {
             let expected =
                 format!("usbcore is built into this kernel: put {expected} on the kernel command line");

@@ -57,9 +57,7 @@ pub fn unknown(
     for given in parameters::given(params) {
         let name = text(given.name);
         if given.name.starts_with(b"#") {
-            hints.push(format!(
-                "{module} was given '{name}' and what follows as parameters: a comment needs a line of its own"
-            ));
+            hints.push(comment(module, given.name));
             break;
         }
         let is_known = declared.type_name(given.name).is_some()
@@ -78,6 +76,13 @@ pub fn unknown(
         hints.push(format!("{module} has no parameter {name}, so it has no effect{meant}"));
     }
     hints
+}
+
+/// That what begins with this word was meant as a comment.
+#[must_use]
+pub fn comment(module: &ModuleName, word: &[u8]) -> String {
+    let word = text(word);
+    format!("{module} was given '{word}' and what follows as parameters: a comment needs a line of its own")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -130,7 +135,8 @@ mod tests {
     fn parameters_that_the_module_does_not_have_are_named_with_the_nearest() {
         let told =
             |params: &str| unknown(&"m".into(), params.as_bytes(), &declared(), &|name| name == b"vfat");
-        assert_eq!(told("nun=5"), ["m has no parameter nun, so it has no effect; did you mean num?"]);
+        assert_eq!(told("nmu=5"), ["m has no parameter nmu, so it has no effect; did you mean num?"]);
+        assert_eq!(told("lable=x"), ["m has no parameter lable, so it has no effect; did you mean label?"]);
         assert_eq!(told("elsewhere=5"), ["m has no parameter elsewhere, so it has no effect"]);
         assert_eq!(
             told("vfat"),

@@ -122,7 +122,8 @@ mod tests {
         assert_eq!(told(&tables, "vfta"), "did you mean vfat?");
         let there = [tables[0], tables[1], ("lib/kernel/fs/fat/vfat.ko.xz", "")];
         assert_eq!(told(&there, "vfat.ko.xz"), "did you mean vfat?");
-        assert_eq!(told(&tables, "ext5"), "did you mean ext4?");
+        assert_eq!(told(&tables, "exr4"), "did you mean ext4?");
+        assert_eq!(told(&tables, "ext5"), "");
         assert_eq!(told(&tables, "elsewhere"), "");
     }
 

@@ -21,8 +21,14 @@ pub(super) fn check(db: &ModuleDb, known: &Known) -> Vec<Finding> {
             add(Level::Note, format!("{} says so already", first.origin));
             continue;
         }
-        let warnings = [unreachable(alias), target(db, known, alias), hidden_module(config, known, alias)];
-        for what in warnings.into_iter().flatten() {
+        if let Some(what) = unreachable(alias) {
+            add(Level::Warning, what);
+        }
+        if let Some(what) = target(db, known, alias) {
+            add(Level::Warning, what);
+            continue;
+        }
+        if let Some(what) = hidden_module(config, known, alias) {
             add(Level::Warning, what);
         }
         if let Some(what) = hidden_aliases(&plain, alias) {

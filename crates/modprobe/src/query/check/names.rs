@@ -128,6 +128,9 @@ impl Names<'_> {
                 (Level::Note, format!("{name} is an alias; {word} lines hold for modules: {modules}"))
             }
             // An install line defines a name of its own, which needs no module.
+            Meaning::Nothing(None) if word == "install" && is_literal(pattern) => {
+                (Level::Note, format!("there is no module {name} here, so only that name runs this command"))
+            }
             Meaning::Nothing(None) if word == "install" => return None,
             Meaning::Nothing(nearest) => {
                 (Level::Note, format!("there is no module {name} here{}", meant(nearest)))

@@ -21,7 +21,7 @@ pub(super) fn check(db: &ModuleDb, known: &Known) -> Vec<Finding> {
             // The kernel reads its own command line by itself.
             Meaning::BuiltIn if line.origin == Origin::KernelCommandLine => continue,
             Meaning::BuiltIn => {
-                findings.push(built_in(line));
+                findings.extend(built_in(line));
                 continue;
             }
             // On the kernel's command line `NAME.X=` may well be for the kernel itself.
@@ -54,16 +54,27 @@ pub(super) fn check(db: &ModuleDb, known: &Known) -> Vec<Finding> {
     findings
 }
 
-fn built_in(line: &OptionsRule) -> Finding {
+fn built_in(line: &OptionsRule) -> Vec<Finding> {
     let module = ModuleName::new(&line.module);
-    let items =
-        parameters::given(&line.text).map(|given| text(&given.for_kernel_command_line(module.as_bytes())));
-    let items: Vec<_> = items.collect();
+    let (items, comment): (Vec<_>, Vec<_>) = {
+        let mut in_comment = false;
+        parameters::given(&line.text).partition(|given| {
+            in_comment |= given.name.starts_with(b"#");
+            !in_comment
+        })
+    };
+    let items: Vec<_> =
+        items.iter().map(|given| text(&given.for_kernel_command_line(module.as_bytes()))).collect();
     let what = format!(
         "options for {module} are without effect: it is built in; kernel command line: {}",
         items.join(" ")
     );
-    Finding::new(Level::Warning, &line.origin, &line.module, what)
+    let mut findings = vec![Finding::new(Level::Warning, &line.origin, &line.module, what)];
+    findings.extend(comment.first().map(|word| {
+        let what = parameter::comment(&module, word.name);
+        Finding::new(Level::Error, &line.origin, &line.module, what)
+    }));
+    findings
 }
 
 fn of_module(db: &ModuleDb, line: &OptionsRule, module: &ModuleName, declared: &Declared) -> Vec<Finding> {

@@ -85,9 +85,10 @@ fn lines(text: &str) -> Vec<String> {
 fn parameters_are_held_against_the_module() {
     assert_eq!(
         lines(
-            "options usbcore autosuspend=5 \"quirks=a b\"\noptions loop max_prat=15\noptions loop max_part=many\noptions block-major-7-1 x=1\n"
+            "options usbcore autosuspend=5 \"quirks=a b\" # all\noptions loop max_prat=15\noptions loop max_part=many\noptions block-major-7-1 x=1\n"
         ),
         [
+            "1: error: usbcore was given '#' and what follows as parameters: a comment needs a line of its own",
             "1: warning: options for usbcore are without effect: it is built in; kernel command line: \
              usbcore.autosuspend=5 usbcore.quirks=\"a b\"",
             "2: error: loop has no parameter max_prat, so it has no effect; did you mean max_part?",
