@@ -2,7 +2,11 @@
 //! they show.
 //!
 //! Only examples that a user without rights could type (`$`) and that show something are run, on a terminal, in a
-//! world where nothing is loaded and the only kernel is the one that setup brought.
+//! world where nothing is loaded and the only kernel is the one that setup brought. modprobe-hints(7) is about what goes
+//! wrong, as root (`#`), too: comments `.\" before: COMMAND` in front of an example make the system like that, with
+//! what [`SITUATION`] knows.
+//!
+//! Beside them `modprobe --check` is run on three configurations as people have them, in tests/documents/hardening.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,9 +21,27 @@ use crate::{project, setup, shell};
 /// The kernel that the examples show.
 const RELEASE: &str = "6.1.0-56-amd64";
 
-/// The files, and where the system is that their examples look at.
-const FILES: [(&str, &str); 4] =
-    [("README.md", "/mnt/image"), ("man/modprobe.8", ""), ("man/depmod.8", ""), ("man/modules.dep.5", "")];
+/// The files, where the system is that their examples look at, and what stands before a command that is run.
+const FILES: [(&str, &str, &[&str]); 5] = [
+    ("README.md", "/mnt/image", &["$ "]),
+    ("man/modprobe.8", "", &["$ "]),
+    ("man/modprobe-hints.7", "", &["$ ", "# "]),
+    ("man/depmod.8", "", &["$ "]),
+    ("man/modules.dep.5", "", &["$ "]),
+];
+
+/// Commands that make up a situation, in a mount namespace of its own; `$ROOT` is the world.
+const SITUATION: &str = r#"
+# What the kernel answers to those who load: the name of an error, or 0.
+answer() { export ANSWER="$1"; }
+# Shows a text in the place of a file of the system.
+show() { file=$(mktemp -p "$SCRATCH") && printf '%s\n' "$2" >"$file" && mount --bind "$file" "$1"; }
+# A line of modprobe.d, instead of all others.
+configure() { mount -t tmpfs none "$ROOT/etc/modprobe.d" && printf '%s\n' "$1" >"$ROOT/etc/modprobe.d/local.conf"; }
+"#;
+
+/// Where the configurations are that are checked, and what is said about each.
+const CONFIGURATIONS: &str = "tests/documents/hardening";
 
 /// What modprobe.d(5) shows, and modprobe(8) explains.
 const CONFIGURATION: &str = "blacklist pcspkr\ninstall floppy /bin/false\n";
@@ -34,12 +56,12 @@ pub fn run() -> Result<()> {
     let scratch = tempfile::tempdir()?;
     prepare(scratch.path(), &kernel)?;
     let mut wrong = 0;
-    for (name, place) in FILES {
+    for (name, place, prompts) in FILES {
         let text = fs::read_to_string(project::root().join(name)).with_context(|| name.to_owned())?;
-        let examples = examples(&text);
+        let examples = examples(&text, prompts);
         ensure!(!examples.is_empty(), "{name} has no examples");
         for example in &examples {
-            let shown = play(scratch.path(), place, &example.command)?;
+            let shown = play(scratch.path(), place, example)?;
             let expected: Vec<&str> = example.output.iter().map(|line| comparable(line)).collect();
             if shown.lines().map(comparable).ne(expected.iter().copied()) {
                 wrong += 1;
@@ -48,8 +70,33 @@ pub fn run() -> Result<()> {
         }
         println!("{name}: {} examples", examples.len());
     }
+    wrong += configurations(scratch.path())?;
     ensure!(wrong == 0, "{wrong} examples show something else now");
     Ok(())
+}
+
+/// Checks the configurations, and gives the number of those about which something else is said now.
+fn configurations(scratch: &Path) -> Result<usize> {
+    let directory = project::root().join(CONFIGURATIONS);
+    let mut names: Vec<_> =
+        fs::read_dir(&directory)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    names.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
+    names.sort();
+    ensure!(!names.is_empty(), "{CONFIGURATIONS} has no configurations");
+    let mut wrong = 0;
+    for path in names {
+        let copy = "mount -t tmpfs none \"$ROOT/etc/modprobe.d\" && cp";
+        let before = vec![format!("{copy} '{}' \"$ROOT/etc/modprobe.d\"", path.display())];
+        let check = Example { before, command: "modprobe --check".to_owned(), output: Vec::new() };
+        let shown = play(scratch, "", &check)?;
+        let expected = fs::read_to_string(path.with_extension("check")).unwrap_or_default();
+        if shown != expected {
+            wrong += 1;
+            println!("{}: --check said\n{expected}\nand says now\n{shown}", path.display());
+        }
+        println!("{}: {} lines", path.display(), shown.lines().count());
+    }
+    Ok(wrong)
 }
 
 /// A root directory with a database and configuration, tools that look there, and no loaded module.
@@ -57,7 +104,7 @@ fn prepare(scratch: &Path, kernel: &Kernel) -> Result<()> {
     let root = scratch.join("root");
     kernel.lay_out(&kernel.modules(), &root)?;
     let configuration = root.join("etc/modprobe.d");
-    for directory in [&configuration, &scratch.join("none"), &scratch.join("bin"), &scratch.join("work")] {
+    for directory in [&configuration, &scratch.join("bin"), &scratch.join("work")] {
         fs::create_dir_all(directory)?;
     }
     fs::write(configuration.join("unwanted.conf"), CONFIGURATION)?;
@@ -66,7 +113,10 @@ fn prepare(scratch: &Path, kernel: &Kernel) -> Result<()> {
     let tools = [
         (
             "modprobe",
-            format!("exec {} -d {root} -C {root}/etc/modprobe.d -S {RELEASE} \"$@\"", modprobe.display()),
+            format!(
+                "set -- {} -d {root} -C {root}/etc/modprobe.d -S {RELEASE} \"$@\"\n{ANSWERING}exec \"$@\"",
+                modprobe.display()
+            ),
         ),
         (
             "depmod",
@@ -84,24 +134,43 @@ fn prepare(scratch: &Path, kernel: &Kernel) -> Result<()> {
     shell::quietly(Command::new(scratch.join("bin/depmod")).arg("--no-cache"))
 }
 
-/// A command, and the lines that it shows.
-#[derive(Debug, PartialEq, Eq)]
+/// The end of a script that runs its arguments: a kernel that answers `$ANSWER`.
+const ANSWERING: &str = r#"
+case "$ANSWER" in
+    '') ;;
+    0) set -- -e inject=finit_module,init_module,delete_module:retval=0 "$@" ;;
+    *) set -- -e inject=finit_module,init_module,delete_module:error="$ANSWER" "$@" ;;
+esac
+[ -z "$ANSWER" ] || set -- strace -f -qqq -o /dev/null -e trace=finit_module,init_module,delete_module "$@"
+"#;
+
+/// A command, what is done before it, and the lines that it shows.
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Example {
+    before: Vec<String>,
     command: String,
     output: Vec<String>,
 }
 
 /// The examples of a text that show something: lines between fences, or between `.EX` and `.EE`.
-fn examples(text: &str) -> Vec<Example> {
+fn examples(text: &str, prompts: &[&str]) -> Vec<Example> {
     let mut found: Vec<Example> = Vec::new();
     let mut inside = false;
+    let mut before: Vec<String> = Vec::new();
     for line in text.lines() {
+        let command = prompts.iter().find_map(|prompt| line.strip_prefix(prompt)).filter(|_| inside);
         if line.starts_with("```") || line == ".EX" || line == ".EE" {
             inside = line == ".EX" || line.starts_with("```") && !inside;
             // What comes next belongs to no command.
-            found.push(Example { command: String::new(), output: Vec::new() });
-        } else if let Some(command) = line.strip_prefix("$ ").filter(|_| inside) {
-            found.push(Example { command: plain(command), output: Vec::new() });
+            found.push(Example::default());
+        } else if let Some(preparation) = line.strip_prefix(".\\\" before: ") {
+            before.push(preparation.to_owned());
+        } else if let Some(command) = command {
+            found.push(Example {
+                before: std::mem::take(&mut before),
+                command: plain(command),
+                output: Vec::new(),
+            });
         } else if inside && let Some(last) = found.last_mut() {
             last.output.push(plain(line));
         }
@@ -127,7 +196,8 @@ fn plain(line: &str) -> String {
 }
 
 /// What a command shows on a terminal, with the names that the example has.
-fn play(scratch: &Path, place: &str, command: &str) -> Result<String> {
+fn play(scratch: &Path, place: &str, example: &Example) -> Result<String> {
+    let Example { before, command, .. } = example;
     let root = scratch.join("root").display().to_string();
     let there = if place.is_empty() {
         command.replace("cd /lib/", &format!("cd {root}/lib/"))
@@ -135,8 +205,15 @@ fn play(scratch: &Path, place: &str, command: &str) -> Result<String> {
         command.replace(place, &root)
     };
     let mut terminal = Command::new("unshare");
-    let enter = "mount --bind \"$0\" /sys/module && exec \"$@\"";
-    terminal.args(["--user", "--map-root-user", "--mount", "sh", "-c", enter]).arg(scratch.join("none"));
+    let own = tempfile::tempdir_in(scratch)?;
+    let loaded = own.path().join("loaded");
+    fs::create_dir(&loaded)?;
+    let enter = format!("mount --bind \"$0\" /sys/module\n{SITUATION}\n{}\nexec \"$@\"", before.join("\n"));
+    terminal.args(["--user", "--map-root-user", "--mount", "sh", "-euc", &enter]).arg(&loaded);
+    terminal
+        .env("ROOT", &root)
+        .env("SCRATCH", own.path())
+        .env("MODULES", format!("{root}/lib/modules/{RELEASE}"));
     terminal.args(["script", "--quiet", "--return", "--command", &there, "/dev/null"]);
     let path = std::env::var("PATH").unwrap_or_default();
     terminal.env("PATH", format!("{}:{path}", scratch.join("bin").display()));
@@ -162,10 +239,17 @@ mod tests {
     fn commands_that_show_something_are_found_with_the_directory_that_they_run_in() {
         let page =
             "text\n$ not here\n.EX\n$ cd /d\n$ grep \\-x y\nz\n$ nothing\n.EE\n.EX\n# root\nw\n$ a\nb\n.EE\n";
-        let example =
-            |command: &str, output: &str| Example { command: command.into(), output: vec![output.into()] };
-        assert_eq!(examples(page), [example("cd /d && grep -x y", "z"), example("a", "b")]);
-        assert_eq!(examples("```\n$ a\nb\n```\nc\n```\nd\n```\n"), [example("a", "b")]);
+        let example = |command: &str, output: &str| Example {
+            command: command.into(),
+            output: vec![output.into()],
+            before: Vec::new(),
+        };
+        let user = ["$ "].as_slice();
+        assert_eq!(examples(page, user), [example("cd /d && grep -x y", "z"), example("a", "b")]);
+        assert_eq!(examples("```\n$ a\nb\n```\nc\n```\nd\n```\n", user), [example("a", "b")]);
+        let page = ".\\\" before: answer 0\n.EX\n# a\nb\n# c\nd\n.EE\n";
+        let first = Example { before: vec!["answer 0".into()], ..example("a", "b") };
+        assert_eq!(examples(page, &["$ ", "# "]), [first, example("c", "d")]);
     }
 
     #[test]
