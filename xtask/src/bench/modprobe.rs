@@ -23,6 +23,12 @@ const MOST_BYTES: u64 = 2_800_000;
 /// The same as it is shipped, packed by `zstd -19`.
 const MOST_PACKED_BYTES: u64 = 1_150_000;
 
+/// Milliseconds of `--check` on a Debian system.
+const MOST_MILLISECONDS_OF_CHECK: f64 = 100.0;
+
+/// Configurations that are checked beside the distribution's own.
+const CHECKED: &str = "tests/documents/hardening";
+
 /// The commands that are measured.
 const UNKNOWN: [&str; 3] = ["-q", "--", "net-pf-99"];
 const DEPENDS: [&str; 2] = ["-D", "ext4"];
@@ -58,6 +64,12 @@ impl Place {
         }
         for (name, line, count) in FILES {
             fs::write(root.path().join("distribution").join(name), line.repeat(count))?;
+            fs::create_dir_all(root.path().join("checked"))?;
+            fs::write(root.path().join("checked").join(name), line.repeat(count))?;
+        }
+        for entry in fs::read_dir(project::root().join(CHECKED))? {
+            let entry = entry?;
+            fs::copy(entry.path(), root.path().join("checked").join(entry.file_name()))?;
         }
         Ok(Self { root, kernel })
     }
@@ -108,7 +120,7 @@ impl Place {
     }
 
     /// Milliseconds of wall time of a run, without those of the preparation.
-    fn time(&self, program: &Program, rounds: usize) -> Result<Vec<f64>> {
+    fn time(&self, program: &Program, arguments: &[&str], rounds: usize) -> Result<Vec<f64>> {
         let mut words = program.words().into_iter();
         let executable = words.next().context("no program")?;
         let words: Vec<_> = words.collect();
@@ -116,7 +128,7 @@ impl Place {
         for _ in 0..rounds {
             let mut command = Command::new(&executable);
             command.args(&words).arg("-d").arg(self.root.path()).arg("-S").arg(&self.kernel.version);
-            command.args(UNKNOWN).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let start = Instant::now();
             command.status()?;
             times.push(start.elapsed().as_secs_f64() * 1e3);
@@ -168,10 +180,41 @@ pub fn run(options: &[&str]) -> Result<()> {
             median(times.clone()),
         );
     }
+    check(&place, &subjects, rounds)?;
     println!(
         "\n{rounds} rounds; kmod's is one file for all tools beside its libraries, and is started by its own loader"
     );
     Ok(())
+}
+
+/// How long a check of the whole configuration takes; fails if it is longer than promised.
+fn check(place: &Place, subjects: &[(String, Program, u64)], rounds: usize) -> Result<()> {
+    let (_, ours, _) = subjects.first().context("ours is not measured")?;
+    let directory = place.root.path().join("checked");
+    let directory = directory.to_str().context("the temporary directory's name is not UTF-8")?;
+    let time = median(place.time(ours, &["-C", directory, "--check"], rounds)?);
+    let lines: usize = fs::read_dir(directory)?
+        .map(|entry| Ok(fs::read_to_string(entry?.path())?.lines().count()))
+        .sum::<Result<usize>>()?;
+    println!(
+        "\n--check of {lines} lines against {} MB of database: {time:.1} ms, promised {MOST_MILLISECONDS_OF_CHECK}",
+        database_megabytes(place)?
+    );
+    ensure!(time <= MOST_MILLISECONDS_OF_CHECK, "--check takes too long");
+    Ok(())
+}
+
+/// The size of the database that is read.
+fn database_megabytes(place: &Place) -> Result<u64> {
+    let directory = place.root.path().join("lib/modules").join(&place.kernel.version);
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            bytes += entry.metadata()?.len();
+        }
+    }
+    Ok(bytes / 1_000_000)
 }
 
 /// Runs all in turns, so that whatever else the machine does falls on all of them.
@@ -179,7 +222,7 @@ fn paired(place: &Place, subjects: &[(String, Program, u64)], rounds: usize) -> 
     let mut times = vec![Vec::new(); subjects.len()];
     for round in 0..=rounds {
         for ((_, program, _), list) in subjects.iter().zip(&mut times) {
-            let time = place.time(program, 1)?;
+            let time = place.time(program, &UNKNOWN, 1)?;
             // The first one warms up.
             if round > 0 {
                 list.extend(time);
