@@ -38,8 +38,10 @@ pub(crate) struct Explained {
     pub alias: Option<String>,
     pub file: Option<String>,
     pub state: &'static str,
-    /// The device with this alias, and the module that drives it now.
-    pub device: Option<(String, Option<String>)>,
+    /// The device with this alias, and what drives it now.
+    pub device: Option<(String, Option<Driver>)>,
+    /// Of several modules for a device, which one's driver comes to have it.
+    pub wins: Option<String>,
     /// What loading it would do.
     pub steps: Vec<ShownStep>,
     /// Lines of the configuration that concern it.
@@ -48,6 +50,14 @@ pub(crate) struct Explained {
     pub parameters: Vec<(String, String, Option<String>)>,
     /// What keeps it from being loaded.
     pub blocked: Vec<String>,
+}
+
+/// A driver that has a device.
+pub(crate) struct Driver {
+    /// Its name.
+    pub name: String,
+    /// Its module; what is built in may have none.
+    pub module: Option<String>,
 }
 
 /// A step of a plan.
@@ -62,7 +72,34 @@ pub(crate) struct ShownStep {
 
 /// Explains a name that means these modules.
 pub(crate) fn explain(around: &Around<'_>, name: &[u8], found: &[ModuleEntry]) -> Vec<Explained> {
-    found.iter().map(|entry| one(around, name, entry)).collect()
+    let mut explained: Vec<Explained> = found.iter().map(|entry| one(around, name, entry)).collect();
+    // Modules for an alias come in one after the other, and a device stays with the first driver that takes it.
+    if explained.len() > 1 && name.contains(&b':') {
+        let comes_in = |one: &&Explained| one.blocked.is_empty() && one.state != LOADED;
+        let first = explained.iter().find(comes_in).map(|one| one.module.clone());
+        for one in &mut explained {
+            one.wins = Some(wins(one, first.as_deref()));
+        }
+    }
+    explained
+}
+
+/// Whether the driver of this module comes to have the device.
+fn wins(one: &Explained, first: Option<&str>) -> String {
+    let driver = one.device.as_ref().and_then(|(_, driver)| driver.as_ref());
+    if let Some(driver) = driver {
+        return match &driver.module {
+            Some(module) if *module == one.module => "it has the device".to_owned(),
+            _ => format!("the driver {} has the device already", driver.name),
+        };
+    }
+    match first {
+        _ if one.state == LOADED => "it is loaded, and has not taken the device".to_owned(),
+        Some(first) if first == one.module => "it comes in first, so its driver is asked first".to_owned(),
+        _ if !one.blocked.is_empty() => "it is kept out".to_owned(),
+        Some(first) => format!("it comes in after {first}, whose driver is asked first"),
+        None => "none of them comes in".to_owned(),
+    }
 }
 
 fn one(around: &Around<'_>, name: &[u8], entry: &ModuleEntry) -> Explained {
@@ -70,7 +107,8 @@ fn one(around: &Around<'_>, name: &[u8], entry: &ModuleEntry) -> Explained {
     let is_builtin = entry.is_builtin() || entry.found_in != FoundIn::Path && db.is_builtin(&entry.name);
     let mut plan =
         plan::load(db, &Target { entry, params: b"", ignore_commands: false, rules: around.rules });
-    let asked = Asked { config: db.config(), name, entry, is_builtin };
+    let (rules, command_line) = (around.rules, around.command_line);
+    let asked = Asked { db, rules, command_line, name, entry, is_builtin };
     let lines = lines::all(&asked, &plan.steps);
     if is_builtin {
         // Nothing is done for what the kernel has, whatever is configured.
@@ -87,6 +125,7 @@ fn one(around: &Around<'_>, name: &[u8], entry: &ModuleEntry) -> Explained {
         file: entry.path.as_ref().map(|path| path.display().to_string()),
         state: if is_builtin { "built in" } else { state(around.kernel, entry) },
         device: device(around.places, name),
+        wins: None,
         steps: plan.steps.iter().filter_map(shown_step).collect(),
         lines,
         parameters: configured(around, entry),
@@ -121,8 +160,8 @@ fn configured(around: &Around<'_>, entry: &ModuleEntry) -> Vec<(String, String, 
     given.iter().enumerate().filter(|(place, one)| is_last(*place, one)).map(|(_, one)| shown(one)).collect()
 }
 
-/// The device of this system that has this alias, and the module of the driver that has it.
-fn device(places: &Places, alias: &[u8]) -> Option<(String, Option<String>)> {
+/// The device of this system that has this alias, and the driver that has it.
+fn device(places: &Places, alias: &[u8]) -> Option<(String, Option<Driver>)> {
     if !alias.contains(&b':') {
         return None;
     }
@@ -130,12 +169,16 @@ fn device(places: &Places, alias: &[u8]) -> Option<(String, Option<String>)> {
         for device in fs::read_dir(bus.path().join("devices")).into_iter().flatten().flatten() {
             let path = device.path();
             if fs::read(path.join("modalias")).is_ok_and(|found| found.trim_ascii_end() == alias) {
-                let driver = fs::read_link(path.join("driver/module")).ok();
-                let module = driver.map(|link| {
-                    let name = link.file_name().unwrap_or(OsStr::new("")).as_bytes();
-                    ModuleName::of_path(name).to_text().into_owned()
+                let last = |link: &str| -> Option<Vec<u8>> {
+                    let target = fs::read_link(path.join(link)).ok()?;
+                    Some(target.file_name().unwrap_or(OsStr::new("")).as_bytes().to_vec())
+                };
+                let driver = last("driver").map(|name| Driver {
+                    name: text(&name),
+                    module: last("driver/module")
+                        .map(|name| ModuleName::of_path(&name).to_text().into_owned()),
                 });
-                return Some((device.file_name().to_string_lossy().into_owned(), module));
+                return Some((device.file_name().to_string_lossy().into_owned(), driver));
             }
         }
     }
@@ -155,11 +198,13 @@ fn source(found_in: FoundIn) -> &'static str {
     }
 }
 
+const LOADED: &str = "loaded";
+
 fn state(kernel: &dyn KernelOps, entry: &ModuleEntry) -> &'static str {
     match kernel.state(&entry.name) {
         Ok(ModuleState::Absent) => "not loaded",
         Ok(ModuleState::Coming) => "being loaded",
-        Ok(ModuleState::Live) => "loaded",
+        Ok(ModuleState::Live) => LOADED,
         Ok(ModuleState::Going) => "being unloaded",
         Err(_) => "unknown",
     }
@@ -324,6 +369,22 @@ mod tests {
     fn the_device_with_an_alias_is_named_with_its_driver() {
         let (shown, _) = told("alias pci:v* a\n", "", "pci:v1");
         assert_contains(&shown, &["device:   0000:00:01.0, which no driver has\n"]);
+        assert!(!shown.contains("wins"), "{shown}");
+    }
+
+    #[test]
+    fn of_several_modules_for_a_device_the_first_that_is_let_in_wins() {
+        let (shown, json) = told("alias pci:v* b\nalias pci:v* a\n", "", "pci:v1");
+        assert_contains(
+            &shown,
+            &[
+                "wins:     it comes in first, so its driver is asked first\n",
+                "wins:     it is loaded, and has not taken the device\n",
+            ],
+        );
+        assert!(json.contains("\"wins\":\"it comes in first, so its driver is asked first\""), "{json}");
+        let (shown, _) = told("alias pci:v* b\nalias pci:v* a\nblacklist b\n", "", "pci:v1");
+        assert_contains(&shown, &["wins:     it is kept out\n"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use modcli::json;
 
-use super::explain::{Explained, ShownStep};
+use super::explain::{Driver, Explained, ShownStep};
 use super::lines::Line;
 
 /// The explanation for people.
@@ -20,7 +20,10 @@ fn page(one: &Explained) -> String {
     let _ = writeln!(page, "file:     {}", one.file.as_deref().unwrap_or("none"));
     let _ = writeln!(page, "state:    {}", one.state);
     if let Some((device, driver)) = &one.device {
-        let _ = writeln!(page, "device:   {device}, {}", driven_by(driver.as_deref()));
+        let _ = writeln!(page, "device:   {device}, {}", driven_by(driver.as_ref()));
+    }
+    if let Some(wins) = &one.wins {
+        let _ = writeln!(page, "wins:     {wins}");
     }
     section(&mut page, "plan:", one.steps.iter().map(in_text));
     section(&mut page, "configuration:", one.lines.iter().map(line_in_text));
@@ -37,9 +40,12 @@ fn page(one: &Explained) -> String {
     page
 }
 
-fn driven_by(driver: Option<&str>) -> String {
-    driver
-        .map_or_else(|| "which no driver has".to_owned(), |module| format!("which a driver of {module} has"))
+fn driven_by(driver: Option<&Driver>) -> String {
+    match driver {
+        None => "which no driver has".to_owned(),
+        Some(Driver { module: Some(module), .. }) => format!("which a driver of {module} has"),
+        Some(Driver { name, module: None }) => format!("which the driver {name} has, part of the kernel"),
+    }
 }
 
 fn in_text(step: &ShownStep) -> String {
@@ -97,6 +103,7 @@ fn object(one: &Explained) -> String {
         ])
     });
     let device = one.device.as_ref();
+    let driver = device.and_then(|(_, driver)| driver.as_ref());
     json::object(&[
         ("module", json::string(&one.module)),
         ("found", json::string(one.found)),
@@ -104,7 +111,12 @@ fn object(one: &Explained) -> String {
         ("file", json::optional(one.file.as_deref().map(json::string))),
         ("state", json::string(one.state)),
         ("device", json::optional(device.map(|(device, _)| device.as_str()).map(json::string))),
-        ("driver", json::optional(device.and_then(|(_, driver)| driver.as_deref()).map(json::string))),
+        ("driver", json::optional(driver.map(|driver| json::string(&driver.name)))),
+        (
+            "driver_module",
+            json::optional(driver.and_then(|driver| driver.module.as_deref()).map(json::string)),
+        ),
+        ("wins", json::optional(one.wins.as_deref().map(json::string))),
         ("plan", json::array(steps)),
         ("configuration", json::array(lines)),
         ("parameters", json::array(parameters)),
