@@ -10,6 +10,7 @@ mod request;
 
 use modcli::{Exit, Session};
 use modkernel::{Native, Sysfs};
+use modload::{Environment, Process};
 use modstate::{Places, SystemClock};
 
 use crate::request::Request;
@@ -26,7 +27,8 @@ pub fn run(session: &Session) -> anyhow::Result<Exit> {
     match Request::new(&parsed) {
         Ok(request) => {
             let mut kernel = Native::seen_through(Sysfs::new(places.sys_module()));
-            Ok(load::run(session, &request, &places, &SystemClock, &mut kernel))
+            let environment = Environment::new(std::env::var_os, &places.proc, Process(std::process::id));
+            Ok(load::run(session, &request, &places, (&SystemClock, &environment), &mut kernel))
         }
         Err(problem) => {
             session.reporter.error(messages::problem(problem));

@@ -4,15 +4,20 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use modcli::{Exit, Reporter, Session, Severity, words};
+use modcli::{Exit, Session, Severity, words};
 use moddb::ModuleDb;
 use moddb::config::Config;
 use moddb::paths::ModuleDir;
 use modfile::{ModuleName, ReadError};
 use modhint::causes;
-use modhint::facts::Refused;
+use modhint::facts;
 use modkernel::{InsertError, KernelOps};
-use modload::{Demand, Loaded, Modutils, ModutilsProblem, Observer, Recorder, forbid};
+use modload::scripts::{Beginning, Change, Refused};
+use modload::{
+    CommandEnvironment, Demand, Effect, Environment, Event, Loaded, Modutils, ModutilsProblem, Observer,
+    Recorder, Scripts, forbid,
+};
+use modstate::modules_conf::OldLine;
 use modstate::{Clock, Places};
 use rustix::io::Errno;
 
@@ -24,7 +29,7 @@ pub(crate) fn run(
     session: &Session,
     request: &Request,
     places: &Places,
-    clock: &dyn Clock,
+    (clock, environment): (&dyn Clock, &Environment),
     kernel: &mut dyn KernelOps,
 ) -> Exit {
     let reporter = &session.reporter;
@@ -38,24 +43,38 @@ pub(crate) fn run(
         reporter.error(messages::could_not_load(&request.file, errno));
         return Exit::Failure;
     }
-    let modutils = Modutils::new(&places.modutils_d);
-    if let Some((module, by)) = forbid::file(modutils.config(&Teller { reporter }).rules(), path) {
+    let modutils = Modutils::new(places);
+    let teller = Teller { session };
+    if let Some((module, by)) = forbid::file(modutils.config(&teller).rules(), path) {
         reporter.insist(Severity::Error, messages::forbidden(&request.file, &module, by));
         return Exit::Failure;
     }
     let module = ModuleName::of_path(request.file.as_bytes());
-    match kernel.insert(path, &request.params, request.flags) {
+    let commands = CommandEnvironment::new(environment, [], &Demand::Person);
+    let scripts = Scripts::new((&modutils, places), clock, &teller, &commands, Effect::Real);
+    let begun = match scripts.begin(kernel, Change::Install, &module) {
+        Ok(Beginning::Now(begun)) => begun,
+        Ok(Beginning::Made) => {
+            let error = InsertError::from(Errno::EXIST);
+            report(session, request, &error);
+            return Exit::Failure;
+        }
+        Err(Refused) => return Exit::Failure,
+    };
+    let inserted = kernel.insert(path, &request.params, request.flags);
+    scripts.end(kernel, begun, inserted.is_ok());
+    match inserted {
         Ok(()) => {
             let loaded = Loaded { inserted: vec![module.clone()], present: Vec::new() };
             let recorder = Recorder { places, demand: &Demand::Person, clock };
             if let Err(failed) = recorder.remember(&module, &loaded) {
                 reporter.warning(words::not_remembered(&failed.modules, &failed.error));
             }
-            Exit::Success
+            Exit::failed_if(scripts.have_failed())
         }
         Err(error) => {
             report(session, request, &error);
-            let refused = Refused {
+            let refused = facts::Refused {
                 errno: error.errno(),
                 module: &module,
                 path,
@@ -68,20 +87,33 @@ pub(crate) fn run(
     }
 }
 
-/// Reports what is wrong with modutils.d; plans are not carried out here.
+/// Reports what is wrong with modutils.d and its commands; plans are not carried out here.
 struct Teller<'a> {
-    reporter: &'a Reporter,
+    session: &'a Session,
 }
 
 impl Observer for Teller<'_> {
-    fn event(&self, event: &modload::Event<'_>) {
+    fn event(&self, event: &Event<'_>) {
+        let reporter = &self.session.reporter;
         match event {
-            modload::Event::Modutils(ModutilsProblem::File(problem)) => {
-                self.reporter.error(words::config_file(problem));
+            // What was printed so far stands before what the command prints.
+            Event::Script(_) => self.session.output.flush(),
+            Event::ScriptFailed { script, about, error } => {
+                reporter.error(words::script_failed(script, about, *error));
             }
-            modload::Event::Modutils(ModutilsProblem::Line { file, problem }) => {
-                self.reporter.error(words::modutils(file, problem));
-            }
+            Event::ScriptsNotRun { about, reason } => reporter.error(words::scripts_not_run(about, *reason)),
+            Event::Modutils(problem) => match problem {
+                ModutilsProblem::File(problem) => reporter.error(words::config_file(problem)),
+                ModutilsProblem::Line { file, problem } => reporter.error(words::modutils(file, problem)),
+                ModutilsProblem::Distrusted { file, reason } => {
+                    reporter.error(words::distrusted(file, &reason.path, &reason.reason));
+                }
+                ModutilsProblem::OldFile { file, error } => reporter.error(words::old_file(file, error)),
+                ModutilsProblem::OldLine { file, line: line @ OldLine::Others(_) } => {
+                    reporter.info(words::old_line(file, line));
+                }
+                ModutilsProblem::OldLine { file, line } => reporter.warning(words::old_line(file, line)),
+            },
             _ => {}
         }
     }
@@ -104,7 +136,7 @@ fn report(session: &Session, request: &Request, error: &InsertError) {
 }
 
 /// What can be found out about the refusal.
-fn hint(refused: &Refused<'_>, places: &Places) -> Option<String> {
+fn hint(refused: &facts::Refused<'_>, places: &Places) -> Option<String> {
     let release = OsString::from_vec(rustix::system::uname().release().to_bytes().to_vec());
     let db = ModuleDb::new(ModuleDir::new(Path::new(""), &release), Config::default());
     causes::refused(refused, places, &db)
@@ -160,6 +192,7 @@ mod tests {
         };
         let root = tempfile::tempdir().unwrap();
         let places = Places::below(root.path(), rustix::process::geteuid().as_raw());
+        std::fs::create_dir(root.path().join("run")).unwrap();
         let config = root.path().join("etc/modutils.d");
         std::fs::create_dir_all(&config).unwrap();
         std::fs::write(config.join("a.conf"), modutils).unwrap();
@@ -168,7 +201,7 @@ mod tests {
             params: CString::new("a=1").unwrap(),
             flags: InsertFlags { ignore_vermagic: true, ..InsertFlags::default() },
         };
-        let exit = run(&session, &request, &places, &SystemClock, kernel);
+        let exit = run(&session, &request, &places, (&SystemClock, &Environment::default()), kernel);
         let said = String::from_utf8(said.0.borrow().clone()).unwrap();
         let said = said.replace(&format!("{}/", config.display()), "");
         (exit, said)
@@ -196,6 +229,23 @@ mod tests {
         assert_eq!(exit, Exit::Failure);
         assert!(said.ends_with(": a.conf line 1 forbids fat: no media\n"), "{said}");
         assert!(kernel.events().is_empty());
+    }
+
+    #[test]
+    fn commands_of_modutils_stand_around_the_load() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("a.ko");
+        std::fs::write(&file, "bytes").unwrap();
+        let lines = "pre-install a one\npost-install a two\n";
+        let mut kernel = Recording::default().with_exit_code("two", 1);
+        let (exit, said) = load_with(&file, &mut kernel, lines);
+        assert_eq!(exit, Exit::Failure);
+        let failed = "a.conf line 2: post-install command 'two' for a failed: it ended with status 1";
+        assert_eq!(said, format!("insmod: ERROR: {failed}\n"));
+        assert_eq!(kernel.live().count(), 1);
+        let mut kernel = Recording::default().with_exit_code("one", 1);
+        assert_eq!(load_with(&file, &mut kernel, lines).0, Exit::Failure);
+        assert_eq!(kernel.live().count(), 0);
     }
 
     #[test]

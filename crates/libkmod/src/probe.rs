@@ -14,12 +14,12 @@ use std::ptr;
 use std::rc::Rc;
 
 use modfile::ModuleName;
-use modkernel::{InsertError, InsertFlags, KernelOps, ModuleState, Native, RemoveFlags};
+use modkernel::{InsertError, InsertFlags, KernelOps, Meanwhile, ModuleState, Native, RemoveFlags};
 use modload::command::CommandError;
 use modload::plan::{self, Action, LoadPlan, PlanNote, Role, Step, Target};
 use modload::{
-    Cause, CommandEnvironment, Demand, Effect, Environment, Event, Execution, LoadFailure, Loaded, Observer,
-    Presence, Process, Recorder, Terms,
+    Cause, CommandEnvironment, Demand, Effect, Environment, Event, Execution, LoadFailure, Loaded, Modutils,
+    Observer, Presence, Process, Recorder, Scripts, Silent, Terms,
 };
 use modstate::{Places, SystemClock};
 use rustix::io::Errno;
@@ -28,7 +28,7 @@ use crate::boundary::text;
 use crate::load::{insert_flags, no_file, not_inserted};
 use crate::log::{ERROR, strerror};
 use crate::objects::Module;
-use crate::{rules, state};
+use crate::state;
 
 /// Runs the install command of a module in the caller's place. What it returns is the result.
 pub type RunInstall = unsafe extern "C" fn(*const Module, *const c_char, *mut c_void) -> c_int;
@@ -82,7 +82,9 @@ pub(crate) fn load(module: &Rc<Module>, request: &Request<'_>) -> Result<c_int, 
     if let Some(flag) = kept_out(module, request) {
         return Ok(flag);
     }
-    let mut plan = plan(module, request);
+    let places = Places::of_system();
+    let modutils = Modutils::new(&places);
+    let mut plan = plan(module, request, &modutils);
     if request.has(APPLY_BLACKLIST_ALL) {
         let config = module.context.config();
         plan.steps.retain(|step| config.blacklisted(step.module.as_bytes()).is_none());
@@ -90,7 +92,7 @@ pub(crate) fn load(module: &Rc<Module>, request: &Request<'_>) -> Result<c_int, 
             return result_of(APPLY_BLACKLIST_ALL);
         }
     }
-    carry_out(module, request, &plan)
+    carry_out(module, request, &plan, (&modutils, &places))
 }
 
 /// A flag as what the function returns.
@@ -110,13 +112,13 @@ fn kept_out(module: &Module, request: &Request<'_>) -> Option<c_int> {
     result_of(flag).ok()
 }
 
-fn plan(module: &Rc<Module>, request: &Request<'_>) -> LoadPlan {
+fn plan(module: &Rc<Module>, request: &Request<'_>, modutils: &Modutils<'_>) -> LoadPlan {
     let entry = module.as_entry(CALLED);
     let (params, ignore_commands) = (request.options.to_bytes(), request.has(IGNORE_COMMAND));
-    let plan = rules::with(|rules| {
-        let target = Target { entry: &entry, params, ignore_commands, rules };
-        module.context.ask(CALLED, |db| plan::load(db, &target))
-    });
+    // What is wrong with the files is the tools' to report.
+    let rules = modutils.config(&Silent).rules();
+    let target = Target { entry: &entry, params, ignore_commands, rules };
+    let plan = module.context.ask(CALLED, |db| plan::load(db, &target));
     for note in &plan.notes {
         module.context.log.say(ERROR, CALLED, || match note {
             PlanNote::MissingDependency(missing) => {
@@ -133,21 +135,33 @@ fn plan(module: &Rc<Module>, request: &Request<'_>) -> LoadPlan {
     plan
 }
 
-fn carry_out(module: &Rc<Module>, request: &Request<'_>, plan: &LoadPlan) -> Result<c_int, Errno> {
+fn carry_out(
+    module: &Rc<Module>,
+    request: &Request<'_>,
+    plan: &LoadPlan,
+    (modutils, places): (&Modutils<'_>, &Places),
+) -> Result<c_int, Errno> {
     let caller = Caller { module, request, plan, present: RefCell::default(), answer: Cell::new(None) };
     let mut kernel = Hands { native: module.context.kernel.clone(), caller: &caller };
     // Commands find the environment of the process and the module's name in addition. It is passed to the shell
     // and never set here: other threads of the caller may be reading it.
-    let environment =
-        Environment::new(std::env::var_os, &Places::of_system().proc, Process(std::process::id));
+    let environment = Environment::new(std::env::var_os, &places.proc, Process(std::process::id));
     let commands = CommandEnvironment::new(&environment, [], &Demand::Person);
     let terms = Terms {
         effect: if request.has(DRY_RUN) { Effect::Rehearsed } else { Effect::Real },
         presence: if request.has(IGNORE_LOADED) { Presence::Ignored } else { Presence::Counts },
         first_time: request.has(FAIL_ON_LOADED),
     };
-    let mut execution =
-        Execution { kernel: &mut kernel, observer: &caller, commands: &commands, terms, pause: &|_| {} };
+    let scripts = Scripts::new((modutils, places), &SystemClock, &caller, &commands, terms.effect)
+        .skipped_if(request.has(IGNORE_COMMAND));
+    let mut execution = Execution {
+        kernel: &mut kernel,
+        observer: &caller,
+        commands: &commands,
+        scripts: Some(&scripts),
+        terms,
+        pause: &|_| {},
+    };
     match execution.load(plan, insert_flags(request.flags)) {
         Ok(loaded) => {
             if !request.has(DRY_RUN) {
@@ -271,7 +285,18 @@ impl Observer for Caller<'_> {
                 let line = String::from_utf8_lossy(line);
                 format!("the install command '{line}' of module {module} loads the module itself")
             }),
+            Event::ScriptFailed { script, about, error } => log.say(ERROR, CALLED, || {
+                let (line, word, about) =
+                    (&script.line, script.moment.word(), String::from_utf8_lossy(about));
+                let command = String::from_utf8_lossy(&script.command);
+                format!("{line}: {word} command '{command}' for {about} failed: {error}")
+            }),
+            Event::ScriptsNotRun { about, reason } => log.say(ERROR, CALLED, || {
+                let about = String::from_utf8_lossy(about);
+                format!("could not run the commands of modutils.d for {about}: {reason}")
+            }),
             Event::CommandFailed { .. }
+            | Event::Script(_)
             | Event::Command(_)
             | Event::Removing(_)
             | Event::Setting { .. }
@@ -315,5 +340,14 @@ impl KernelOps for Hands<'_> {
             Some(run) => Ok(self.caller.run_install(run, line)),
             None => self.native.run_shell(line, environment),
         }
+    }
+
+    fn run_script(
+        &mut self,
+        line: &OsStr,
+        environment: &[(&str, &OsStr)],
+        meanwhile: Meanwhile<'_>,
+    ) -> io::Result<Option<ExitStatus>> {
+        self.native.run_script(line, environment, meanwhile)
     }
 }

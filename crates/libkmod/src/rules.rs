@@ -1,4 +1,5 @@
-//! What modutils.d says of what may be loaded. It is read for every load: whoever edits it need not restart udev.
+//! What modutils.d says of what may be loaded, and which commands are run around it. It is read for every load: whoever
+//! edits it need not restart udev.
 
 use modload::{Modutils, Silent};
 use modstate::Places;
@@ -7,6 +8,6 @@ use modstate::rules::Rules;
 /// Calls `with` with the rules of this system. What is wrong with the files is the tools' to report.
 pub(crate) fn with<T>(with: impl FnOnce(&Rules) -> T) -> T {
     let places = Places::of_system();
-    let modutils = Modutils::new(&places.modutils_d);
+    let modutils = Modutils::new(&places);
     with(modutils.config(&Silent).rules())
 }

@@ -19,6 +19,12 @@ impl Exit {
         if failed { Self::Failure } else { Self::Success }
     }
 
+    /// The same, or failure if `failed`.
+    #[must_use]
+    pub fn or_failure_if(self, failed: bool) -> Self {
+        if failed { Self::Failure } else { self }
+    }
+
     /// The status as a number, 0 or 1.
     #[must_use]
     pub fn status(self) -> u8 {

@@ -3,6 +3,7 @@
 //!
 //! What a tool says about its own work is in the tool.
 
+use std::error::Error;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -12,6 +13,9 @@ use moddb::config::files::FileProblem;
 use moddb::config::{ConfigProblem, depmod::DepmodProblem};
 use moddb::index::IndexError;
 use modfile::ModuleName;
+use modfile::regular::RegularError;
+use modstate::modules_conf::OldLine;
+use modstate::scripts::Script;
 use modstate::settings::Notice;
 
 use crate::errno::{self, because};
@@ -39,6 +43,46 @@ pub fn config_file(problem: &FileProblem) -> Vec<u8> {
 #[must_use]
 pub fn modutils(file: &Path, problem: &modstate::config::Problem) -> Vec<u8> {
     [bytes(file), format!(" {problem}").as_bytes()].concat()
+}
+
+/// Commands in a file of modutils.d, or in `/etc/modules.conf`, that do not count.
+#[must_use]
+pub fn distrusted(file: &Path, path: &Path, reason: &RegularError) -> Vec<u8> {
+    let reason = errno::chain(reason);
+    let why = [bytes(path), b": ", reason.as_bytes()].concat();
+    [b"commands in ", bytes(file), b" do not count: ", &why].concat()
+}
+
+/// `/etc/modules.conf` cannot be read.
+#[must_use]
+pub fn old_file(file: &Path, error: &RegularError) -> Vec<u8> {
+    [b"could not read ", bytes(file), b": ", errno::chain(error).as_bytes()].concat()
+}
+
+/// Something in `/etc/modules.conf`.
+#[must_use]
+pub fn old_line(file: &Path, line: &OldLine) -> Vec<u8> {
+    [bytes(file), format!(" {line}").as_bytes()].concat()
+}
+
+/// A command of modutils.d for a module, or for a requested name, that failed.
+#[must_use]
+pub fn script_failed(script: &Script, about: &[u8], error: &(dyn Error + 'static)) -> Vec<u8> {
+    let (line, word) = (script.line.to_string(), script.moment.word());
+    let what = [line.as_bytes(), b": ", word.as_bytes(), b" command '", &script.command].concat();
+    [what.as_slice(), b"' for ", about, b" failed: ", errno::chain(error).as_bytes()].concat()
+}
+
+/// Commands of modutils.d for a module, or for a requested name, that are not run.
+#[must_use]
+pub fn scripts_not_run(about: &[u8], reason: &(dyn Error + 'static)) -> Vec<u8> {
+    [b"could not run the commands of modutils.d for ", about, b": ", errno::chain(reason).as_bytes()].concat()
+}
+
+/// A line that shows a command of modutils.d.
+#[must_use]
+pub fn script(script: &Script) -> Vec<u8> {
+    [script.moment.word().as_bytes(), b" ", &script.command].concat()
 }
 
 /// A file of the database that cannot be used.

@@ -18,7 +18,7 @@ use std::process::ExitStatus;
 use errno::{Errno, set_errno};
 use kmod::{Context, Error, Module};
 use modfile::ModuleName;
-use modkernel::{InsertError, InsertFlags, KernelOps, ModuleState, Native, RemoveFlags, Sysfs};
+use modkernel::{InsertError, InsertFlags, KernelOps, Meanwhile, ModuleState, Native, RemoveFlags, Sysfs};
 
 /// Flags of libkmod's functions, from its documentation of `kmod_module_insert_module` and
 /// `kmod_module_remove_module`; the latter are those of open(2).
@@ -129,5 +129,14 @@ impl KernelOps for LibKmod {
 
     fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
         self.native.run_shell(line, environment)
+    }
+
+    fn run_script(
+        &mut self,
+        line: &OsStr,
+        environment: &[(&str, &OsStr)],
+        meanwhile: Meanwhile<'_>,
+    ) -> io::Result<Option<ExitStatus>> {
+        self.native.run_script(line, environment, meanwhile)
     }
 }

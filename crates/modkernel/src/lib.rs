@@ -15,7 +15,7 @@ mod rehearsal;
 pub mod sysfs;
 
 pub use native::Native;
-pub use ops::{InsertError, InsertFlags, KernelOps, ModuleState, RemoveFlags};
+pub use ops::{InsertError, InsertFlags, KernelOps, Meanwhile, ModuleState, RemoveFlags};
 pub use recording::{KernelEvent, Recording};
 pub use rehearsal::Rehearsal;
 pub use sysfs::Sysfs;

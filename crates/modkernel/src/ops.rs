@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, OsStr};
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitStatus;
 
@@ -120,7 +121,23 @@ pub trait KernelOps {
     /// # Errors
     /// The shell could not be started.
     fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus>;
+
+    /// Runs a line of shell with this environment and no other, in a process group of its own, from `/`, and waits for
+    /// its end; `None` if it was killed before. `meanwhile` is called with the number of the group, at once and again
+    /// and again, and lets some time pass; with a break, all of the group are killed.
+    ///
+    /// # Errors
+    /// The shell could not be started.
+    fn run_script(
+        &mut self,
+        line: &OsStr,
+        environment: &[(&str, &OsStr)],
+        meanwhile: Meanwhile<'_>,
+    ) -> io::Result<Option<ExitStatus>>;
 }
+
+/// Is called with the number of a process group as long as it runs; says whether it may go on.
+pub type Meanwhile<'a> = &'a mut dyn FnMut(u32) -> ControlFlow<()>;
 
 impl<K: KernelOps + ?Sized> KernelOps for &mut K {
     fn state(&self, module: &ModuleName) -> io::Result<ModuleState> {
@@ -145,5 +162,14 @@ impl<K: KernelOps + ?Sized> KernelOps for &mut K {
 
     fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
         (**self).run_shell(line, environment)
+    }
+
+    fn run_script(
+        &mut self,
+        line: &OsStr,
+        environment: &[(&str, &OsStr)],
+        meanwhile: Meanwhile<'_>,
+    ) -> io::Result<Option<ExitStatus>> {
+        (**self).run_script(line, environment, meanwhile)
     }
 }

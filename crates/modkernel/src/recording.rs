@@ -3,7 +3,7 @@
 //! It keeps the rules that matter to an order: a module that is used, or that another module holds, is not
 //! unloaded; one that is loaded is not loaded again; loading fails while something it depends on is absent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +14,7 @@ use std::process::ExitStatus;
 use modfile::ModuleName;
 use rustix::io::Errno;
 
-use crate::ops::{InsertError, InsertFlags, KernelOps, ModuleState, RemoveFlags};
+use crate::ops::{InsertError, InsertFlags, KernelOps, Meanwhile, ModuleState, RemoveFlags};
 
 /// Something that was to change the kernel, whether it succeeded or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,7 @@ pub struct Recording {
     refused_files: BTreeMap<PathBuf, Errno>,
     refused_removals: BTreeMap<ModuleName, Errno>,
     exits: BTreeMap<OsString, ExitStatus>,
+    hanging: BTreeSet<OsString>,
     events: Vec<KernelEvent>,
 }
 
@@ -125,6 +126,13 @@ impl Recording {
     #[must_use]
     pub fn with_killed(mut self, line: &str, signal: i32) -> Self {
         self.exits.insert(line.into(), ExitStatus::from_raw(signal));
+        self
+    }
+
+    /// This line of shell runs until it is killed.
+    #[must_use]
+    pub fn with_hanging(mut self, line: &str) -> Self {
+        self.hanging.insert(line.into());
         self
     }
 
@@ -206,6 +214,22 @@ impl KernelOps for Recording {
             environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         self.events.push(KernelEvent::Shell { line: line.to_owned(), environment });
         Ok(self.exits.get(line).copied().unwrap_or_default())
+    }
+
+    fn run_script(
+        &mut self,
+        line: &OsStr,
+        environment: &[(&str, &OsStr)],
+        meanwhile: Meanwhile<'_>,
+    ) -> io::Result<Option<ExitStatus>> {
+        /// A group that no process has.
+        const GROUP: u32 = u32::MAX;
+        let status = self.run_shell(line, environment)?;
+        if !self.hanging.contains(line) {
+            return Ok(meanwhile(GROUP).is_continue().then_some(status));
+        }
+        while meanwhile(GROUP).is_continue() {}
+        Ok(None)
     }
 }
 

@@ -9,7 +9,7 @@ use std::process::ExitStatus;
 
 use modfile::ModuleName;
 
-use crate::ops::{InsertError, InsertFlags, KernelOps, ModuleState, RemoveFlags};
+use crate::ops::{InsertError, InsertFlags, KernelOps, Meanwhile, ModuleState, RemoveFlags};
 
 /// Answers as the kernel inside would after the removals so far. Loading and commands leave no trace, because
 /// nobody knows what they would do.
@@ -73,6 +73,15 @@ impl<K: KernelOps> KernelOps for Rehearsal<K> {
 
     fn run_shell(&mut self, _: &OsStr, _: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
         Ok(ExitStatus::default())
+    }
+
+    fn run_script(
+        &mut self,
+        _: &OsStr,
+        _: &[(&str, &OsStr)],
+        _: Meanwhile<'_>,
+    ) -> io::Result<Option<ExitStatus>> {
+        Ok(Some(ExitStatus::default()))
     }
 }
 

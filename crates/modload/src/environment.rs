@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use modfile::ModuleName;
+use modstate::BootTime;
 
 use crate::demand::Demand;
 use crate::lineage::is_ancestor;
@@ -23,8 +24,14 @@ pub const REQUEST: &str = "MODUTILS_REQUEST";
 /// The process that runs the commands around this one. What the other two say is over when it has ended: a daemon
 /// that a command started inherits them, and is nobody's command any more.
 pub const CALLER: &str = "MODUTILS_CALLER";
+/// The directive of modutils.d whose command runs.
+pub const ACTION: &str = "MODUTILS_ACTION";
+/// When the time of the commands around this process is up, in milliseconds since the boot.
+pub const UNTIL: &str = "MODUTILS_UNTIL";
 /// Where a shell looks for programs.
 pub const PATH: &str = "PATH";
+/// Where programs look for what is a user's own.
+const HOME: &str = "HOME";
 
 /// A process by its number, which is asked for when it is needed: a system call that most runs do without.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +66,8 @@ pub struct Environment {
     pub running: BTreeSet<Vec<u8>>,
     /// The name that the kernel asked for, if this process runs on its behalf in a command of the configuration.
     pub request: Option<OsString>,
+    /// When the time of a command of modutils.d is up in which this process runs.
+    pub until: Option<BootTime>,
     /// Whether there is a path to search for commands.
     pub has_path: bool,
     /// This process.
@@ -74,11 +83,15 @@ impl Environment {
         // If `/proc` shows nothing, the variables are trusted: they end loops of commands.
         let is_over =
             || caller().and_then(|caller| is_ancestor(proc, caller, process.number())) == Some(false);
-        let running = variable(RUNNING).filter(|_| !is_over()).unwrap_or_default();
+        let (running, action) = (variable(RUNNING).unwrap_or_default(), variable(ACTION));
+        let is_within = (!running.is_empty() || action.is_some()) && !is_over();
+        let running = Some(running).filter(|_| is_within).unwrap_or_default();
+        let until = || Some(BootTime(variable(UNTIL)?.to_str()?.parse().ok()?));
         Self {
             options: variable(OPTIONS),
             running: words(running.as_bytes()).map(<[u8]>::to_vec).collect(),
-            request: variable(REQUEST).filter(|_| !running.is_empty()),
+            request: if is_within { variable(REQUEST) } else { None },
+            until: if is_within { until() } else { None },
             has_path: variable(PATH).is_some_and(|path| !path.is_empty()),
             process,
         }
@@ -95,6 +108,7 @@ pub struct CommandEnvironment {
     options: Option<OsString>,
     running: BTreeSet<Vec<u8>>,
     request: Option<OsString>,
+    until: Option<BootTime>,
     needs_path: bool,
     process: Process,
 }
@@ -131,6 +145,7 @@ impl CommandEnvironment {
                 Demand::Kernel(request) => Some(request.clone()),
                 Demand::Person => None,
             },
+            until: environment.until,
             needs_path: !environment.has_path,
             process: environment.process,
         }
@@ -140,6 +155,46 @@ impl CommandEnvironment {
     #[must_use]
     pub fn is_running(&self, module: &ModuleName) -> bool {
         self.running.contains(module.as_bytes())
+    }
+
+    /// This process.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.process.number()
+    }
+
+    /// When the time of commands around this process is up.
+    #[must_use]
+    pub fn until(&self) -> Option<BootTime> {
+        self.until
+    }
+
+    /// All variables for a command of modutils.d: nothing of what the caller had in its environment.
+    #[must_use]
+    pub fn of_script(
+        &self,
+        action: &'static str,
+        module: Option<&ModuleName>,
+        until: BootTime,
+    ) -> Vec<(&'static str, OsString)> {
+        let mut variables = vec![
+            (PATH, paths::COMMANDS.into()),
+            (HOME, paths::HOME.into()),
+            (ACTION, action.into()),
+            (CALLER, self.process.number().to_string().into()),
+            (UNTIL, until.0.to_string().into()),
+        ];
+        if let Some(module) = module {
+            variables.push((MODULE, OsString::from_vec(module.as_bytes().to_vec())));
+        }
+        if let Some(request) = &self.request {
+            variables.push((REQUEST, request.clone()));
+        }
+        if !self.running.is_empty() {
+            let running: Vec<&[u8]> = self.running.iter().map(Vec::as_slice).collect();
+            variables.push((RUNNING, OsString::from_vec(running.join(&b' '))));
+        }
+        variables
     }
 
     /// The variables for a command that stands for a module.

@@ -3,7 +3,8 @@
 //! this crate: modprobe, rmmod and its autoclean, insmod, and the C library.
 //!
 //! In reading order: [`plan`] says what is to be done, without asking any kernel; [`execute`] does it, step by step;
-//! [`command`] runs install and remove commands in the [`environment`] that they are promised. A [`Stage`] is the
+//! [`command`] runs install and remove commands in the [`environment`] that they are promised, [`scripts`] those that
+//! modutils.d puts around a change. A [`Stage`] is the
 //! kernel on which that happens: a rehearsal of it, or the running one with a [`Guard`] around it, which keeps
 //! [`settings`] of modules as [`modutils`] says. A [`Recorder`] remembers how modules came in.
 //!
@@ -15,6 +16,7 @@
 
 pub mod command;
 pub mod demand;
+mod effect;
 pub mod environment;
 pub mod execute;
 pub mod forbid;
@@ -24,6 +26,8 @@ pub mod observer;
 pub mod paths;
 pub mod plan;
 pub mod record;
+mod script_errors;
+pub mod scripts;
 pub mod settings;
 mod shell;
 pub mod stage;
@@ -32,7 +36,9 @@ pub use demand::Demand;
 pub use environment::{CommandEnvironment, Environment, Process};
 pub use execute::{Cause, Effect, Execution, LoadFailure, Loaded, Manner, Outcome, Presence, Stopped, Terms};
 pub use modutils::Modutils;
-pub use observer::{Event, ModutilsProblem, Observer, Refusal, Silent};
+pub use observer::{Distrust, Event, ModutilsProblem, Observer, Refusal, Silent};
 pub use record::Recorder;
+pub use script_errors::{NotRun, ScriptError};
+pub use scripts::Scripts;
 pub use settings::{Guard, Persist, Settings};
 pub use stage::Stage;

@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 
 use moddb::config::files::FileProblem;
 use modfile::ModuleName;
+use modfile::regular::RegularError;
 use modkernel::InsertError;
 use modstate::config::Problem;
+use modstate::modules_conf::OldLine;
+use modstate::scripts::Script;
 use modstate::settings::Notice;
 
 use crate::command::{Command, CommandError};
 use crate::plan::Step;
+use crate::script_errors::{NotRun, ScriptError};
 
 /// Something that is about to happen, or has happened.
 #[derive(Debug)]
@@ -54,6 +58,25 @@ pub enum Event<'a> {
         /// The shell's line, as configured.
         line: &'a [u8],
     },
+    /// This command of modutils.d is about to run, or would if this were no rehearsal. What was printed so far should be
+    /// written first: the command may print, too.
+    Script(&'a Script),
+    /// A command of modutils.d failed.
+    ScriptFailed {
+        /// The command.
+        script: &'a Script,
+        /// The module, or the requested name.
+        about: &'a [u8],
+        /// How.
+        error: &'a ScriptError,
+    },
+    /// Commands of modutils.d are not run, and what they are about is not done.
+    ScriptsNotRun {
+        /// The module, or the requested name.
+        about: &'a [u8],
+        /// Why.
+        reason: &'a NotRun,
+    },
     /// A setting of a module was not saved or put back as it should be.
     Setting {
         /// The module.
@@ -77,6 +100,36 @@ pub enum ModutilsProblem {
         /// The line and what is wrong with it.
         problem: Problem,
     },
+    /// Commands in a file do not count, because others than root can have written it.
+    Distrusted {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: Distrust,
+    },
+    /// `/etc/modules.conf` is to count and cannot be read.
+    OldFile {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        error: RegularError,
+    },
+    /// Something in `/etc/modules.conf` does not count.
+    OldLine {
+        /// The file.
+        file: PathBuf,
+        /// The line, or lines.
+        line: OldLine,
+    },
+}
+
+/// Why commands of a file do not count.
+#[derive(Debug)]
+pub struct Distrust {
+    /// The file, or a directory on the way to it.
+    pub path: PathBuf,
+    /// What is wrong with that.
+    pub reason: RegularError,
 }
 
 /// Why a module stays that was to be unloaded, before the kernel was asked.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use modfile::ModuleName;
-use modkernel::{InsertError, InsertFlags, KernelOps, ModuleState, Rehearsal, RemoveFlags};
+use modkernel::{InsertError, InsertFlags, KernelOps, Meanwhile, ModuleState, Rehearsal, RemoveFlags};
 
 use crate::execute::Effect;
 use crate::settings::{Guard, Settings};
@@ -75,5 +75,14 @@ impl<K: KernelOps> KernelOps for Stage<'_, K> {
 
     fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
         self.kernel_mut().run_shell(line, environment)
+    }
+
+    fn run_script(
+        &mut self,
+        line: &OsStr,
+        environment: &[(&str, &OsStr)],
+        meanwhile: Meanwhile<'_>,
+    ) -> io::Result<Option<ExitStatus>> {
+        self.kernel_mut().run_script(line, environment, meanwhile)
     }
 }

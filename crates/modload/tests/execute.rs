@@ -63,6 +63,9 @@ impl Observer for Seen {
                 format!("{:?} {} failed: {error}", command.verb, command.module)
             }
             Event::Setting { .. } | Event::Modutils(_) => unreachable!("nobody keeps settings here"),
+            Event::Script(_) | Event::ScriptFailed { .. } | Event::ScriptsNotRun { .. } => {
+                unreachable!("modutils.d is not read here")
+            }
             Event::CommandWithinItself { module, line } => format!("{module} within itself: {}", text(line)),
         };
         self.lines.borrow_mut().push(line);
@@ -108,6 +111,7 @@ fn carry_out<T>(kernel: &mut dyn KernelOps, run: Run, deed: impl FnOnce(&mut Exe
         kernel,
         observer: &observer,
         commands: &commands,
+        scripts: None,
         terms: run.terms,
         pause: &|time| pauses.borrow_mut().push(time),
     });
@@ -247,6 +251,15 @@ impl KernelOps for Leaking {
 
     fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
         self.inner.get_mut().run_shell(line, environment)
+    }
+
+    fn run_script(
+        &mut self,
+        line: &OsStr,
+        environment: &[(&str, &OsStr)],
+        meanwhile: modkernel::Meanwhile<'_>,
+    ) -> io::Result<Option<ExitStatus>> {
+        self.inner.get_mut().run_script(line, environment, meanwhile)
     }
 }
 

@@ -121,7 +121,7 @@ impl System {
         let observer = Seen::default();
         let commands = CommandEnvironment::new(&Environment::default(), [], &run.demand);
         let places = Places::below(self.root.path(), rustix::process::geteuid().as_raw());
-        let modutils = Modutils::new(&places.modutils_d);
+        let modutils = Modutils::new(&places);
         let settings = Settings {
             places: &places,
             modutils: &modutils,
@@ -136,6 +136,7 @@ impl System {
             &mut Execution {
                 kernel: &mut kernel,
                 observer: &observer,
+                scripts: None,
                 terms: Terms { effect: Effect::Real, presence: Presence::Counts, first_time: false },
                 commands: &commands,
                 pause: &|_| {},

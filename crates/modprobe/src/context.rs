@@ -9,8 +9,8 @@ use moddb::ModuleDb;
 use moddb::config::ConfigProblem;
 use modkernel::{KernelOps, Sysfs};
 use modload::{
-    CommandEnvironment, Demand, Environment, Execution, Modutils, Observer, Persist, Recorder, Settings,
-    Terms,
+    CommandEnvironment, Demand, Effect, Environment, Execution, Modutils, Observer, Persist, Recorder,
+    Scripts, Settings, Terms,
 };
 use modstate::{Clock, Places};
 
@@ -76,14 +76,21 @@ impl Run<'_> {
         Recorder { places: self.places, demand: &self.demand, clock: self.clock }
     }
 
+    /// The commands of modutils.d around what is loaded and unloaded.
+    pub fn scripts<'a>(&'a self, observer: &'a dyn Observer, effect: Effect) -> Scripts<'a> {
+        Scripts::new((&self.modutils, self.places), self.clock, observer, &self.commands, effect)
+    }
+
     /// Carries out plans.
     pub fn execution<'a>(
         &'a self,
         kernel: &'a mut dyn KernelOps,
         observer: &'a dyn Observer,
+        scripts: &'a Scripts<'a>,
         terms: Terms,
     ) -> Execution<'a> {
-        Execution { kernel, observer, commands: &self.commands, terms, pause: self.pause }
+        let scripts = Some(scripts);
+        Execution { kernel, observer, commands: &self.commands, scripts, terms, pause: self.pause }
     }
 
     /// What the kernel shows of its modules.

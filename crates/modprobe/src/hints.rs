@@ -51,7 +51,7 @@ pub(crate) fn of_failure(
         }
         Cause::CommandWithinItself { origin } => hints.push(format!("the command stands in {origin}")),
         Cause::NoFile => hints.extend(misleading_alias(run.db.config(), operand, entry)),
-        Cause::Present | Cause::Forbidden(_) => {}
+        Cause::Present | Cause::Forbidden(_) | Cause::Scripts => {}
     }
     hints
 }

@@ -1,13 +1,18 @@
 //! Loading: finds what operands mean, plans, and has the plans carried out.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use modcli::{Ended, Exit, Severity};
 use moddb::{FoundIn, ModuleEntry};
 use modfile::ModuleName;
+use modfile::name::normalize_alias;
 use modhint::causes::blacklist::{self, Named};
 use modkernel::KernelOps;
 use modload::plan::{self, Target};
-use modload::{Cause, Effect, Execution, LoadFailure, Loaded, Observer};
+use modload::{Cause, Effect, Execution, LoadFailure, Loaded, Observer, Scripts};
 
+use crate::caller::{self, Caller};
 use crate::context::Run;
 use crate::find::find;
 use crate::request::{Load, Wanted};
@@ -20,10 +25,10 @@ use crate::{hints, messages, report};
 pub(crate) fn load_all(
     run: &Run<'_>,
     request: &Load,
-    observer: &dyn Observer,
+    (observer, scripts): (&dyn Observer, &Scripts<'_>),
     kernel: &mut dyn KernelOps,
 ) -> Result<Exit, Ended> {
-    let mut execution = run.execution(kernel, observer, request.how.terms);
+    let mut execution = run.execution(kernel, observer, scripts, request.how.terms);
     let mut exit = Exit::Success;
     for wanted in &request.modules {
         if load_wanted(run, request, wanted, &mut execution)? == Exit::Failure {
@@ -40,6 +45,9 @@ fn load_wanted(
     wanted: &Wanted,
     execution: &mut Execution<'_>,
 ) -> Result<Exit, Ended> {
+    if let Some(exit) = answer(run, &wanted.operand, execution) {
+        return Ok(exit);
+    }
     let Some(found) = find(run, &wanted.operand, request.how.after_failure)? else {
         return Ok(Exit::Failure);
     };
@@ -54,6 +62,22 @@ fn load_wanted(
         };
     }
     Ok(exit)
+}
+
+/// Has a command of modutils.d answer a request of the kernel that no module answers; `None` if none is configured, or
+/// a module does. Names that could be something else than a name never get that far.
+fn answer(run: &Run<'_>, operand: &OsStr, execution: &mut Execution<'_>) -> Option<Exit> {
+    if run.caller != Caller::Kernel || !caller::is_safe(operand) {
+        return None;
+    }
+    let scripts = execution.scripts?;
+    let normalized = normalize_alias(operand.as_bytes()).ok()?;
+    run.modutils.config(execution.observer).scripts().on_request(&normalized)?;
+    if !run.db.resolve(operand.as_bytes()).is_empty() {
+        return None;
+    }
+    let success = scripts.answer(execution.kernel, operand, &normalized)?;
+    Some(Exit::failed_if(!success))
 }
 
 fn load(
@@ -143,6 +167,9 @@ fn report_failure(
         return report::forbidden(run, messages::forbidden(&entry.name, &failure.module, by));
     }
     report::interrupted(run);
+    if let Cause::Scripts = failure.cause {
+        return run.session.reporter.error(messages::stopped(&entry.name, &failure.module));
+    }
     let text = messages::could_not_insert(&entry.name, failure.errno());
     let hints = || hints::of_failure(run, request, &wanted.operand, entry, failure);
     run.session.reporter.explained(Severity::Error, text, hints);

@@ -73,6 +73,15 @@ pub(crate) fn forbidden(wanted: &ModuleName, forbidden: &ModuleName, by: &Forbid
     join(&[b"could not insert '", wanted.as_bytes(), b"': ", &what, &reason])
 }
 
+/// A module that is not loaded because commands of modutils.d for it, or for one that it needs, failed.
+pub(crate) fn stopped(wanted: &ModuleName, stopped: &ModuleName) -> Vec<u8> {
+    let whose = match wanted == stopped {
+        true => b"its commands".to_vec(),
+        false => join(&[b"the commands for ", stopped.as_bytes()]),
+    };
+    join(&[b"could not insert '", wanted.as_bytes(), b"': ", &whose, b" in modutils.d failed"])
+}
+
 /// A name for which the kernel may not ask.
 pub(crate) fn denied(name: &OsStr, line: &Line) -> Vec<u8> {
     join(&[b"request for '", name.as_bytes(), b"' denied by ", line.to_string().as_bytes()])

@@ -64,7 +64,8 @@ pub(crate) fn is_denied(run: &Run<'_>, observer: &dyn Observer) -> bool {
     true
 }
 
-fn log_refusal(run: &Run<'_>, text: Vec<u8>) {
+/// Logs what the kernel does not get, if it may be logged now.
+pub(crate) fn log_refusal(run: &Run<'_>, text: Vec<u8>) {
     if may_log(run) {
         run.session.reporter.insist(Severity::Error, text);
     }

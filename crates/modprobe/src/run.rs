@@ -81,7 +81,7 @@ pub fn run_in<K: KernelOps>(session: &Session, system: System<'_, K>) -> anyhow:
     }
     let handed_on = handed_on.iter().map(|(option, value)| (*option, value.as_deref()));
     let commands = CommandEnvironment::new(&environment, handed_on, &demand);
-    let modutils = Modutils::new(&places.modutils_d);
+    let modutils = Modutils::new(places);
     let run = Run {
         session,
         places,
@@ -165,16 +165,18 @@ fn load(run: &Run<'_>, request: &Load, system: impl KernelOps) -> Result<Exit, E
     }
     let settings = run.settings(request.persist, &teller);
     let mut kernel = Stage::new(request.how.terms.effect, system, &settings);
-    let outcome = load_all(run, request, &teller, &mut kernel);
+    let scripts = run.scripts(&teller, request.how.terms.effect).skipped_if(request.ignore_commands);
+    let outcome = load_all(run, request, (&teller, &scripts), &mut kernel);
     kernel.finish();
-    outcome
+    Ok(outcome?.or_failure_if(scripts.have_failed()))
 }
 
 fn unload(run: &Run<'_>, request: &Unload, system: impl KernelOps) -> Result<Exit, Ended> {
     let teller = Teller::new(run, request.how);
     let settings = run.settings(request.persist, &teller);
     let mut kernel = Stage::new(request.how.terms.effect, system, &settings);
-    let outcome = unload_all(run, request, &teller, &mut kernel);
+    let scripts = run.scripts(&teller, request.how.terms.effect).skipped_if(request.ignore_commands);
+    let outcome = unload_all(run, request, (&teller, &scripts), &mut kernel);
     kernel.finish();
-    outcome
+    Ok(outcome?.or_failure_if(scripts.have_failed()))
 }

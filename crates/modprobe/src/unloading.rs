@@ -6,7 +6,7 @@ use modcli::{Ended, Exit};
 use modfile::ModuleName;
 use modkernel::KernelOps;
 use modload::plan::{self, UnloadOptions};
-use modload::{Manner, Observer, Outcome, Stopped};
+use modload::{Manner, Observer, Outcome, Scripts, Stopped};
 
 use crate::context::Run;
 use crate::request::Unload;
@@ -19,7 +19,7 @@ use crate::{hints, messages, report};
 pub(crate) fn unload_all(
     run: &Run<'_>,
     request: &Unload,
-    observer: &dyn Observer,
+    (observer, scripts): (&dyn Observer, &Scripts<'_>),
     kernel: &mut dyn KernelOps,
 ) -> Result<Exit, Ended> {
     let manner = Manner { wait: request.wait, flags: request.flags };
@@ -47,7 +47,7 @@ pub(crate) fn unload_all(
             for note in &notes {
                 run.session.reporter.error(messages::note(note));
             }
-            let outcome = run.execution(kernel, observer, request.how.terms).unload(&plan, manner);
+            let outcome = run.execution(kernel, observer, scripts, request.how.terms).unload(&plan, manner);
             if !matches!(outcome, Ok(Outcome::Gone)) {
                 run.session.reporter.explain(|| hints::about_stay(run, &plan, kernel));
             }

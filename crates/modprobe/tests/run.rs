@@ -267,3 +267,88 @@ fn a_remove_command_that_is_killed_counts_as_one_that_succeeded() {
     assert_eq!(world.run(&["-r", "top"]), (nothing(), nothing(), Exit::Success));
     assert_eq!(world.asked(), ["shell away"]);
 }
+
+#[test]
+fn commands_of_modutils_stand_around_a_load_and_are_shown() {
+    let mut world = world("");
+    world.write("etc/modutils.d/a.conf", "pre-install low one\npost-install * two\n");
+    let shown = |output: &[String]| -> Vec<String> {
+        output.iter().map(|line| line.trim_end().rsplit('/').next().unwrap().to_owned()).collect()
+    };
+    let (output, errors, exit) = world.run(&["-n", "-v", "top"]);
+    assert_eq!(
+        shown(&output),
+        ["pre-install one", "low.ko", "post-install two", "top.ko", "post-install two"]
+    );
+    assert_eq!((errors, exit), (vec![], Exit::Success));
+    let (output, _, _) = world.run(&["-D", "top"]);
+    assert_eq!(shown(&output), ["low.ko", "top.ko"]);
+    let (output, _, _) = world.run(&["--explain", "top"]);
+    let steps: Vec<_> =
+        output.iter().map(|line| line.trim()).filter(|line| line.contains("install")).collect();
+    assert_eq!(steps.len(), 3, "{output:?}");
+    assert!(world.asked().is_empty());
+    assert_eq!(world.run(&["top"]).2, Exit::Success);
+    assert_eq!(world.asked(), ["shell one", "insert low.ko", "shell two", "insert top.ko", "shell two"]);
+}
+
+#[test]
+fn with_i_no_command_of_modutils_is_run() {
+    let mut world = world("");
+    world.write("etc/modutils.d/a.conf", "pre-install * false\n");
+    assert_eq!(world.run(&["-i", "top"]), (vec![], vec![], Exit::Success));
+    assert_eq!(world.asked(), ["insert low.ko", "insert top.ko"]);
+}
+
+#[test]
+fn a_command_of_modutils_that_fails_is_named_with_its_line() {
+    let mut world = world("");
+    world.write("etc/modutils.d/a.conf", "pre-install low false\npre-remove top no\npost-remove low gone\n");
+    world.kernel = world.kernel.clone().with_exit_code("false", 1).with_exit_code("no", 4);
+    let (_, errors, exit) = world.run(&["top"]);
+    assert_eq!(
+        errors,
+        [
+            "modprobe: ERROR: /etc/modutils.d/a.conf line 1: pre-install command 'false' for low failed: \
+             it ended with status 1",
+            "modprobe: ERROR: could not insert 'top': the commands for low in modutils.d failed"
+        ]
+    );
+    assert_eq!(exit, Exit::Failure);
+    world.kernel = Recording::default().with_loaded("top", &[]).with_exit_code("no", 4);
+    let (_, errors, exit) = world.run(&["-r", "top"]);
+    assert_eq!(
+        errors,
+        [
+            "modprobe: ERROR: /etc/modutils.d/a.conf line 2: pre-remove command 'no' for top failed: it ended with status 4"
+        ]
+    );
+    assert_eq!((world.asked(), exit), (vec!["shell no".to_owned()], Exit::Failure));
+}
+
+#[test]
+fn a_request_of_the_kernel_that_no_module_answers_may_have_a_command() {
+    let mut world = world("");
+    let lines =
+        "on-request net-pf-28 helper\non-request fs-top no\non-request * all\ndeny-request net-pf-9\n";
+    world.write("etc/modutils.d/a.conf", lines);
+    // A person's request has none.
+    assert_eq!(world.run(&["net-pf-28"]).2, Exit::Failure);
+    world.caller = Caller::Kernel;
+    for (name, asked, expected) in [
+        ("net-pf-28", &["shell helper"][..], Exit::Success),
+        ("fs-top", &["insert low.ko", "insert top.ko"], Exit::Success),
+        ("../x", &[], Exit::Failure),
+        ("-r", &[], Exit::Failure),
+        ("a=b", &[], Exit::Failure),
+        ("a[", &[], Exit::Failure),
+        ("net-pf-9", &[], Exit::Failure),
+        ("anything", &["shell all"], Exit::Success),
+    ] {
+        world.kernel = Recording::default().with_needs("top", &["low"]);
+        assert_eq!(world.run(&["-q", "--", name]).2, expected, "{name}");
+        assert_eq!(world.asked(), asked, "{name}");
+    }
+    world.kernel = Recording::default().with_exit_code("helper", 1);
+    assert_eq!(world.run(&["-q", "--", "net-pf-28"]).2, Exit::Failure);
+}

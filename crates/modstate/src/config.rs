@@ -1,5 +1,6 @@
 //! The language of modutils.d: what autoclean leaves alone and takes, how long it waits, what is logged, which
-//! settings survive, and in [`rules`](crate::rules) what may be loaded.
+//! settings survive, in [`rules`](crate::rules) what may be loaded, and in [`scripts`](crate::scripts) which commands
+//! are run around it.
 //!
 //! ```text
 //! # Indented comments and trailing blanks are fine.
@@ -23,6 +24,7 @@ use modfile::wildcard;
 
 use crate::pattern::{normalized, patterns};
 use crate::rules::{Line, Rules};
+use crate::scripts::{Moment, Scripts};
 
 pub use crate::pattern::LineReason;
 
@@ -41,6 +43,7 @@ pub struct ModutilsConfig {
     log_requests: bool,
     persist: Vec<PersistRule>,
     rules: Rules,
+    scripts: Scripts,
 }
 
 /// Which settings of which modules survive an unload.
@@ -104,13 +107,15 @@ impl ModutilsConfig {
                 continue;
             }
             let place = Line { file: Arc::clone(&file), number: line };
+            let behind = content.trim_ascii_start().get(word.len()..).unwrap_or_default();
             let added = match word {
-                b"forbid" => {
-                    self.rules.forbid(content.trim_ascii_start().get(word.len()..).unwrap_or_default(), place)
-                }
+                b"forbid" => self.rules.forbid(behind, place),
                 b"deny-request" => self.rules.deny(rest, &place),
                 b"allow-request" => self.rules.allow(rest, &place),
-                _ => self.directive(word, rest),
+                _ => match Moment::of_word(word) {
+                    Some(moment) => self.scripts.add(moment, behind, place),
+                    None => self.directive(word, rest),
+                },
             };
             if let Err(reason) = added {
                 problems.push(Problem { line, directive: Directive::of(word), reason });
@@ -127,6 +132,8 @@ impl ModutilsConfig {
             b"log-requests" if rest.is_empty() => self.log_requests = true,
             b"log-requests" => return Err(LineReason::TooMany("log-requests")),
             b"persist" => self.persist.push(persist(rest)?),
+            b"command-time" => self.scripts.set_time(rest)?,
+            b"legacy-modules-conf" => self.scripts.set_legacy(rest)?,
             unknown => return Err(LineReason::UnknownWord(unknown.to_vec())),
         }
         Ok(())
@@ -136,6 +143,17 @@ impl ModutilsConfig {
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// Which commands are run around loading and unloading.
+    #[must_use]
+    pub fn scripts(&self) -> &Scripts {
+        &self.scripts
+    }
+
+    /// The same, for whoever reads the files and knows more about them than what they say.
+    pub fn scripts_mut(&mut self) -> &mut Scripts {
+        &mut self.scripts
     }
 
     /// Whether a `keep` line names the module.

@@ -17,11 +17,14 @@ pub mod load_lists;
 mod log_limit;
 pub mod marks;
 pub mod memory;
+pub mod modules_conf;
 mod pattern;
 pub mod pin;
 pub mod places;
 pub mod record;
 pub mod rules;
+pub mod running;
+pub mod scripts;
 pub mod settings;
 
 pub use asking::Unloading;

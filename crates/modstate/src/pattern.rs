@@ -19,6 +19,12 @@ pub enum LineReason {
     /// The interval is not a number of seconds, or longer than a year.
     #[error("'{}' is no number of seconds", String::from_utf8_lossy(.0))]
     BadInterval(Vec<u8>),
+    /// The time for commands is not a number of seconds, or too long.
+    #[error("'{}' is no number of seconds from 1 to 3600", String::from_utf8_lossy(.0))]
+    BadTime(Vec<u8>),
+    /// A command could not be handed to the shell.
+    #[error("a command cannot hold a NUL")]
+    NulInCommand,
     /// A pattern has a bracket without its partner.
     #[error("unmatched bracket in '{}'", String::from_utf8_lossy(.0))]
     UnmatchedBracket(Vec<u8>),

@@ -18,7 +18,10 @@ pub struct Places {
     pub lasting: PathBuf,
     /// The directories of modutils.d, first ones first.
     pub modutils_d: Vec<PathBuf>,
-    /// The number of the only user whose files and directories below `run` and `lasting` are believed.
+    /// The configuration of Linux 2.4's tools, which counts only where modutils.d says so.
+    pub modules_conf: PathBuf,
+    /// The number of the only user whose files and directories below `run` and `lasting` are believed, and whose files
+    /// may name commands.
     pub owner: u32,
 }
 
@@ -35,6 +38,7 @@ impl Places {
             run: "/run/modutils".into(),
             lasting: "/var/lib/modutils".into(),
             modutils_d: configuration.iter().map(|below| Path::new(below).join("modutils.d")).collect(),
+            modules_conf: "/etc/modules.conf".into(),
             owner: 0,
         }
     }
@@ -54,6 +58,7 @@ impl Places {
             run: below(system.run),
             lasting: below(system.lasting),
             modutils_d: system.modutils_d.into_iter().map(below).collect(),
+            modules_conf: below(system.modules_conf),
             owner,
         }
     }

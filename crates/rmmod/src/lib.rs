@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use modcli::{Exit, Session};
 use modkernel::KernelOps;
-use modload::{CommandEnvironment, Demand, Environment, Modutils, Process, Settings, Stage};
+use modload::{CommandEnvironment, Demand, Environment, Modutils, Process, Scripts, Settings, Stage};
 use modstate::{Clock, SystemClock};
 
 use crate::observer::Teller;
@@ -76,8 +76,8 @@ pub(crate) struct System<'a, K> {
 /// Does what is requested, on a system of values.
 pub(crate) fn run_in<K: KernelOps>(session: &Session, request: &Request, system: System<'_, K>) -> Exit {
     let System { kernel, layout, clock, environment, release } = system;
-    let teller = Teller { session };
-    let modutils = Modutils::new(&layout.places.modutils_d);
+    let teller = Teller { session, shows: request.shows() };
+    let modutils = Modutils::new(&layout.places);
     let settings = Settings {
         places: &layout.places,
         modutils: &modutils,
@@ -88,22 +88,24 @@ pub(crate) fn run_in<K: KernelOps>(session: &Session, request: &Request, system:
         observer: &teller,
     };
     let mut kernel = Stage::new(request.effect(), kernel, &settings);
+    let handed_on = request.handed_on().iter().map(|option| (*option, None));
+    let commands = CommandEnvironment::new(&environment, handed_on, &Demand::Person);
+    let scripts = Scripts::new((&modutils, &layout.places), clock, &teller, &commands, request.effect());
     let exit = match request {
-        Request::Remove(remove) => remove::run(session, layout, remove, &mut kernel),
+        Request::Remove(remove) => remove::run(session, layout, remove, &scripts, &mut kernel),
         Request::Autoclean(request) => {
-            let handed_on = request.handed_on.iter().map(|option| (*option, None));
-            let commands = CommandEnvironment::new(&environment, handed_on, &Demand::Person);
             let hands = autoclean::Hands {
                 session,
                 layout,
                 clock,
                 modutils: &modutils,
                 commands: &commands,
+                scripts: &scripts,
                 observer: &teller,
             };
             autoclean::run(&hands, request, &mut kernel)
         }
     };
     kernel.finish();
-    exit
+    exit.or_failure_if(scripts.have_failed())
 }

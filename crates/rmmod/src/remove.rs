@@ -11,13 +11,21 @@ use moddb::ModuleDb;
 use modfile::ModuleName;
 use modhint::users::Users;
 use modkernel::{KernelOps, ModuleState, RemoveFlags};
+use modload::Scripts;
+use modload::scripts::{Beginning, Change, Refused};
 
 use crate::messages;
 use crate::places::Layout;
 use crate::request::Remove;
 
 /// Unloads every module that is named; goes on after a failure.
-pub(crate) fn run(session: &Session, layout: &Layout, request: &Remove, kernel: &mut dyn KernelOps) -> Exit {
+pub(crate) fn run(
+    session: &Session,
+    layout: &Layout,
+    request: &Remove,
+    scripts: &Scripts<'_>,
+    kernel: &mut dyn KernelOps,
+) -> Exit {
     let mut failed = false;
     for operand in &request.operands {
         let module = name(operand);
@@ -30,10 +38,20 @@ pub(crate) fn run(session: &Session, layout: &Layout, request: &Remove, kernel: 
             failed = true;
             continue;
         }
+        let begun = match scripts.begin(kernel, Change::Remove, &module) {
+            Ok(Beginning::Now(begun)) => begun,
+            Ok(Beginning::Made) => continue,
+            Err(Refused) => {
+                failed = true;
+                continue;
+            }
+        };
         if request.show {
             session.output.show_line(messages::would_remove(&module));
         }
-        if let Err(error) = kernel.remove(&module, RemoveFlags { force: request.force }) {
+        let removed = kernel.remove(&module, RemoveFlags { force: request.force });
+        scripts.end(kernel, begun, removed.is_ok());
+        if let Err(error) = removed {
             session.reporter.error(messages::cannot_remove(&module, &error));
             session.reporter.error(messages::cannot_remove_operand(operand, &error));
             failed = true;
@@ -212,6 +230,26 @@ mod tests {
             assert!(!world.path("sys/module/m").exists());
             assert_eq!(world.path("var/lib/modutils/settings/m").exists(), saved);
         }
+    }
+
+    #[test]
+    fn commands_of_modutils_stand_around_a_removal() {
+        let world = world(&[("etc/modutils.d/a.conf", "pre-remove * before\npost-remove m after\n")]);
+        world.load("m", "fs-m", &[]);
+        let voice = Voice::default();
+        let mut kernel = world.kernel();
+        let exit = world.run(&voice.session(), &Request::Remove(request(&["m"])), &mut kernel);
+        assert_eq!((voice.said(), exit), (String::new(), Exit::Success));
+        let lines: Vec<_> = kernel.shell.iter().map(|line| line.split(' ').next().unwrap()).collect();
+        assert_eq!(lines, ["before", "after"]);
+        world.load("m", "fs-m", &[]);
+        let voice = Voice::default();
+        let mut kernel = world.kernel();
+        kernel.shell_status = 1 << 8;
+        let exit = world.run(&voice.session(), &Request::Remove(request(&["m"])), &mut kernel);
+        assert_eq!(exit, Exit::Failure);
+        assert!(voice.said().ends_with("failed: it ended with status 1\n"), "{}", voice.said());
+        assert!(world.path("sys/module/m").exists());
     }
 
     #[test]

@@ -108,6 +108,19 @@ impl Request {
         }
     }
 
+    /// Whether each removal is shown as it is made.
+    pub fn shows(&self) -> bool {
+        matches!(self, Self::Remove(Remove { show: true, .. }))
+    }
+
+    /// Options that a modprobe within a remove command is to have as well.
+    pub fn handed_on(&self) -> &[&'static str] {
+        match self {
+            Self::Remove(_) => &[],
+            Self::Autoclean(autoclean) => &autoclean.handed_on,
+        }
+    }
+
     /// Whether settings are saved before a module goes.
     pub fn persist(&self) -> Persist {
         match self {

@@ -2,6 +2,7 @@
 
 mod force;
 mod insert;
+mod script;
 mod xz;
 
 use std::ffi::{CStr, CString, OsStr};
@@ -13,7 +14,7 @@ use std::process::{Command, ExitStatus};
 use modfile::ModuleName;
 use rustix::io::Errno;
 
-use crate::ops::{InsertError, InsertFlags, KernelOps, ModuleState, RemoveFlags};
+use crate::ops::{InsertError, InsertFlags, KernelOps, Meanwhile, ModuleState, RemoveFlags};
 use crate::sysfs::Sysfs;
 
 /// Where the kernel shows its modules.
@@ -77,6 +78,15 @@ impl KernelOps for Native {
     fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
         // Named as system(3) does: the shell puts its name before its messages.
         Command::new(SHELL).arg0("sh").arg("-c").arg(line).envs(environment.iter().copied()).status()
+    }
+
+    fn run_script(
+        &mut self,
+        line: &OsStr,
+        environment: &[(&str, &OsStr)],
+        meanwhile: Meanwhile<'_>,
+    ) -> io::Result<Option<ExitStatus>> {
+        script::run(line, environment, meanwhile)
     }
 }
 

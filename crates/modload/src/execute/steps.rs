@@ -10,10 +10,11 @@ use modkernel::{InsertError, InsertFlags, KernelOps, ModuleState};
 use modstate::rules::Forbidden;
 use rustix::io::Errno;
 
-use super::{Effect, Execution, Presence};
+use super::{Effect, Execution, Presence, Start};
 use crate::command::Command;
 use crate::observer::Event;
 use crate::plan::{Action, LoadPlan, Prohibition, Role, Step};
+use crate::scripts::{Change, Refused};
 
 /// What a loading did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +66,9 @@ pub enum Cause {
         /// Where it is configured.
         origin: Origin,
     },
+    /// Its commands in modutils.d failed.
+    #[error("its commands in modutils.d failed")]
+    Scripts,
     /// It may not be loaded.
     #[error("{} forbids it", .0.line)]
     Forbidden(Box<Forbidden>),
@@ -82,7 +86,7 @@ impl LoadFailure {
     pub fn errno(&self) -> i32 {
         let errno = match &self.cause {
             Cause::File { error, .. } => return error.errno(),
-            Cause::Command { .. } | Cause::CommandWithinItself { .. } => Errno::INVAL,
+            Cause::Command { .. } | Cause::CommandWithinItself { .. } | Cause::Scripts => Errno::INVAL,
             Cause::NoFile => Errno::NOENT,
             Cause::Present => Errno::EXIST,
             Cause::Forbidden(_) => Errno::PERM,
@@ -185,15 +189,25 @@ impl Execution<'_> {
     }
 
     fn step(&mut self, step: &Step, before: &[Step], flags: InsertFlags) -> Result<Round, Cause> {
+        if let Action::File(path) = &step.action {
+            let begun = match self.begin(Change::Install, &step.module) {
+                Ok(Start::Now(begun)) => begun,
+                Ok(Start::Made) => return Err(Cause::Present),
+                Err(Refused) => return Err(Cause::Scripts),
+            };
+            self.observer.event(&Event::Step(step));
+            let done = self.file(step, path, before, flags);
+            self.end(begun, matches!(done, Ok(Round::Done)));
+            return done;
+        }
         self.observer.event(&Event::Step(step));
         match &step.action {
             Action::Command { line, origin } => self.command(step, line, origin).map(|()| Round::Done),
-            Action::File(path) => self.file(step, path, before, flags),
             Action::NoFile if self.terms.effect == Effect::Real => {
                 self.observer.event(&Event::NoFile(&step.module));
                 Err(Cause::NoFile)
             }
-            Action::Builtin | Action::NoFile => Ok(Round::Done),
+            Action::File(_) | Action::Builtin | Action::NoFile => Ok(Round::Done),
         }
     }
 

@@ -8,10 +8,11 @@ use modfile::ModuleName;
 use modkernel::{KernelOps, ModuleState, RemoveFlags};
 use rustix::io::Errno;
 
-use super::{Execution, Presence};
+use super::{Execution, Presence, Start};
 use crate::command::Command;
 use crate::observer::{Event, Refusal};
 use crate::plan::{Came, UnloadPlan};
+use crate::scripts::Change;
 
 /// How modules are unloaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,11 +133,17 @@ impl Execution<'_> {
 
     /// The unloading of one module, seen by the observer.
     fn delete(&mut self, module: &ModuleName, manner: Manner) -> io::Result<()> {
+        let begun = match self.begin(Change::Remove, module) {
+            Ok(Start::Now(begun)) => begun,
+            Ok(Start::Made) => return Ok(()),
+            Err(refused) => return Err(io::Error::other(refused)),
+        };
         self.observer.event(&Event::Removing(module));
         let result = self.delete_patiently(module, manner);
         if let Err(error) = &result {
             self.observer.event(&Event::NotRemoved { module, error });
         }
+        self.end(begun, result.is_ok());
         result
     }
 

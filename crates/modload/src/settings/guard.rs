@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use modfile::ModuleName;
-use modkernel::{InsertError, InsertFlags, KernelOps, ModuleState, RemoveFlags};
+use modkernel::{InsertError, InsertFlags, KernelOps, Meanwhile, ModuleState, RemoveFlags};
 
 use super::{Persist, Settings};
 use crate::environment;
@@ -90,5 +90,14 @@ impl<K: KernelOps> KernelOps for Guard<'_, K> {
             self.save(&ModuleName::new(module.as_bytes()));
         }
         self.kernel.run_shell(line, variables)
+    }
+
+    fn run_script(
+        &mut self,
+        line: &OsStr,
+        variables: &[(&str, &OsStr)],
+        meanwhile: Meanwhile<'_>,
+    ) -> io::Result<Option<ExitStatus>> {
+        self.kernel.run_script(line, variables, meanwhile)
     }
 }

@@ -2,10 +2,13 @@
 //! whether they count, how configured and present values compare, and what would keep it from being loaded. One set of
 //! facts, printed for people or as JSON.
 
+// long: one fact after the other, and a third are tests
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
+use modcli::words;
 use moddb::{FoundIn, ModuleDb, ModuleEntry};
 use modfile::{ModuleName, parameters};
 use modhint::causes::kernel_blacklist;
@@ -15,6 +18,7 @@ use modkernel::{KernelOps, ModuleState, Sysfs};
 use modload::plan::{self, Action, LoadPlan, Role, Step, Target};
 use modstate::Places;
 use modstate::rules::Rules;
+use modstate::scripts::{Moment, Scripts};
 
 use super::lines::{self, Asked, Line};
 use crate::show;
@@ -29,6 +33,8 @@ pub(crate) struct Around<'a> {
     pub command_line: &'a [u8],
     /// What modutils.d forbids.
     pub rules: &'a Rules,
+    /// The commands that it puts around a load.
+    pub scripts: &'a Scripts,
 }
 
 /// All that is known of one module that a name means.
@@ -126,19 +132,27 @@ fn one(around: &Around<'_>, name: &[u8], entry: &ModuleEntry) -> Explained {
         state: if is_builtin { "built in" } else { state(around.kernel, entry) },
         device: device(around.places, name),
         wins: None,
-        steps: plan.steps.iter().filter_map(shown_step).collect(),
+        steps: plan.steps.iter().flat_map(|step| shown_steps(around.scripts, step)).collect(),
         lines,
         parameters: configured(around, entry),
         blocked: if is_builtin { Vec::new() } else { blocked(db, entry, &plan, around.command_line) },
     }
 }
 
-fn shown_step(step: &Step) -> Option<ShownStep> {
-    Some(ShownStep {
-        action: text(show::insertion(step)?.trim_ascii_end()),
+/// A step, with the commands of modutils.d around it.
+fn shown_steps(scripts: &Scripts, step: &Step) -> Vec<ShownStep> {
+    let shown = |action: &[u8]| ShownStep {
+        action: text(action.trim_ascii_end()),
         module: step.module.to_text().into_owned(),
         role: role(step.role),
-    })
+    };
+    let Some(insertion) = show::insertion(step) else { return Vec::new() };
+    let around = |moment| {
+        let scripts = scripts.around(moment, &step.module).filter(|_| matches!(step.action, Action::File(_)));
+        scripts.map(|script| shown(&words::script(script))).collect::<Vec<_>>()
+    };
+    let (before, after) = (around(Moment::PreInstall), around(Moment::PostInstall));
+    before.into_iter().chain([shown(&insertion)]).chain(after).collect()
 }
 
 /// The parameters that the configuration gives the module, with what the kernel shows of them now.
@@ -291,6 +305,7 @@ mod tests {
             places: &places,
             command_line: command_line.as_bytes(),
             rules: Rules::NONE,
+            scripts: &Scripts::default(),
         };
         let explained = explain(&around, name.as_bytes(), &db.resolve(name.as_bytes()));
         let shown = |text: String| text.replace(&directory.path().display().to_string(), "");

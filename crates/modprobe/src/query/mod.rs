@@ -70,13 +70,16 @@ pub(crate) fn explain(
     format: Format,
     kernel: &dyn KernelOps,
 ) -> Result<Exit, Ended> {
+    let teller = Teller::of_query(run);
+    let modutils = run.modutils.config(&teller);
     let around = explain::Around {
         db: &run.db,
         kernel,
         sysfs: &run.sysfs(),
         places: run.places,
         command_line: &kernel_command_line(run.places),
-        rules: run.modutils.config(&Teller::of_query(run)).rules(),
+        rules: modutils.rules(),
+        scripts: modutils.scripts(),
     };
     let after_failure = if names.len() > 1 { AfterFailure::GoOn } else { AfterFailure::Stop };
     let (mut explained, mut exit) = (Vec::new(), Exit::Success);

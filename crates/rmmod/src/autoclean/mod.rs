@@ -19,7 +19,7 @@ use modcli::{Exit, Session};
 use moddb::ModuleDb;
 use modhint::evidence;
 use modkernel::KernelOps;
-use modload::{CommandEnvironment, Effect, Modutils, Observer};
+use modload::{CommandEnvironment, Effect, Modutils, Observer, Scripts};
 use modstate::{BootId, Clock, Memory};
 
 use crate::messages;
@@ -37,12 +37,14 @@ pub(crate) struct Hands<'a> {
     pub modutils: &'a Modutils<'a>,
     /// For remove commands.
     pub commands: &'a CommandEnvironment,
+    /// The commands of modutils.d around each removal.
+    pub scripts: &'a Scripts<'a>,
     pub observer: &'a dyn Observer,
 }
 
 /// Runs a pass and shows what was asked for.
 pub(crate) fn run(hands: &Hands<'_>, request: &Autoclean, kernel: &mut dyn KernelOps) -> Exit {
-    let &Hands { session, layout, clock, modutils, commands, observer } = hands;
+    let &Hands { session, layout, clock, modutils, commands, scripts, observer } = hands;
     let reporter = &session.reporter;
     let memory = Memory::new(&layout.places);
     let records = match memory.records() {
@@ -83,6 +85,7 @@ pub(crate) fn run(hands: &Hands<'_>, request: &Autoclean, kernel: &mut dyn Kerne
         request,
         config: modutils.config(observer),
         commands,
+        scripts,
         observer,
         memory: &memory,
         evidence: &evidence::KINDS,

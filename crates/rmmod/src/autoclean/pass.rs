@@ -5,7 +5,8 @@ use moddb::ModuleDb;
 use moddb::config::Config as ModprobeConfig;
 use modhint::evidence::Kind;
 use modkernel::KernelOps;
-use modload::{CommandEnvironment, Effect, Observer};
+use modload::scripts::{Beginning, Change, Refused};
+use modload::{CommandEnvironment, Effect, Observer, Scripts};
 use modstate::config::ModutilsConfig;
 use modstate::marks::{Mark, Marks};
 use modstate::memory::Entry;
@@ -28,6 +29,8 @@ pub(crate) struct Pass<'a> {
     pub config: &'a ModutilsConfig,
     /// For remove commands.
     pub commands: &'a CommandEnvironment,
+    /// The commands of modutils.d around each removal.
+    pub scripts: &'a Scripts<'a>,
     pub observer: &'a dyn Observer,
     pub memory: &'a Memory,
     /// The kinds of evidence that count.
@@ -167,6 +170,28 @@ impl Pass<'_> {
     /// Unloads a module, unless it turns out not to be idle any more. Whoever asks for it from now on waits until this
     /// is over; earlier requests are noticed.
     fn remove(
+        &self,
+        recorded: &Recorded,
+        loaded: &List,
+        config: &ModprobeConfig,
+        kernel: &mut dyn KernelOps,
+    ) -> Fate {
+        // The removal that a remove command makes has its own commands around it.
+        if config.remove_command(recorded.module.as_bytes()).is_some() {
+            return self.remove_now(recorded, loaded, config, kernel);
+        }
+        // A command may load modules itself, which would wait for us: so it comes before that.
+        let begun = match self.scripts.begin(kernel, Change::Remove, &recorded.module) {
+            Ok(Beginning::Now(begun)) => begun,
+            Ok(Beginning::Made) => return Fate::Found(Verdict::Stays(Reason::CameIntoUse)),
+            Err(Refused) => return Fate::Failed,
+        };
+        let fate = self.remove_now(recorded, loaded, config, kernel);
+        self.scripts.end(kernel, begun, matches!(fate, Fate::Removed));
+        fate
+    }
+
+    fn remove_now(
         &self,
         recorded: &Recorded,
         loaded: &List,

@@ -18,6 +18,10 @@ pub(crate) struct Modutils<'a> {
 
 /// A problem of modutils.d, as a finding.
 pub(crate) fn problem(problem: &ModutilsProblem) -> Finding {
+    let level = match problem {
+        ModutilsProblem::OldLine { .. } => Level::Warning,
+        _ => Level::Error,
+    };
     let (place, line, what) = match problem {
         ModutilsProblem::File(problem) => {
             (problem.path().display().to_string(), None, text(&modcli::words::config_file(problem)))
@@ -25,8 +29,16 @@ pub(crate) fn problem(problem: &ModutilsProblem) -> Finding {
         ModutilsProblem::Line { file, problem } => {
             (file.display().to_string(), u32::try_from(problem.line).ok(), problem.reason.to_string())
         }
+        ModutilsProblem::Distrusted { file, reason } => {
+            let what = modcli::words::distrusted(file, &reason.path, &reason.reason);
+            (file.display().to_string(), None, text(&what))
+        }
+        ModutilsProblem::OldFile { file, error } => {
+            (file.display().to_string(), None, modcli::errno::chain(error))
+        }
+        ModutilsProblem::OldLine { file, line } => (file.display().to_string(), None, line.to_string()),
     };
-    Finding { level: Level::Error, place, line, module: None, text: what }
+    Finding { level, place, line, module: None, text: what }
 }
 
 fn finding(level: Level, line: &Line, name: &[u8], text: String) -> Finding {

@@ -11,7 +11,7 @@ use modcli::sink::{LogPlaces, Sink};
 use modcli::{Output, Reporter};
 use modfile::ModuleName;
 use modkernel::{InsertError, InsertFlags, ModuleState, Native, RemoveFlags, Sysfs};
-use modload::{CommandEnvironment, Demand, Environment, Modutils, Persist, Settings, Stage};
+use modload::{CommandEnvironment, Demand, Environment, Modutils, Persist, Scripts, Settings, Stage};
 use modstate::config::ModutilsConfig;
 use modstate::{BootTime, Identity, Record, RecordedRole, SystemClock};
 use rustix::io::Errno;
@@ -173,8 +173,8 @@ impl World {
         kernel: &mut Fake,
     ) -> (Vec<String>, Exit) {
         let session = Voice::default().session();
-        let teller = Teller { session: &session };
-        let modutils = Modutils::new(&self.layout.places.modutils_d);
+        let teller = Teller { session: &session, shows: false };
+        let modutils = Modutils::new(&self.layout.places);
         let settings = Settings {
             places: &self.layout.places,
             modutils: &modutils,
@@ -187,6 +187,8 @@ impl World {
         let mut kernel = Stage::new(request.effect, kernel, &settings);
         let environment = Environment { has_path: true, ..Environment::default() };
         let commands = CommandEnvironment::new(&environment, [], &Demand::Person);
+        let places = &self.layout.places;
+        let scripts = Scripts::new((&modutils, places), &SystemClock, &teller, &commands, request.effect);
         let memory = self.memory();
         let boot = BootId::read(&self.path("proc/sys/kernel/random/boot_id")).unwrap();
         let loaded = look::List::read(&self.layout).unwrap();
@@ -199,6 +201,7 @@ impl World {
             request,
             config: modutils.config(&teller),
             commands: &commands,
+            scripts: &scripts,
             observer: &teller,
             memory: &memory,
             evidence,
@@ -310,6 +313,15 @@ impl KernelOps for Fake {
     fn run_shell(&mut self, line: &OsStr, environment: &[(&str, &OsStr)]) -> io::Result<ExitStatus> {
         self.shell.push(format!("{} {environment:?}", line.display()));
         Ok(std::os::unix::process::ExitStatusExt::from_raw(self.shell_status))
+    }
+
+    fn run_script(
+        &mut self,
+        line: &OsStr,
+        environment: &[(&str, &OsStr)],
+        _: modkernel::Meanwhile<'_>,
+    ) -> io::Result<Option<ExitStatus>> {
+        self.run_shell(line, environment).map(Some)
     }
 }
 

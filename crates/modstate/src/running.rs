@@ -1,0 +1,398 @@
+//! Who runs commands of modutils.d now, and about what: `/run/modutils/scripts`.
+//!
+//! For each module, and each requested name, only one process at a time runs commands. It holds a lock on a file, in
+//! which it writes the process group of the command. Whoever finds the file locked waits, for a bounded time; unless it
+//! was called from within that very command, directly or through the kernel, and would wait for itself. The kernel hands
+//! no mark on to the programs that it starts, so the process group in the file is all there is to go by.
+//!
+//! The file goes with its lock: users can make the kernel ask for any number of names.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::Duration;
+
+use modfile::ModuleName;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::boot_time::BootTime;
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::places::Places;
+
+const SCRIPTS: &str = "scripts";
+/// How many commands for requests of the kernel run at a time.
+const AT_ONCE: usize = 4;
+/// The first and the longest pause between two looks at a lock.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+/// The longest name of a file: two hundred bytes are more than the kernel asks for, even if each is written as three.
+const LONGEST_NAME: usize = 240;
+/// Longer than any text that is written here.
+const LONGEST_TEXT: u64 = 100;
+
+/// What commands are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// The loading or unloading of this module.
+    Module(&'a ModuleName),
+    /// A name that the kernel asks for.
+    Request(&'a OsStr),
+}
+
+/// How a process that finds the lock held was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nested {
+    /// By a command of the process group that is noted.
+    Called,
+    /// By the kernel, which a command of that process group made ask.
+    Asked,
+}
+
+/// What became of the wish to run commands.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is this process's turn.
+    Ours(Turn),
+    /// Another process ran the command for the same request meanwhile, and this is whether it succeeded.
+    Shared(bool),
+    /// This process would wait for itself.
+    Nested(Nested),
+    /// Its time was up before it was its turn.
+    TooLate,
+}
+
+/// The right to run commands; it ends with this value.
+#[derive(Debug)]
+pub struct Turn {
+    file: File,
+    directory: Directory,
+    name: OsString,
+    /// Whether another process had its turn before.
+    pub waited: bool,
+    /// One of the places that only so many have.
+    _place: Option<File>,
+}
+
+/// Who waits for what, until when.
+pub struct Waiting<'a> {
+    /// Where it is noted.
+    pub places: &'a Places,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// When waiting ends.
+    pub until: BootTime,
+    /// Says whether, and how, a command of this process group called this process.
+    pub nested: &'a dyn Fn(u32) -> Option<Nested>,
+}
+
+impl Waiting<'_> {
+    /// Waits for the turn to run commands about something.
+    ///
+    /// # Errors
+    /// There is no place for the lock.
+    pub fn take(&self, subject: Subject<'_>) -> io::Result<Taken> {
+        let name = file_name(subject).ok_or(io::ErrorKind::InvalidInput)?;
+        let directory = Directory::make(&self.places.run, self.places.owner)?.make_inner(SCRIPTS)?;
+        let began = self.clock.since_boot();
+        let mut waited = false;
+        let (mut pause, mut looks) = (FIRST_PAUSE, 0_u32);
+        let mut file = directory.open_to_change(as_str(&name))?;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {
+                    if let (Subject::Request(_), Some(Text::Ended { at, success })) = (subject, read(&file))
+                        && at >= began
+                    {
+                        return Ok(Taken::Shared(success));
+                    }
+                    // Whoever had it before has removed it.
+                    if file.metadata()?.nlink() == 0 {
+                        file = directory.open_to_change(as_str(&name))?;
+                        continue;
+                    }
+                    break;
+                }
+                Err(Errno::WOULDBLOCK) => waited = true,
+                Err(errno) => return Err(errno.into()),
+            }
+            // Looking at all processes takes time, and who waits for itself does from the beginning.
+            if (looks.is_power_of_two() || looks == 0)
+                && let Some(Text::Running(group)) = read(&file)
+                && let Some(nested) = (self.nested)(group)
+            {
+                return Ok(Taken::Nested(nested));
+            }
+            looks = looks.saturating_add(1);
+            if !self.wait(&mut pause) {
+                return Ok(Taken::TooLate);
+            }
+        }
+        // What a process that was killed left in it is over.
+        file.set_len(0)?;
+        let place = match subject {
+            Subject::Module(_) => None,
+            Subject::Request(_) => match self.place(&directory)? {
+                Some(place) => Some(place),
+                None => {
+                    directory.remove(&name)?;
+                    return Ok(Taken::TooLate);
+                }
+            },
+        };
+        Ok(Taken::Ours(Turn { file, directory, name, waited, _place: place }))
+    }
+
+    /// One of the places for commands that run at the same time.
+    fn place(&self, directory: &Directory) -> io::Result<Option<File>> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            for number in 0..AT_ONCE {
+                let file = directory.open_to_change(&format!("place-{number}"))?;
+                match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                    Ok(()) => return Ok(Some(file)),
+                    Err(Errno::WOULDBLOCK) => {}
+                    Err(errno) => return Err(errno.into()),
+                }
+            }
+            if !self.wait(&mut pause) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Pauses, longer each time; says whether there is time left.
+    fn wait(&self, pause: &mut Duration) -> bool {
+        if self.clock.since_boot() >= self.until {
+            return false;
+        }
+        self.clock.pause(*pause);
+        *pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        true
+    }
+}
+
+impl Turn {
+    /// Notes the process group of the command that runs now. Best effort: without it a command that calls for itself
+    /// waits until its time is up.
+    pub fn note(&self, group: u32) {
+        let _ = self.file.set_len(0);
+        let _ = self.file.write_all_at(format!("group {group}\n").as_bytes(), 0);
+    }
+
+    /// Ends the turn. Those who waited for the same request share the result.
+    pub fn end(self, at: BootTime, success: bool) {
+        let text = format!("ended {} {}\n", at.0, if success { "well" } else { "badly" });
+        // If it cannot be written they run the command again.
+        let _ = self.file.set_len(0);
+        let _ = self.file.write_all_at(text.as_bytes(), 0);
+        // Before the lock goes, so that nobody takes this one for a new one.
+        let _ = self.directory.remove(&self.name);
+    }
+}
+
+/// What a file says.
+enum Text {
+    Running(u32),
+    Ended { at: BootTime, success: bool },
+}
+
+fn read(file: &File) -> Option<Text> {
+    let mut text = String::new();
+    let mut from_start = file;
+    io::Seek::seek(&mut from_start, io::SeekFrom::Start(0)).ok()?;
+    from_start.take(LONGEST_TEXT).read_to_string(&mut text).ok()?;
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    match words.as_slice() {
+        ["group", group] => Some(Text::Running(group.parse().ok().filter(|&group| group > 1)?)),
+        ["ended", at, how] => Some(Text::Ended { at: BootTime(at.parse().ok()?), success: *how == "well" }),
+        _ => None,
+    }
+}
+
+/// The name of the file for a subject: bytes that may mean something in a name of a file are written in hexadecimal.
+fn file_name(subject: Subject<'_>) -> Option<OsString> {
+    let (kind, name) = match subject {
+        Subject::Module(module) => ("module-", module.as_bytes()),
+        Subject::Request(name) => ("request-", name.as_bytes()),
+    };
+    let mut text = kind.as_bytes().to_vec();
+    for &byte in name {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' => text.push(byte),
+            other => text.extend(format!("%{other:02x}").as_bytes()),
+        }
+    }
+    (text.len() <= LONGEST_NAME).then(|| OsString::from_vec(text))
+}
+
+fn as_str(name: &OsStr) -> &str {
+    // Made of ASCII above.
+    name.to_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::fs;
+
+    use super::*;
+
+    /// A clock on which only pauses take time.
+    struct Hand(Cell<u64>);
+
+    impl Clock for Hand {
+        fn since_boot(&self) -> BootTime {
+            BootTime(self.0.get())
+        }
+
+        fn since_1970(&self) -> u64 {
+            0
+        }
+
+        fn pause(&self, time: Duration) {
+            self.0.set(self.0.get() + u64::try_from(time.as_millis()).unwrap());
+        }
+    }
+
+    struct World {
+        root: tempfile::TempDir,
+        places: Places,
+        clock: Hand,
+    }
+
+    fn world() -> World {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("run")).unwrap();
+        let places = Places::below(root.path(), rustix::process::geteuid().as_raw());
+        World { root, places, clock: Hand(Cell::new(1000)) }
+    }
+
+    impl World {
+        fn take(&self, subject: Subject<'_>, nested: &dyn Fn(u32) -> Option<Nested>) -> Taken {
+            let until = BootTime(self.clock.0.get() + 3000);
+            Waiting { places: &self.places, clock: &self.clock, until, nested }.take(subject).unwrap()
+        }
+
+        fn turn(&self, subject: Subject<'_>) -> Turn {
+            match self.take(subject, &|_| None) {
+                Taken::Ours(turn) => turn,
+                other => panic!("{other:?}"),
+            }
+        }
+
+        fn files(&self) -> Vec<String> {
+            let entries = fs::read_dir(self.root.path().join("run/modutils/scripts")).unwrap();
+            let mut names: Vec<_> =
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.retain(|name| !name.starts_with("place-"));
+            names.sort();
+            names
+        }
+    }
+
+    #[test]
+    fn one_process_at_a_time_runs_commands_about_a_module_and_waiting_ends() {
+        let world = world();
+        let module = ModuleName::from("m");
+        let turn = world.turn(Subject::Module(&module));
+        assert!(matches!(world.take(Subject::Module(&module), &|_| None), Taken::TooLate));
+        assert!((4000..4030).contains(&world.clock.0.get()));
+        world.turn(Subject::Module(&"other".into())).end(BootTime(1), true);
+        assert_eq!(world.files(), ["module-m"]);
+        turn.end(BootTime(5000), true);
+        assert_eq!(world.files(), [""; 0]);
+        assert!(!world.turn(Subject::Module(&module)).waited);
+    }
+
+    #[test]
+    fn who_would_wait_for_itself_is_told_so_at_once() {
+        let world = world();
+        let module = ModuleName::from("m");
+        let turn = world.turn(Subject::Module(&module));
+        turn.note(42);
+        let nested = |group| (group == 42).then_some(Nested::Asked);
+        assert!(matches!(world.take(Subject::Module(&module), &nested), Taken::Nested(Nested::Asked)));
+        assert_eq!(world.clock.0.get(), 1000);
+        turn.note(7);
+        assert!(matches!(world.take(Subject::Module(&module), &nested), Taken::TooLate));
+    }
+
+    #[test]
+    fn the_same_request_shares_the_result_of_the_run_that_ended_while_it_waited() {
+        let world = world();
+        let name = Subject::Request(OsStr::new("net-pf-28"));
+        for success in [true, false] {
+            // The other one ends while this one looks.
+            let held = Cell::new(Some(world.turn(name)));
+            let turn = held.take().unwrap();
+            turn.note(42);
+            held.set(Some(turn));
+            let nested = |_| {
+                held.take().unwrap().end(world.clock.since_boot(), success);
+                None
+            };
+            match world.take(name, &nested) {
+                Taken::Shared(shared) => assert_eq!(shared, success),
+                other => panic!("{other:?}"),
+            }
+            // Whoever comes later has the command run again.
+            world.clock.pause(Duration::from_millis(1));
+            world.turn(name).end(world.clock.since_boot(), true);
+            world.clock.pause(Duration::from_millis(1));
+        }
+        assert_eq!(world.files(), [""; 0]);
+    }
+
+    #[test]
+    fn only_four_requests_have_their_commands_run_at_a_time() {
+        let world = world();
+        let names = ["a", "b", "c", "d"].map(OsStr::new);
+        let turns: Vec<_> = names.iter().map(|name| world.turn(Subject::Request(name))).collect();
+        assert!(matches!(world.take(Subject::Request(OsStr::new("e")), &|_| None), Taken::TooLate));
+        // Modules have places of their own.
+        world.turn(Subject::Module(&"m".into())).end(BootTime(0), true);
+        drop(turns);
+        world.turn(Subject::Request(OsStr::new("e"))).end(BootTime(0), true);
+    }
+
+    #[test]
+    fn a_process_that_was_killed_leaves_nothing_that_counts() {
+        let world = world();
+        let name = Subject::Request(OsStr::new("x"));
+        let turn = world.turn(name);
+        turn.note(42);
+        drop(turn);
+        assert_eq!(world.files(), ["request-x"]);
+        world.turn(name).end(BootTime(0), true);
+        assert_eq!(world.files(), [""; 0]);
+    }
+
+    #[test]
+    fn no_name_leaves_the_directory() {
+        for (name, expected) in [
+            ("../../etc/x", Some("request-%2e%2e%2f%2e%2e%2fetc%2fx")),
+            ("net-pf-28", Some("request-net-pf-28")),
+            ("a\n%", Some("request-a%0a%25")),
+            (&*"/".repeat(100), None),
+        ] {
+            let name = file_name(Subject::Request(OsStr::new(name)));
+            assert_eq!(name.as_deref(), expected.map(OsStr::new));
+        }
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_is_not_used() {
+        use std::os::unix::fs::PermissionsExt;
+        let world = world();
+        drop(world.turn(Subject::Module(&"m".into())));
+        let directory = world.root.path().join("run/modutils/scripts");
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).unwrap();
+        let waiting =
+            Waiting { places: &world.places, clock: &world.clock, until: BootTime(0), nested: &|_| None };
+        assert!(waiting.take(Subject::Module(&"m".into())).is_err());
+    }
+}
