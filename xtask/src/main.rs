@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
 mod advisories;
+mod bare;
 mod bench;
 mod calls;
 mod compliance;
@@ -35,10 +36,11 @@ usage: cargo xtask TASK
   man                   manual pages against the tools' options
   tour                  the examples of README.md and the manual pages, run and compared
   completions [--check] renew what completions know of the tools' options, or only compare it
-  dist [ARCHITECTURE]   static tarballs and Debian packages, for x86_64 and aarch64
+  dist [ARCHITECTURE]   static tarballs and Debian packages, for x86_64 and aarch64; the C library for this machine
   reproducible          the last commit built in two directories: the same bytes
   install --prefix DIR  the tools for this machine with pages and completions, below DIR
-  packaging [NAME]      the Debian package in throwaway systems: with kernels, initramfs images, DKMS; see there
+  packaging [NAME]      the Debian packages in throwaway systems: with kernels, initramfs images, DKMS; see there
+  bare 12|13 TASK       demo, setup or test in a bare Debian of that release with this machine's Rust
   libkmod [test]        the C library; or C programs on it and on kmod's, the answers compared
   tidy                  rules of the source tree that no other tool checks
   advisories DATABASE   known faults of what is linked, from a copy of the RustSec database
@@ -75,6 +77,7 @@ fn task(arguments: &[String]) -> Result<()> {
         ["reproducible"] => dist::reproducible::run(),
         ["dist", options @ ..] => dist::run(options),
         ["libkmod", options @ ..] => libkmod::run(options),
+        ["bare", options @ ..] => bare::run(options),
         ["packaging", options @ ..] => packaging::run(options),
         ["install", options @ ..] => dist::install(options),
         ["demo"] => demo::run(),

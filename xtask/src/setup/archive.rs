@@ -98,22 +98,23 @@ fn keep(
     in_place(&all, target)
 }
 
-/// A minimal Debian 12 with these packages, for whoever may make one: root.
-pub fn system(cache: &Cache, target: &Path, packages: &[&str]) -> Result<()> {
+/// A minimal Debian of that name with these packages, for whoever may make one: root.
+pub fn system(cache: &Cache, target: &Path, codename: &str, packages: &[&str]) -> Result<()> {
     if target.is_dir() {
         return Ok(());
     }
-    println!("making {} (Debian 12 with {})", target.display(), packages.join(", "));
+    println!("making {} (Debian {codename} with {})", target.display(), packages.join(", "));
     fs::create_dir_all(cache.directory())?;
     let work = tempfile::Builder::new().prefix(".partial-").tempdir_in(cache.directory())?;
     let root = work.path().join("root");
     let mut debootstrap = Command::new("debootstrap");
-    debootstrap.arg("--variant=minbase").arg(format!("--include={}", packages.join(","))).arg("bookworm");
-    shell::quietly(debootstrap.arg(&root).arg(sources::mirror("bookworm")?))?;
+    debootstrap.arg("--variant=minbase").arg(format!("--include={}", packages.join(","))).arg(codename);
+    shell::quietly(debootstrap.arg(&root).arg(sources::mirror(codename)?))?;
     in_place(&root, target)
 }
 
-/// apt with lists and a cache of its own.
+/// apt with lists and a cache of its own. What is installed here, and which versions are preferred here, must not matter:
+/// where a newer release is installed, apt would refuse to fetch an older one.
 struct Apt<'d> {
     directory: &'d Path,
 }
@@ -123,10 +124,14 @@ impl Apt<'_> {
         let option = |name: &str, path: &str| format!("{name}={}", self.directory.join(path).display());
         let mut command = Command::new(program);
         for setting in [
+            option("Dir::State", "."),
             option("Dir::State::Lists", "lists"),
+            option("Dir::State::status", "status"),
             option("Dir::Etc::SourceList", "sources.list"),
             option("Dir::Cache", "cache"),
             "Dir::Etc::SourceParts=/dev/null".to_owned(),
+            "Dir::Etc::Preferences=/dev/null".to_owned(),
+            "Dir::Etc::PreferencesParts=/dev/null".to_owned(),
             // An unprivileged download user could not write here.
             "APT::Sandbox::User=root".to_owned(),
             // What is only unpacked may be of any architecture that the tools are shipped for.
@@ -181,6 +186,7 @@ fn download(
         fs::create_dir_all(directory.join(needed))?;
     }
     fs::write(directory.join("sources.list"), sources::list_for(codename)?)?;
+    fs::write(directory.join("status"), "")?;
     let apt = Apt { directory };
     shell::quietly(apt.command("apt-get").args(["-qq", "update"]))?;
     let packages = choose(&apt)?;

@@ -67,8 +67,17 @@ pub fn packaging() -> Result<()> {
     archive::kmod(&cache, Release::Kmod34)?;
     archive::kmod_packages(&cache)?;
     archive::kernel_packages(&cache)?;
-    archive::system(&cache, &cache.system(), &["bash-completion", "kmod", "man-db"])?;
-    archive::system(&cache, &cache.system_for_kernels(), &USERS_OF_MODULE_TOOLS)
+    archive::system(&cache, &cache.system(), "bookworm", &["bash-completion", "kmod", "man-db"])?;
+    archive::system(&cache, &cache.system_for_kernels(), "bookworm", &USERS_OF_MODULE_TOOLS)
+}
+
+/// A Debian of that name in which somebody could begin: with a C compiler, and certificates for Cargo's downloads.
+pub fn bare(codename: &str) -> Result<std::path::PathBuf> {
+    packages::install_missing_of(&["debootstrap", "git", "util-linux"])?;
+    let cache = Cache::of_user()?;
+    let target = cache.directory().join(format!("bare-{codename}"));
+    archive::system(&cache, &target, codename, &["ca-certificates", "gcc", "libc6-dev"])?;
+    Ok(target)
 }
 
 /// Debian packages that call module tools, and what these need to do their work.
