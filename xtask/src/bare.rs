@@ -21,20 +21,20 @@ set -eu
 top=$1/top
 mkdir -p "$1/upper" "$1/over" "$top" "$1/crates-upper" "$1/crates-over"
 mount -t overlay bare -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/over" "$top"
-mkdir -p "$top/usr/local/rust" "$top/root/.cargo/registry"
+mkdir -p "$top/usr/local/rust" "$top/cargo/registry"
 mount --bind --read-only "$3" "$top/usr/local/rust"
 if [ -d "$4" ]; then
-    mount -t overlay crates -o "lowerdir=$4,upperdir=$1/crates-upper,workdir=$1/crates-over" "$top/root/.cargo/registry"
+    mount -t overlay crates -o "lowerdir=$4,upperdir=$1/crates-upper,workdir=$1/crates-over" "$top/cargo/registry"
 fi
-mkdir "$top/root/modutils-rs"
-mount --bind "$1/source" "$top/root/modutils-rs"
+mkdir "$top/modutils-rs"
+mount --bind "$1/source" "$top/modutils-rs"
 mount -t proc proc "$top/proc"
 mount -t sysfs sysfs "$top/sys"
 mount --rbind /dev "$top/dev"
 mount -t tmpfs tmp "$top/run"
 cp /etc/resolv.conf "$top/etc/resolv.conf"
 shift 4
-exec chroot "$top" sh -eu -c 'cd /root/modutils-rs && cargo xtask "$@"' sh "$@"
+exec chroot "$top" sh -eu -c 'cd /modutils-rs && cargo xtask "$@"' sh "$@"
 "#;
 
 /// Runs a task there. Needs root, and the network for Debian's packages.
@@ -67,7 +67,7 @@ pub fn run(options: &[&str]) -> Result<()> {
     enter.args(["sh", "-c", ENTER, "sh"]).arg(work.path()).arg(system).arg(toolchain.trim()).arg(crates()?);
     enter.args(task).env_clear().envs(profiles());
     enter.env("PATH", "/usr/local/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    enter.env("HOME", "/root").env("LC_ALL", "C.UTF-8");
+    enter.env("HOME", "/home").env("CARGO_HOME", "/cargo").env("LC_ALL", "C.UTF-8");
     println!("== cargo xtask {} in a bare Debian {release}", task.join(" "));
     let status = enter.status().context("cannot start unshare")?;
     ensure!(status.success(), "cargo xtask {} in a bare Debian {release}: {status}", task.join(" "));

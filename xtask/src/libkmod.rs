@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{project, shell};
 
-/// The file that programs load; its name never changes.
-const LIBRARY: &str = "libkmod.so.2";
+/// The name that programs load; it never changes.
+pub const LIBRARY: &str = "libkmod.so.2";
 
 /// How the library is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,13 +13,11 @@ pub fn run(options: &[&str]) -> Result<()> {
     let shipped = dist::all()?;
     let mut command = project::cargo();
     command.args(["run", "--quiet", "--package", "packaging", "--"]);
-    for what in [&shipped.package, &shipped.tools, &shipped.emulated_tools] {
-        command.arg(what);
-    }
+    command.args([&shipped.tools, &shipped.emulated_tools]);
     // Twice, because it may replace what is there.
     let prefix = tempfile::tempdir()?;
     for _ in 0..2 {
         dist::install(&["--prefix", &prefix.path().to_string_lossy()])?;
     }
-    shell::run(command.arg(prefix.path()).args(options))
+    shell::run(command.arg(prefix.path()).args(&shipped.packages).arg("--").args(options))
 }

@@ -1,5 +1,5 @@
 state >/before
-dpkg --install /packages/ours.deb
+dpkg --install /packages/modutils-rs.deb
 ours_in_place
 # kmod's own program and pages can still be reached.
 ! bash -c 'exec -a modprobe /bin/kmod.kmod --version' | grep -q modutils-rs

@@ -1,4 +1,4 @@
-dpkg --install /packages/ours.deb
+dpkg --install /packages/modutils-rs.deb
 # As the scripts of Debian's kernel packages call it.
 mkdir -p /lib/modules/6.1.0-test /var/cache/modutils/depmod
 touch /lib/modules/6.1.0-test/modules.weakdep /var/cache/modutils/depmod/6.1.0-test

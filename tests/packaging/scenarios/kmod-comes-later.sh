@@ -1,7 +1,7 @@
 # There is no modprobe at times.
 dpkg --force-depends --purge kmod
 [ ! -e /sbin/modprobe ]
-dpkg --install /packages/ours.deb
+dpkg --install /packages/modutils-rs.deb
 ours_in_place
 dpkg --install /packages/kmod_30*.deb
 ours_in_place

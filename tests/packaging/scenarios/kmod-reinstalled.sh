@@ -1,4 +1,4 @@
-dpkg --install /packages/ours.deb
+dpkg --install /packages/modutils-rs.deb
 dpkg --install /packages/kmod_30*.deb
 ours_in_place
 [ "$(readlink -f /sbin/modprobe.kmod)" = /usr/bin/kmod ]

@@ -1,6 +1,6 @@
 dpkg --force-depends --force-breaks --install /packages/libkmod2_34*.deb /packages/kmod_34*.deb
 state >/before
-dpkg --install /packages/ours.deb
+dpkg --install /packages/modutils-rs.deb
 ours_in_place
 dpkg --purge modutils-rs
 state >/after

@@ -1,4 +1,4 @@
-dpkg --install /packages/ours.deb
+dpkg --install /packages/modutils-rs.deb
 changed 'sed -i "s/^Version: .*/Version: 99/" DEBIAN/control; printf x >>usr/lib/modutils-rs/kmod'
 dpkg --install /packages/changed.deb
 ours_in_place
@@ -11,7 +11,7 @@ fails dpkg --install /packages/changed.deb
 ours_in_place
 # Switched off by the administrator, the unit stays off.
 rm "$keeper"
-dpkg --install /packages/ours.deb
+dpkg --install /packages/modutils-rs.deb
 [ ! -L "$keeper" ]
 dpkg --purge modutils-rs
 kmods_in_place

@@ -3,6 +3,6 @@ dpkg --install /packages/changed.deb
 fails dpkg --remove modutils-rs
 ours_in_place
 [ "$(readlink -f /sbin/modprobe.kmod)" = /usr/bin/kmod ]
-dpkg --install /packages/ours.deb
+dpkg --install /packages/modutils-rs.deb
 dpkg --purge modutils-rs
 kmods_in_place

@@ -17,11 +17,11 @@ use anyhow::{Context, Result, ensure};
 use reference::{Cache, Release};
 use system::System;
 
-const USAGE: &str = "usage: packaging OURS TOOLS EMULATED-TOOLS PREFIX [NAME]...\n\
-    OURS    our package\n\
+const USAGE: &str = "usage: packaging TOOLS EMULATED-TOOLS PREFIX PACKAGE... -- [NAME]...\n\
     TOOLS and EMULATED-TOOLS: directories of the same tools for this machine and for 64-bit ARM\n\
-    PREFIX  where the tools were installed with everything else\n\
-    NAME    part of the names of the scenarios that are to run";
+    PREFIX   where the tools were installed with everything else\n\
+    PACKAGE  one of our packages\n\
+    NAME     part of the names of the scenarios that are to run";
 
 /// A scenario with this line leaves a machine that is to be booted.
 const BOOTS: &str = "# What it leaves is booted.";
@@ -40,18 +40,25 @@ fn main() -> ExitCode {
 /// Gives the number of failures.
 fn run() -> Result<usize> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [ours, tools, emulated, prefix, names @ ..] = words.as_slice() else { anyhow::bail!(USAGE) };
+    let mut parts = words.splitn(2, |word| word == "--");
+    let (before, names) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let [tools, emulated, prefix, ours @ ..] = before else { anyhow::bail!(USAGE) };
+    let ours: Vec<PathBuf> = ours.iter().map(PathBuf::from).collect();
     let mut results = Results { names, passed: 0, failed: 0 };
     let cache = Cache::of_user()?;
     let reference = cache.kmod(Release::Kmod34.number());
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
     let common = format!("tools='{}'\n", suite::words()) + &fs::read_to_string(source.join("common.sh"))?;
     let (base, packages) = (cache.system(), cache.kmod_packages());
-    let alone = System { base: &base, packages: &packages, ours: ours.as_ref(), reference: &reference };
+    let alone = System { base: &base, packages: &packages, ours: &ours, reference: &reference };
     results.play(&alone, &common, &source.join("scenarios"))?;
+    let base = cache.system_for_kernels();
+    let library = System { base: &base, packages: &packages, ours: &ours, reference: &reference };
+    let shared = common.clone() + &fs::read_to_string(source.join("library.sh"))?;
+    results.play(&library, &shared, &source.join("library"))?;
     let common = common + &fs::read_to_string(source.join("kernel.sh"))?;
     let (base, packages) = (cache.system_for_kernels(), cache.kernel_packages());
-    let among = System { base: &base, packages: &packages, ours: ours.as_ref(), reference: &reference };
+    let among = System { base: &base, packages: &packages, ours: &ours, reference: &reference };
     results.play(&among, &common, &source.join("surroundings"))?;
     results.count("installed-below-a-prefix", || prefix::works(prefix.as_ref()));
     results.count("started-with-nothing-open", || closed::tools_work(tools.as_ref()));

@@ -4,7 +4,7 @@
 //! `/record`; after it, the record shows for certain whether a file was ever missing.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -15,30 +15,37 @@ pub struct System<'a> {
     pub base: &'a Path,
     /// A directory with packages, which the scenario finds in `/packages`.
     pub packages: &'a Path,
-    /// Our package, there called `ours.deb`.
-    pub ours: &'a Path,
+    /// Our packages, which are there, too, each as its name and `.deb`.
+    pub ours: &'a [PathBuf],
     /// A directory that the scenario sees as `/reference`.
     pub reference: &'a Path,
 }
 
-/// Mounts, puts packages and script inside, and runs it. Arguments: work, base, packages, ours, reference. What is
+/// Mounts, puts packages and script inside, and runs it. Arguments: work, base, reference, and packages. What is
 /// exchanged with the outside lies in work: `script`, `record` and the directory `out`.
 const ENTER: &str = r#"
 set -e
-top=$1/top
-mount -t tmpfs scenario "$1/mount"
-mkdir "$1/mount/upper" "$1/mount/work"
-mount -t overlay scenario -o "lowerdir=$2,upperdir=$1/mount/upper,workdir=$1/mount/work" "$top"
+work=$1 top=$1/top base=$2 reference=$3
+shift 3
+mount -t tmpfs scenario "$work/mount"
+mkdir "$work/mount/upper" "$work/mount/work"
+mount -t overlay scenario -o "lowerdir=$base,upperdir=$work/mount/upper,workdir=$work/mount/work" "$top"
 mount -t proc proc "$top/proc"
+mount -t sysfs -o ro sysfs "$top/sys"
 mkdir "$top/packages" "$top/reference" "$top/out"
-cp "$3"/*.deb "$top/packages"
-cp "$4" "$top/packages/ours.deb"
-mount --bind --read-only "$5" "$top/reference"
-mount --bind "$1/out" "$top/out"
+for package; do
+    name=${package##*/}
+    case $name in
+        *modutils-rs*) cp "$package" "$top/packages/${name%%_*}.deb" ;;
+        *) cp "$package" "$top/packages" ;;
+    esac
+done
+mount --bind --read-only "$reference" "$top/reference"
+mount --bind "$work/out" "$top/out"
 touch "$top/scenario" "$top/record"
-mount --bind "$1/script" "$top/scenario"
-mount --bind "$1/record" "$top/record"
-exec strace --follow-forks --seccomp-bpf --decode-fds=path --quiet=all --string-limit=200 --output="$1/record" \
+mount --bind "$work/script" "$top/scenario"
+mount --bind "$work/record" "$top/record"
+exec strace --follow-forks --seccomp-bpf --decode-fds=path --quiet=all --string-limit=200 --output="$work/record" \
     --trace=execve,unlink,unlinkat,rename,renameat,renameat2 \
     chroot "$top" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive \
     sh -eu /scenario
@@ -46,6 +53,12 @@ exec strace --follow-forks --seccomp-bpf --decode-fds=path --quiet=all --string-
 
 /// A scenario with this line has a moment at which nobody offers a modprobe.
 const NONE_AT_TIMES: &str = "# There is no modprobe at times.";
+
+/// What must never be missing: a directory with another name of it, and the name of the file.
+const NEVER_MISSING: [([&str; 2], &str); 2] = [
+    (["/sbin", "/usr/sbin"], "modprobe"),
+    (["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"], "libkmod.so.2"),
+];
 
 impl System<'_> {
     /// Runs a script; fails if a command of it fails, or if modprobe was ever missing. What the script puts into
@@ -58,7 +71,10 @@ impl System<'_> {
         File::create(work.join("record"))?;
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", ENTER, "sh"]).arg(work);
-        command.args([self.base, self.packages, self.ours, self.reference]);
+        command.args([self.base, self.reference]).args(self.ours);
+        for package in fs::read_dir(self.packages).with_context(|| self.packages.display().to_string())? {
+            command.arg(package?.path());
+        }
         let output = command.output().context("cannot start unshare")?;
         ensure!(
             output.status.success(),
@@ -71,17 +87,17 @@ impl System<'_> {
             return Ok(());
         }
         let record = String::from_utf8_lossy(&fs::read(work.join("record"))?).into_owned();
-        ensure!(record.contains("sbin/modprobe"), "nothing about modprobe was recorded");
+        ensure!(record.contains("execve("), "nothing was recorded");
         let top = work.join("top").to_string_lossy().into_owned();
-        let missing: Vec<&str> = record.lines().filter(|line| takes_modprobe_away(line, &top)).collect();
-        ensure!(missing.is_empty(), "there was a moment without modprobe:\n{}", missing.join("\n"));
+        let missing: Vec<&str> = record.lines().filter(|line| takes_away(line, &top)).collect();
+        ensure!(missing.is_empty(), "something was missing for a moment:\n{}", missing.join("\n"));
         Ok(())
     }
 }
 
-/// Whether a recorded call in the system at `top` removes the name of modprobe, or renames it to something else.
-/// A name without a directory counts if the directory is unknown.
-fn takes_modprobe_away(call: &str, top: &str) -> bool {
+/// Whether a recorded call in the system at `top` removes the name of modprobe or of the C library, or renames it to
+/// something else. A name without a directory counts if the directory is unknown.
+fn takes_away(call: &str, top: &str) -> bool {
     // How an interrupted line goes on is not looked up: it is taken for done.
     let done = ["= 0", "<unfinished ...>"].iter().any(|end| call.trim_end().ends_with(end));
     if !done || call.contains(" execve(") {
@@ -92,26 +108,27 @@ fn takes_modprobe_away(call: &str, top: &str) -> bool {
     let name = rest.split('"').next().unwrap_or_default();
     let directory = before.rsplit_once('<').and_then(|(_, path)| path.split('>').next());
     let inside = directory.map(|path| path.strip_prefix(top).unwrap_or(path));
-    match name {
-        "/sbin/modprobe" | "/usr/sbin/modprobe" => true,
-        "modprobe" => inside.is_none_or(|directory| ["/sbin", "/usr/sbin"].contains(&directory)),
-        _ => false,
-    }
+    NEVER_MISSING.iter().any(|(directories, file)| match name.rsplit_once('/') {
+        Some((directory, last)) => last == *file && directories.contains(&directory),
+        None => name == *file && inside.is_none_or(|directory| directories.contains(&directory)),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::takes_modprobe_away;
+    use super::takes_away;
 
     #[test]
-    fn only_calls_that_leave_no_modprobe_are_found() {
-        let found = |call: &str| takes_modprobe_away(call, "/t/top");
+    fn only_calls_that_leave_no_modprobe_or_library_are_found() {
+        let found = |call: &str| takes_away(call, "/t/top");
         assert!(found("12 unlink(\"/sbin/modprobe\") = 0"));
         assert!(found("12 unlink(\"modprobe\") = 0"));
         assert!(found("12 unlink(\"/sbin/modprobe\" <unfinished ...>"));
         assert!(found("12 unlinkat(AT_FDCWD</t/top/root>, \"/usr/sbin/modprobe\", 0) = 0"));
         assert!(found("12 unlinkat(5</t/top/usr/sbin>, \"modprobe\", 0) = 0"));
         assert!(found("12 rename(\"/sbin/modprobe\", \"/sbin/modprobe.kmod\") = 0"));
+        assert!(found("12 rename(\"/usr/lib/x86_64-linux-gnu/libkmod.so.2\", \"/x\") = 0"));
+        assert!(!found("12 unlink(\"/usr/lib/x86_64-linux-gnu/libkmod.so.2.ours\") = 0"));
         assert!(!found("12 rename(\"/sbin/modprobe.ours\", \"/sbin/modprobe\") = 0"));
         assert!(!found("12 unlink(\"/sbin/modprobe\") = -1 ENOENT (No such file or directory)"));
         assert!(!found("12 unlinkat(5</t/top/var/tmp/mkinitramfs/usr/sbin>, \"modprobe\", 0) = 0"));

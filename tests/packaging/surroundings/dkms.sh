@@ -1,5 +1,5 @@
 export INITRD=No
-dpkg --install /packages/ours.deb
+dpkg --install /packages/modutils-rs.deb
 dpkg --install /packages/linux-headers-*.deb /packages/linux-kbuild-*.deb /packages/linux-compiler-*.deb
 mkdir /usr/src/greeting-1.0
 cat >/usr/src/greeting-1.0/greeting.c <<'END'

@@ -1,5 +1,5 @@
 # What it leaves is booted.
-dpkg --install /packages/ours.deb
+dpkg --install /packages/modutils-rs.deb
 dpkg --remove --force-depends initramfs-tools initramfs-tools-core
 printf '%s\n' 'hostonly="no"' 'compress="zstd -1"' 'install_items+=" /etc/modprobe.d/mark.conf "' \
     >/etc/dracut.conf.d/test.conf

@@ -1,5 +1,5 @@
 # What it leaves is booted.
-dpkg --install /packages/ours.deb
+dpkg --install /packages/modutils-rs.deb
 leave_mark
 install_kernel
 ran modprobe ', "--all", "--set-version='

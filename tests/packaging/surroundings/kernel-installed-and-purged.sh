@@ -1,6 +1,6 @@
 # The hooks of other packages are not what this is about.
 export INITRD=No
-dpkg --install /packages/ours.deb
+dpkg --install /packages/modutils-rs.deb
 install_kernel
 database_as_kmods /
 # Nothing stays of a run in what may be an image of a system.

@@ -45,6 +45,16 @@ impl Architecture {
         }
     }
 
+    /// In names of directories of libraries.
+    pub fn triplet(self) -> String {
+        format!("{}-linux-gnu", self.name())
+    }
+
+    /// Whether this machine's programs are of it.
+    pub fn is_of_this_machine(self) -> bool {
+        self.name() == std::env::consts::ARCH
+    }
+
     fn target(self) -> String {
         format!("{}-unknown-linux-musl", self.name())
     }

@@ -19,13 +19,11 @@ pub fn below_prefix(prefix: &Path, program: &Path) -> Result<()> {
     }
     manual(&prefix.join("share/man"))?;
     completions(&prefix.join("share"), "zsh/site-functions")?;
+    services(&prefix.join("lib"))?;
     let source = project::root();
     for (from, to) in [
         ("packaging/modutils.d/local.conf", "share/doc/modutils-rs/examples/modutils.d/local.conf"),
         ("packaging/cron/modutils-rs", "share/doc/modutils-rs/examples/cron"),
-        ("packaging/systemd/modutils-autoclean.service", "lib/systemd/system/modutils-autoclean.service"),
-        ("packaging/systemd/modutils-autoclean.timer", "lib/systemd/system/modutils-autoclean.timer"),
-        ("packaging/systemd/modutils-settings.service", "lib/systemd/system/modutils-settings.service"),
         ("LICENSE-MIT", "share/doc/modutils-rs/LICENSE-MIT"),
         ("LICENSE-APACHE", "share/doc/modutils-rs/LICENSE-APACHE"),
     ] {
@@ -34,7 +32,7 @@ pub fn below_prefix(prefix: &Path, program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The pages, each in the directory of its section, and the second name of one.
+/// The pages, each in the directory of its section, and the second names of two.
 pub fn manual(directory: &Path) -> Result<()> {
     for entry in fs::read_dir(project::root().join("man"))? {
         let page = entry?.path();
@@ -42,7 +40,23 @@ pub fn manual(directory: &Path) -> Result<()> {
         let name = page.file_name().context("a page without a name")?;
         put(&page, &directory.join(format!("man{section}")).join(name), 0o644)?;
     }
+    link("modprobe.d.5", &directory.join("man5/modprobe.conf.5"))?;
     link("modules.dep.5", &directory.join("man5/modules.dep.bin.5"))
+}
+
+/// What systemd and udev read, in `lib`: each file of a directory of the tree, so that a new one needs no line here.
+pub fn services(lib: &Path) -> Result<()> {
+    for (from, to) in [("packaging/systemd", "systemd/system"), ("packaging/udev", "udev/rules.d")] {
+        let from = project::root().join(from);
+        if !from.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(from)? {
+            let file = entry?;
+            put(&file.path(), &lib.join(to).join(file.file_name()), 0o644)?;
+        }
+    }
+    Ok(())
 }
 
 /// The completions, each under the name by which its shell looks for it. `zsh` is a directory in `share`.
@@ -70,7 +84,8 @@ pub fn put(from: &Path, to: &Path, mode: u32) -> Result<()> {
     fs::rename(&new, to).with_context(|| to.display().to_string())
 }
 
-fn link(target: &str, name: &Path) -> Result<()> {
+/// Makes a symbolic link; one that is there already is replaced.
+pub fn link(target: &str, name: &Path) -> Result<()> {
     if fs::symlink_metadata(name).is_ok() {
         fs::remove_file(name).with_context(|| name.display().to_string())?;
     }

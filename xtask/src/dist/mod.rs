@@ -1,7 +1,7 @@
-//! `cargo xtask dist`: what people install, for each architecture a tarball and a Debian package, and
+//! `cargo xtask dist`: what people install, for each architecture a tarball and Debian packages, and
 //! `cargo xtask install`, which puts the same files below a prefix.
 //!
-//! The tools in them are static and need nothing of the system that they run on.
+//! The tools in them are static and need nothing of the system that they run on. The C library needs glibc.
 
 mod architecture;
 mod debian;
@@ -14,15 +14,15 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{project, shell};
+use crate::{libkmod, project, shell};
 use architecture::Architecture;
 
 const USAGE: &str = "usage: cargo xtask dist [x86_64|aarch64]\n       cargo xtask install --prefix DIR";
 
 /// What tests need of the results.
 pub struct Shipped {
-    /// The Debian package for this machine.
-    pub package: PathBuf,
+    /// The Debian packages for this machine.
+    pub packages: Vec<PathBuf>,
     /// The directory of the tools for this machine.
     pub tools: PathBuf,
     /// The same for 64-bit ARM.
@@ -31,10 +31,15 @@ pub struct Shipped {
 
 /// Builds tarballs and packages for all architectures.
 pub fn all() -> Result<Shipped> {
-    let out = output_directory()?;
-    run(&[])?;
+    let mut packages = Vec::new();
+    for architecture in Architecture::ALL {
+        let made = ship(architecture)?;
+        if architecture.is_of_this_machine() {
+            packages = made;
+        }
+    }
     Ok(Shipped {
-        package: out.join(debian::file_name(Architecture::X86_64)),
+        packages,
         tools: Architecture::X86_64.directory()?,
         emulated_tools: Architecture::Aarch64.directory()?,
     })
@@ -42,26 +47,35 @@ pub fn all() -> Result<Shipped> {
 
 /// Builds tarballs and packages, for all architectures or the one that is named.
 pub fn run(options: &[&str]) -> Result<()> {
-    let architectures = match options {
-        [] => Architecture::ALL.to_vec(),
+    match options {
+        [] => all().map(|_| ()),
         [name] => {
-            vec![Architecture::named(name).with_context(|| format!("no architecture '{name}'\n{USAGE}"))?]
+            let architecture =
+                Architecture::named(name).with_context(|| format!("no architecture '{name}'\n{USAGE}"))?;
+            ship(architecture).map(|_| ())
         }
         _ => bail!(USAGE),
-    };
+    }
+}
+
+/// Builds the tarball and the packages of an architecture; the packages. The C library needs a glibc to link with, so
+/// there is one for this machine only.
+fn ship(architecture: Architecture) -> Result<Vec<PathBuf>> {
     let out = output_directory()?;
     fs::create_dir_all(&out)?;
     let time = source_time()?;
-    for architecture in architectures {
-        let program = architecture.build()?;
-        architecture::ensure_static(&program)?;
-        let tarball = tarball(&out, &program, architecture, &time)?;
-        let package = debian::package(&out, &program, architecture, &time)?;
-        for file in [tarball, package] {
-            println!("{} ({} KiB)", file.display(), fs::metadata(&file)?.len() / 1024);
-        }
+    let program = architecture.build()?;
+    architecture::ensure_static(&program)?;
+    let tarball = tarball(&out, &program, architecture, &time)?;
+    let maker = debian::Maker { out: &out, architecture, time: &time };
+    let mut packages = maker.tools(&program)?;
+    if architecture.is_of_this_machine() {
+        packages.extend(maker.library(&libkmod::build(libkmod::Build::Shipped)?)?);
     }
-    Ok(())
+    for file in std::iter::once(&tarball).chain(&packages) {
+        println!("{} ({} KiB)", file.display(), fs::metadata(file)?.len() / 1024);
+    }
+    Ok(packages)
 }
 
 /// Builds the program for this machine and puts everything below a prefix.

@@ -18,7 +18,9 @@ done
 keeper=modutils-settings.service
 docs='
 /usr/share/man/man5/depmod.d.5.gz
+/usr/share/man/man5/modprobe.conf.5.gz
 /usr/share/man/man5/modprobe.d.5.gz
+/usr/share/man/man5/modules.5.gz
 /usr/share/man/man5/modules.dep.5.gz
 /usr/share/man/man5/modules.dep.bin.5.gz
 '

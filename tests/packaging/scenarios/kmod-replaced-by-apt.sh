@@ -1,0 +1,29 @@
+repository 'kmod_30*.deb' 'libkmod2_30*.deb' modutils-rs.deb modutils-rs-kmod.deb
+state >/before
+keep_running '/sbin/modprobe --version' 'kmod --version'
+apt_get install modutils-rs
+ours_in_place
+apt_get install modutils-rs-kmod
+ours_in_place
+[ "$(standing kmod)" = config-files ]
+[ ! -e /bin/kmod.kmod ]
+apt_get check
+# Nobody misses what kmod's package brought besides.
+modprobe --showconfig | grep -q '^options snd_pcsp index=-2'
+man -w 5 modules
+[ ! -x /etc/init.d/kmod ]
+# What stays behind of kmod may go.
+dpkg --purge kmod
+ours_in_place
+/etc/init.d/modutils-rs start
+# The way back.
+apt_get install kmod modutils-rs-kmod-
+ours_in_place
+[ "$(standing kmod)" = installed ]
+[ "$(readlink -f /sbin/modprobe.kmod)" = /usr/bin/kmod ]
+apt_get remove modutils-rs
+kmods_in_place
+no_failure
+dpkg --purge modutils-rs modutils-rs-kmod
+state >/after
+diff /before /after
