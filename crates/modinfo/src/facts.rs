@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
 
     fn of_file(&mut self, path: &Path, wanted: Wanted) -> Result<Facts, Unreadable> {
         let opened = file::open(path).map_err(Unreadable::File)?;
-        let image = file::image(&opened, &mut self.buffers).map_err(Unreadable::File)?;
+        let image = file::image_with_end(&opened, &mut self.buffers).map_err(Unreadable::File)?;
         let mut headers = Default::default();
         let layout = Layout::read(&image, &mut headers).map_err(Unreadable::File)?;
         let mut buffer = Vec::new();
