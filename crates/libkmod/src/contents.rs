@@ -7,7 +7,7 @@ use std::ffi::CStr;
 
 use modfile::elf::Layout;
 use modfile::file::{self, Buffers, Image, ModuleFile};
-use modfile::signature::Signature;
+use modfile::signature::{Signature, write_hexadecimal};
 use modfile::symbols::{self, Exports, Needs, NeedsScratch, SymbolTable, Versions};
 use modfile::{ReadError, modinfo};
 use rustix::io::Errno;
@@ -61,24 +61,6 @@ fn add_signature(image: &Image<'_>, pairs: &mut Pairs) -> Result<(), Errno> {
     pairs.add(b"sig_hashalgo", contents.digest.as_bytes());
     pairs.add_made(b"signature", |text| write_hexadecimal(&contents.bytes, text));
     Ok(())
-}
-
-/// Bytes in the form in which modinfo shows them: pairs of digits, colons between, twenty to a line.
-fn write_hexadecimal(bytes: &[u8], text: &mut Vec<u8>) {
-    const IN_A_LINE: usize = 20;
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |value: u8| DIGITS.get(usize::from(value & 0xf)).copied().unwrap_or_default();
-    for (number, line) in bytes.chunks(IN_A_LINE).enumerate() {
-        if number > 0 {
-            text.extend_from_slice(b":\n\t\t");
-        }
-        let mut cells = [[0, 0, b':']; IN_A_LINE];
-        for ([high, low, _], &byte) in cells.iter_mut().zip(line) {
-            (*high, *low) = (digit(byte >> 4), digit(byte));
-        }
-        let written = cells.as_flattened().get(..line.len() * 3 - 1);
-        text.extend_from_slice(written.unwrap_or_default());
-    }
 }
 
 /// The checksums of the symbols that a module was built against.
@@ -176,24 +158,4 @@ fn show_opened(
 
 fn errno(error: ReadError) -> Errno {
     Errno::from_raw_os_error(error.errno())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_shown_twenty_to_a_line_with_colons_between() {
-        let shown = |bytes: &[u8]| {
-            let mut text = b"before".to_vec();
-            write_hexadecimal(bytes, &mut text);
-            String::from_utf8(text).unwrap()
-        };
-        let line = "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13";
-        let bytes: Vec<u8> = (0..=0x14).chain([0xFF]).collect();
-        assert_eq!(shown(&[]), "before");
-        assert_eq!(shown(&[0xAB]), "beforeAB");
-        assert_eq!(shown(&bytes[..20]), format!("before{line}"));
-        assert_eq!(shown(&bytes), format!("before{line}:\n\t\t14:FF"));
-    }
 }

@@ -1,7 +1,9 @@
 //! The `.modinfo` section: `key=value` strings, each ended by NUL.
 
-use crate::elf::Layout;
-use crate::file::{Image, ReadError};
+use std::path::Path;
+
+use crate::elf::{Class, Layout};
+use crate::file::{self, Buffers, Image, ReadError};
 
 /// The section of a module; `None` if it has none. `buffer` holds it if it must be read.
 ///
@@ -14,6 +16,30 @@ pub fn section<'b>(
 ) -> Result<Option<&'b [u8]>, ReadError> {
     let Some(range) = layout.section(b".modinfo") else { return Ok(None) };
     image.bytes(range.offset, range.len, buffer).map(Some)
+}
+
+/// The strings of one module file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strings {
+    /// The section; empty if the module has none.
+    pub section: Vec<u8>,
+    /// The word size of the module's kernel.
+    pub class: Class,
+}
+
+/// Reads the strings of the module in a file.
+///
+/// # Errors
+/// The file cannot be read, or holds no module.
+pub fn of_file(path: &Path) -> Result<Strings, ReadError> {
+    let file = file::open(path)?;
+    let mut buffers = Buffers::default();
+    let image = file::image_with_end(&file, &mut buffers)?;
+    let mut names = Default::default();
+    let layout = Layout::read(&image, &mut names)?;
+    let mut buffer = Vec::new();
+    let section = section(&image, &layout, &mut buffer)?.unwrap_or_default().to_vec();
+    Ok(Strings { section, class: layout.class })
 }
 
 /// The pairs of a `.modinfo` section in order. A run of NULs separates as one does; a string without `=` is

@@ -6,10 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use moddb::ModuleDb;
-use modfile::ReadError;
-use modfile::elf::Layout;
-use modfile::file::{self, Buffers};
-use modfile::{ModuleName, modinfo};
+use modfile::{ModuleName, ReadError, modinfo};
 
 /// The aliases of a loaded module; `None` if its file is not in the database, cannot be read, or is not the one that
 /// was loaded. `sys_module` is the directory that has an entry for each module.
@@ -28,13 +25,8 @@ fn source_version(sys_module: &Path, module: &ModuleName) -> Option<Vec<u8>> {
 
 /// The aliases of the module in a file, unless it says that it was built from another source than `loaded`.
 fn of_file(path: &Path, loaded: Option<&[u8]>) -> Result<Option<Vec<Vec<u8>>>, ReadError> {
-    let file = file::open(path)?;
-    let mut buffers = Buffers::default();
-    let image = file::image(&file, &mut buffers)?;
-    let mut headers = Default::default();
-    let Some(range) = Layout::read(&image, &mut headers)?.section(b".modinfo") else { return Ok(None) };
-    let mut section = Vec::new();
-    let section = image.bytes(range.offset, range.len, &mut section)?;
+    let section = modinfo::of_file(path)?.section;
+    let section = section.as_slice();
     let built = modinfo::values(section, "srcversion").next();
     if let (Some(loaded), Some(built)) = (loaded, built)
         && loaded != built

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use modfile::ReadError;
-use modfile::elf::{Class, Layout};
-use modfile::file::{self, Buffers};
+use modfile::elf::Class;
 use modfile::parameters::{self, Kind};
+use modfile::{ReadError, modinfo};
 
 /// The parameters of a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,18 +30,8 @@ impl Declared {
     /// # Errors
     /// The file cannot be read, or holds no module.
     pub fn of_file(path: &Path) -> Result<Self, ReadError> {
-        let file = file::open(path)?;
-        let mut buffers = Buffers::default();
-        let image = file::image(&file, &mut buffers)?;
-        let mut names = Default::default();
-        let layout = Layout::read(&image, &mut names)?;
-        let mut buffer = Vec::new();
-        let section = match layout.section(b".modinfo") {
-            Some(range) => image.bytes(range.offset, range.len, &mut buffer)?,
-            None => &[],
-        };
-
-        Ok(Self::of_section(section, layout.class))
+        let strings = modinfo::of_file(path)?;
+        Ok(Self::of_section(&strings.section, strings.class))
     }
 
     /// The name of a parameter's type, as the module declares it.

@@ -2,7 +2,7 @@
 
 use modfile::modinfo;
 use modfile::parameters::{self, Parameter};
-use modfile::signature::Contents;
+use modfile::signature::{Contents, write_hexadecimal};
 
 use crate::facts::{Facts, Wanted};
 use crate::find::Found;
@@ -10,8 +10,6 @@ use crate::request::Separator;
 
 /// The column in which values begin.
 const COLUMN: usize = 16;
-/// How many bytes of a long number stand in one line.
-const BYTES_IN_A_LINE: usize = 20;
 
 /// Fields of a signature in the order in which they are shown.
 const SIGNATURE_FIELDS: [&str; 5] = ["sig_id", "signer", "sig_key", "sig_hashalgo", "signature"];
@@ -136,21 +134,8 @@ fn labelled(text: &mut Vec<u8>, label: &[u8], value: &[u8], separator: Separator
     text.push(separator.byte());
 }
 
-/// `AB:CD`, in lines of twenty bytes.
 fn hexadecimal(bytes: &[u8]) -> Vec<u8> {
-    const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
-    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or_default();
-    let mut text = Vec::with_capacity(bytes.len() * 3 + bytes.len() / BYTES_IN_A_LINE * 3);
-    for (number, line) in bytes.chunks(BYTES_IN_A_LINE).enumerate() {
-        if number > 0 {
-            text.extend_from_slice(b":\n\t\t");
-        }
-        for (number, byte) in line.iter().enumerate() {
-            if number > 0 {
-                text.push(b':');
-            }
-            text.extend([digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
+    let mut text = Vec::with_capacity(bytes.len() * 4);
+    write_hexadecimal(bytes, &mut text);
     text
 }

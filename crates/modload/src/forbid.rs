@@ -4,9 +4,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use modfile::ModuleName;
-use modfile::file::{self, Buffers};
-use modfile::{ReadError, elf::Layout, modinfo};
+use modfile::{ModuleName, ReadError, modinfo};
 use modstate::rules::{Forbidden, Rules};
 
 /// The line that forbids the module in a file, by the file's name or by the name inside of it. A file that cannot be
@@ -24,14 +22,8 @@ pub fn file<'r>(rules: &'r Rules, path: &Path) -> Option<(ModuleName, &'r Forbid
 
 /// What a module calls itself; modules of kernels before 4.13 do not say.
 fn name_inside(path: &Path) -> Result<Option<ModuleName>, ReadError> {
-    let file = file::open(path)?;
-    let mut buffers = Buffers::default();
-    let image = file::image(&file, &mut buffers)?;
-    let mut names = Default::default();
-    let layout = Layout::read(&image, &mut names)?;
-    let mut buffer = Vec::new();
-    let section = modinfo::section(&image, &layout, &mut buffer)?.unwrap_or_default();
-    Ok(modinfo::values(section, "name").next().map(ModuleName::new))
+    let strings = modinfo::of_file(path)?;
+    Ok(modinfo::values(&strings.section, "name").next().map(ModuleName::new))
 }
 
 #[cfg(test)]

@@ -139,6 +139,24 @@ fn read_contents(image: &Image<'_>, fields_end: u64) -> Result<Option<Contents>,
     })
 }
 
+/// Bytes in the form in which modinfo shows them: pairs of digits, colons between, twenty to a line.
+pub fn write_hexadecimal(bytes: &[u8], text: &mut Vec<u8>) {
+    const IN_A_LINE: usize = 20;
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |value: u8| DIGITS.get(usize::from(value & 0xf)).copied().unwrap_or_default();
+    for (number, line) in bytes.chunks(IN_A_LINE).enumerate() {
+        if number > 0 {
+            text.extend_from_slice(b":\n\t\t");
+        }
+        let mut cells = [[0, 0, b':']; IN_A_LINE];
+        for ([high, low, _], &byte) in cells.iter_mut().zip(line) {
+            (*high, *low) = (digit(byte >> 4), digit(byte));
+        }
+        let written = cells.as_flattened().get(..line.len() * 3 - 1);
+        text.extend_from_slice(written.unwrap_or_default());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use fixtures::{Module, Signature as Made};
@@ -199,5 +217,20 @@ mod tests {
         ] {
             assert_eq!(of(damaged.clone()), Signature::Damaged, "{damaged:?}");
         }
+    }
+
+    #[test]
+    fn bytes_are_shown_twenty_to_a_line_with_colons_between() {
+        let shown = |bytes: &[u8]| {
+            let mut text = b"before".to_vec();
+            write_hexadecimal(bytes, &mut text);
+            String::from_utf8(text).unwrap()
+        };
+        let line = "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13";
+        let bytes: Vec<u8> = (0..=0x14).chain([0xFF]).collect();
+        assert_eq!(shown(&[]), "before");
+        assert_eq!(shown(&[0xAB]), "beforeAB");
+        assert_eq!(shown(&bytes[..20]), format!("before{line}"));
+        assert_eq!(shown(&bytes), format!("before{line}:\n\t\t14:FF"));
     }
 }

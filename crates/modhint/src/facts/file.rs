@@ -152,8 +152,7 @@ impl FileFacts {
         let layout = Layout::read(&image, &mut names)?;
         self.machine = Some(layout.machine);
         let mut buffer = Vec::new();
-        if let Some(range) = layout.section(b".modinfo") {
-            let section = image.bytes(range.offset, range.len, &mut buffer)?;
+        if let Some(section) = modinfo::section(&image, &layout, &mut buffer)? {
             self.vermagic = modinfo::values(section, "vermagic").next().map(text);
             self.declared = Some(Declared::of_section(section, layout.class));
             self.missing_firmware = missing_firmware(db, modinfo::values(section, "firmware"));

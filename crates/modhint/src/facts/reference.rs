@@ -43,8 +43,7 @@ impl Reference {
         let mut names = Default::default();
         let layout = Layout::read(&image, &mut names)?;
         let mut buffer = Vec::new();
-        let Some(range) = layout.section(b".modinfo") else { return Ok(()) };
-        let section = image.bytes(range.offset, range.len, &mut buffer)?;
+        let Some(section) = modinfo::section(&image, &layout, &mut buffer)? else { return Ok(()) };
         let vermagic = modinfo::values(section, "vermagic").next().unwrap_or_default();
         let vermagic = String::from_utf8_lossy(vermagic);
         if vermagic.split(' ').next() != Some(release) {
