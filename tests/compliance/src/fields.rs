@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use reference::{Cache, Ending, Kernel, Limits, Outcome, Program, Release};
 
-use crate::parallel;
+use crate::database::{self, Database};
 use crate::subjects::Subjects;
 use crate::tally::{Tally, Verdict};
 
@@ -26,18 +26,11 @@ struct Question<'n> {
 
 /// Asks ours and kmod 34.
 pub fn run(subjects: &Subjects, cache: &Cache) -> Result<Tally> {
-    let mut tally = Tally::default();
-    let kernel = match cache.kernel() {
-        Ok(kernel) => kernel,
-        Err(error) => {
-            tally.add("every module", &Verdict::Skipped(format!("{error:#}")));
-            return Ok(tally);
-        }
+    let database = match Database::build(subjects, cache)? {
+        Ok(database) => database,
+        Err(skipped) => return Ok(Tally::of("every module", &skipped)),
     };
-    let root = tempfile::tempdir()?;
-    kernel.lay_out(&kernel.modules(), root.path())?;
-    subjects.build_database(root.path(), &kernel.version)?;
-    let directory = root.path().join("lib/modules").join(&kernel.version);
+    let (kernel, directory) = (&database.kernel, &database.directory);
     let dependencies = fs::read_to_string(directory.join("modules.dep"))?;
     let files: Vec<String> = dependencies
         .lines()
@@ -56,21 +49,19 @@ pub fn run(subjects: &Subjects, cache: &Cache) -> Result<Tally> {
         }
     }
     let theirs = subjects.reference(Release::Kmod34)?;
-    for field in fields(theirs, &kernel, root.path(), &names)? {
+    for field in fields(theirs, kernel, database.root(), &names)? {
         let options = vec!["-F".to_owned(), field];
         questions.push(Question { options: options.clone(), operands: &names });
         questions.push(Question { options, operands: &builtin });
     }
     println!("{} modules and {} built in, in {} command lines", names.len(), builtin.len(), questions.len());
-    let verdicts = parallel::map(&questions, |question| {
-        compare(&subjects.ours, theirs, &kernel, root.path(), question)
-            .unwrap_or_else(|error| Verdict::Failed(format!("{error:#}")))
-    });
-    for (question, verdict) in questions.iter().zip(verdicts) {
+    let name = |question: &Question<'_>| {
         let first = question.operands.first().map_or("", String::as_str);
-        tally.add(&format!("modinfo {} {first} and more", question.options.join(" ")), &verdict);
-    }
-    Ok(tally)
+        format!("modinfo {} {first} and more", question.options.join(" "))
+    };
+    database::ask_all(subjects, &questions, name, |question, theirs| {
+        compare(&subjects.ours, theirs, kernel, database.root(), question)
+    })
 }
 
 fn name_of(path: &str) -> String {

@@ -9,9 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use reference::{Cache, Ending, Kernel, Limits, Outcome, Program, Release, names};
+use reference::{Cache, Ending, Kernel, Limits, Outcome, Program, names};
 
-use crate::parallel;
+use crate::database::{self, Database};
 use crate::subjects::Subjects;
 use crate::tally::{Tally, Verdict};
 
@@ -30,22 +30,15 @@ struct Question<'n> {
 
 /// Asks ours and kmod 34; `each` for every name in a process of its own.
 pub fn run(subjects: &Subjects, cache: &Cache, each: bool) -> Result<Tally> {
-    let mut tally = Tally::default();
-    let kernel = match cache.kernel() {
-        Ok(kernel) => kernel,
-        Err(error) => {
-            tally.add("real database", &Verdict::Skipped(format!("{error:#}")));
-            return Ok(tally);
-        }
+    let database = match Database::build(subjects, cache)? {
+        Ok(database) => database,
+        Err(skipped) => return Ok(Tally::of("real database", &skipped)),
     };
-    let root = tempfile::tempdir()?;
-    kernel.lay_out(&kernel.modules(), root.path())?;
-    subjects.build_database(root.path(), &kernel.version)?;
-    fs::write(root.path().join("empty.conf"), "")?;
-    let directory = root.path().join("lib/modules").join(&kernel.version);
+    let (kernel, directory) = (&database.kernel, &database.directory);
+    fs::write(database.root().join("empty.conf"), "")?;
     let softdeps = directory.join("modules.softdep");
     fs::write(&softdeps, one_line_each(&fs::read_to_string(&softdeps)?))?;
-    let names: Vec<String> = names::of_database(&directory)?.into_iter().collect();
+    let names: Vec<String> = names::of_database(directory)?.into_iter().collect();
     ensure!(names.len() > 10_000, "only {} names to ask for", names.len());
 
     let mut questions = vec![Question { options: &["-c"], names: &[] }];
@@ -59,17 +52,14 @@ pub fn run(subjects: &Subjects, cache: &Cache, each: bool) -> Result<Tally> {
         }
     }
     println!("{} names of {}, in {} command lines", names.len(), kernel.version, questions.len());
-    let theirs = subjects.reference(Release::Kmod34)?;
-    let verdicts = parallel::map(&questions, |question| {
-        compare(&subjects.ours, theirs, &kernel, root.path(), question)
-            .unwrap_or_else(|error| Verdict::Failed(format!("{error:#}")))
-    });
-    for (question, verdict) in questions.iter().zip(verdicts) {
+    let name = |question: &Question<'_>| {
         let (first, more) = (question.names.first(), question.names.len().saturating_sub(1));
         let first = first.map_or("", String::as_str);
-        tally.add(&format!("{} {first} and {more} more", question.options.join(" ")), &verdict);
-    }
-    Ok(tally)
+        format!("{} {first} and {more} more", question.options.join(" "))
+    };
+    database::ask_all(subjects, &questions, name, |question, theirs| {
+        compare(&subjects.ours, theirs, kernel, database.root(), question)
+    })
 }
 
 /// The softdep lines of each module as one. In kmod only the first of several counts, and here all do (case

@@ -6,6 +6,7 @@ mod case;
 mod cases;
 mod compare;
 mod damaged;
+mod database;
 mod fields;
 mod index;
 mod later;

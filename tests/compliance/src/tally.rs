@@ -25,6 +25,13 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// One result.
+    pub fn of(name: &str, verdict: &Verdict) -> Self {
+        let mut tally = Self::default();
+        tally.add(name, verdict);
+        tally
+    }
+
     /// Adds one result, and says at once what is wrong.
     pub fn add(&mut self, name: &str, verdict: &Verdict) {
         match verdict {
