@@ -32,6 +32,14 @@ _modutils_rs_of_modinfo='
     --modname -k:VERSION --set-version:VERSION -b:ROOT --basedir:ROOT --json --params -V --version -h --help'
 _modutils_rs_of_kmod='
     -V --version -h --help'
+_modutils_rs_of_kmod_list='
+    --json --tree --why -s --syslog -v --verbose -V --version -h --help'
+_modutils_rs_of_kmod_static_nodes='
+    -o:FILE --output:FILE -f:ONE/human/tmpfiles/devname --format:ONE/human/tmpfiles/devname -h --help'
+_modutils_rs_of_kmod_devices='
+    --missing --json -h --help'
+_modutils_rs_of_kmod_graph='
+    -f:ONE/dot/mermaid --format:ONE/dot/mermaid -k:VERSION --set-version:VERSION -b:ROOT --basedir:ROOT -h --help'
 # End of the generated part.
 
 # The commands of kmod.
@@ -175,6 +183,7 @@ _modutils_rs_options() {
                 ;;
             VERSION) _modutils_rs_offer < <(_modutils_rs_releases "${value[ROOT]}/lib/modules") ;;
             NAME) _modutils_rs_offer < <(_modutils_rs_modules) ;;
+            ONE/*) _modutils_rs_offer < <(IFS=/ && printf '%s\n' ${kind#ONE/}) ;;
             FIELD) _modutils_rs_offer < <(printf '%s\n' $_modutils_rs_fields) ;;
         esac
     elif [[ -z $only_operands && $word == -* ]]; then
@@ -284,9 +293,22 @@ _modutils_rs_kmod() {
     local -A value=()
     COMPREPLY=()
     _modutils_rs_parse "$_modutils_rs_of_kmod" || only_operands=yes
-    if ((${#operands[@]} == 0)); then
-        _modutils_rs_options "$_modutils_rs_of_kmod" ||
-            _modutils_rs_offer < <(printf '%s\n' $_modutils_rs_commands)
+    if ((! ${#operands[@]})); then
+        _modutils_rs_options "$_modutils_rs_of_kmod" && return
+        _modutils_rs_offer < <(printf '%s\n' $_modutils_rs_commands)
+        return
+    fi
+    # What follows a command is its own.
+    local command=${operands[0]} name=_modutils_rs_of_kmod_${operands[0]//-/_}
+    [[ " $_modutils_rs_commands " == *" $command "* ]] || return
+    local options=${!name}
+    only_operands='' value=()
+    _modutils_rs_parse "$options" || only_operands=yes
+    _modutils_rs_options "$options" && return
+    if [[ $command == graph ]]; then
+        _modutils_rs_offer < <(_modutils_rs_modules)
+    elif [[ $command == list && $given =~ ' '(--json|--tree|--why)' ' ]]; then
+        _modutils_rs_offer < <(_modutils_rs_loaded)
     fi
 }
 

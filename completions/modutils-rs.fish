@@ -116,6 +116,27 @@ complete -c modinfo -s h -l help -d 'Print this text and leave'
 set -g __modutils_rs_valued_kmod 
 complete -c kmod -s V -l version -d 'Print the version and leave'
 complete -c kmod -s h -l help -d 'Print this text and leave'
+set -g __modutils_rs_valued_kmod_list 
+complete -c kmod -n '__modutils_rs_command list' -l json -d 'Show them as JSON'
+complete -c kmod -n '__modutils_rs_command list' -l tree -d 'Show which modules use which, indented'
+complete -c kmod -n '__modutils_rs_command list' -l why -d 'Show why each module is there, and what uses it'
+complete -c kmod -n '__modutils_rs_command list' -s s -l syslog -d 'Send messages to the system log instead of standard error'
+complete -c kmod -n '__modutils_rs_command list' -s v -l verbose -d 'Say more; may be repeated'
+complete -c kmod -n '__modutils_rs_command list' -s V -l version -d 'Print the version and leave'
+complete -c kmod -n '__modutils_rs_command list' -s h -l help -d 'Print this text and leave'
+set -g __modutils_rs_valued_kmod_static_nodes -o --output -f --format
+complete -c kmod -n '__modutils_rs_command static-nodes' -s o -l output -r -F -d 'Write to FILE instead of standard output'
+complete -c kmod -n '__modutils_rs_command static-nodes' -s f -l format -x -a 'human tmpfiles devname' -d 'human (the default), tmpfiles (see tmpfiles.d(5)) or devname'
+complete -c kmod -n '__modutils_rs_command static-nodes' -s h -l help -d 'Print this text and leave'
+set -g __modutils_rs_valued_kmod_devices 
+complete -c kmod -n '__modutils_rs_command devices' -l missing -d 'Only devices that nothing drives'
+complete -c kmod -n '__modutils_rs_command devices' -l json -d 'Show them as JSON'
+complete -c kmod -n '__modutils_rs_command devices' -s h -l help -d 'Print this text and leave'
+set -g __modutils_rs_valued_kmod_graph -f --format -k --set-version -b --basedir
+complete -c kmod -n '__modutils_rs_command graph' -s f -l format -x -a 'dot mermaid' -d 'dot (the default) or mermaid'
+complete -c kmod -n '__modutils_rs_command graph' -s k -l set-version -x -a '(__modutils_rs_releases kmod)' -d 'Look at the modules of kernel VERSION'
+complete -c kmod -n '__modutils_rs_command graph' -s b -l basedir -x -a '(__fish_complete_directories (commandline -ct))' -d 'Look for lib/modules below ROOT'
+complete -c kmod -n '__modutils_rs_command graph' -s h -l help -d 'Print this text and leave'
 # End of the generated part.
 
 # The operands before the cursor, one a line.
@@ -178,11 +199,17 @@ function __modutils_rs_given
     return 1
 end
 
+# Whether this command of kmod was given.
+function __modutils_rs_command --argument-names name
+    set -l found (__modutils_rs_operands kmod)
+    test "$found[1]" = $name
+end
+
 # The directory of the kernel's modules, as the options say.
 function __modutils_rs_directory
     set -l release
     set -l root
-    if test (commandline -opc)[1] = modinfo
+    if contains -- (commandline -opc)[1] modinfo kmod
         set release (__modutils_rs_value -k --set-version)
         set root (__modutils_rs_value -b --basedir)
     else
@@ -202,7 +229,7 @@ function __modutils_rs_releases --argument-names tool
             set root (__modutils_rs_value -b --basedir)
             set -l other (__modutils_rs_value -m --moduledir)
             test -n "$other"; and set directory $other
-        case modinfo
+        case modinfo kmod
             set root (__modutils_rs_value -b --basedir)
         case '*'
             set root (__modutils_rs_value -d --dirname)
@@ -285,3 +312,5 @@ complete -c lsmod -n '__modutils_rs_given --json --tree --why' -a '(__modutils_r
 complete -c modinfo -n 'not string match -qr "/|^\\." -- (commandline -ct)' -a '(__modutils_rs_modules)'
 complete -c modinfo -n 'string match -qr "/|^\\." -- (commandline -ct)' -F
 complete -c kmod -n 'test -z "$(__modutils_rs_operands kmod)"' -a 'help list static-nodes devices graph'
+complete -c kmod -n '__modutils_rs_command graph' -a '(__modutils_rs_modules)'
+complete -c kmod -n '__modutils_rs_command list; and __modutils_rs_given --json --tree --why' -a '(__modutils_rs_loaded)'

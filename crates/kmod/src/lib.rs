@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use modcli::getopt::Order;
-use modcli::{Exit, Session};
+use modcli::{Definition, Exit, Session};
 
 pub use crate::cli::DEFINITION;
 
@@ -22,6 +22,14 @@ type Command = (&'static str, fn(&Session, &[OsString]) -> anyhow::Result<Exit>)
 /// All commands but `help`.
 const COMMANDS: [Command; 4] =
     [("list", list), ("static-nodes", static_nodes::run), ("devices", devices::run), ("graph", graph::run)];
+
+/// What each command that has options says about its command line.
+pub const COMMAND_DEFINITIONS: [(&str, Definition); 4] = [
+    ("list", lsmod::DEFINITION),
+    ("static-nodes", static_nodes::cli::DEFINITION),
+    ("devices", devices::cli::DEFINITION),
+    ("graph", graph::cli::DEFINITION),
+];
 
 /// Runs kmod with the arguments of a session.
 ///

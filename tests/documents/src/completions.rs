@@ -71,13 +71,13 @@ fn bash(tools: &[Tool]) -> String {
             words.extend(option.spellings.iter().map(|name| format!("{name}{kind}")));
         }
         let lines = wrapped(&words, 110).join("\n    ");
-        let _ = writeln!(out, "_modutils_rs_of_{}='\n    {lines}'", tool.name);
+        let _ = writeln!(out, "_modutils_rs_of_{}='\n    {lines}'", tool.variable());
     }
     out
 }
 
-fn kind(value: Value) -> &'static str {
-    match value {
+fn kind(value: Value) -> String {
+    let name = match value {
         Value::Root => "ROOT",
         Value::Modules => "MODULES",
         Value::Directory => "DIR",
@@ -85,8 +85,10 @@ fn kind(value: Value) -> &'static str {
         Value::Release => "VERSION",
         Value::Module => "NAME",
         Value::Field => "FIELD",
+        Value::Words(words) => return format!("ONE/{}", words.join("/")),
         Value::Other => "OTHER",
-    }
+    };
+    name.to_owned()
 }
 
 /// One array per tool: specifications for `_arguments`.
@@ -94,8 +96,12 @@ fn zsh(tools: &[Tool]) -> String {
     let fields = format!(":field:({FIELDS})");
     let mut out = String::new();
     for tool in tools {
-        let _ = writeln!(out, "typeset -ga _modutils_rs_of_{}=(", tool.name);
+        let _ = writeln!(out, "typeset -ga _modutils_rs_of_{}=(", tool.variable());
         for option in tool.offered() {
+            let words = match option.value {
+                Some(Value::Words(words)) => format!(":word:({})", words.join(" ")),
+                _ => String::new(),
+            };
             let (suffixes, action) = match option.value {
                 None => (["", ""], ""),
                 Some(Value::Root | Value::Modules | Value::Directory) => {
@@ -105,6 +111,7 @@ fn zsh(tools: &[Tool]) -> String {
                 Some(Value::Release) => (["+", "="], ":release:_modutils_rs_releases"),
                 Some(Value::Module) => (["+", "="], ":module:_modutils_rs_modules"),
                 Some(Value::Field) => (["+", "="], fields.as_str()),
+                Some(Value::Words(_)) => (["+", "="], words.as_str()),
                 Some(Value::Other) => (["+", "="], ":value: "),
             };
             for name in &option.spellings {
@@ -129,9 +136,11 @@ fn fish(tools: &[Tool]) -> String {
             .filter(|option| option.value.is_some())
             .flat_map(|option| option.spellings.iter().map(String::as_str))
             .collect();
-        let _ = writeln!(out, "set -g __modutils_rs_valued_{name} {}", valued.join(" "));
+        let _ = writeln!(out, "set -g __modutils_rs_valued_{} {}", tool.variable(), valued.join(" "));
+        let condition =
+            tool.command.map(|command| format!(" -n '__modutils_rs_command {command}'")).unwrap_or_default();
         for option in tool.offered() {
-            let _ = writeln!(out, "complete -c {name}{}", fish_option(name, option));
+            let _ = writeln!(out, "complete -c {name}{condition}{}", fish_option(name, option));
         }
     }
     out
@@ -157,6 +166,9 @@ fn fish_option(tool: &str, option: &Opt) -> String {
         Some(Value::Module) => out.push_str(" -x -a '(__modutils_rs_modules)'"),
         Some(Value::Field) => {
             let _ = write!(out, " -x -a {}", quoted(FIELDS));
+        }
+        Some(Value::Words(words)) => {
+            let _ = write!(out, " -x -a {}", quoted(&words.join(" ")));
         }
         Some(Value::Other) => out.push_str(" -x"),
     }

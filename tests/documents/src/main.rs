@@ -29,10 +29,10 @@ fn main() -> ExitCode {
 fn run() -> Result<Vec<String>> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.ancestors().nth(2).unwrap_or(here);
-    let tools = tool::all();
+    let tools = tool::with_commands();
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["man"] => page::check(&root.join("man"), &tools),
+        ["man"] => page::check(&root.join("man"), &tool::all()),
         ["completions"] => completions::renew(&root.join("completions"), &tools).map(|()| Vec::new()),
         ["completions", "--check"] => completions::check(&root.join("completions"), &tools),
         _ => bail!(USAGE),

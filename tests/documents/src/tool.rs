@@ -8,6 +8,8 @@ use modcli::Definition;
 pub struct Tool {
     /// Its name.
     pub name: &'static str,
+    /// The command of it that is meant, if it is not the tool itself.
+    pub command: Option<&'static str>,
     /// Its options, in the order of the definition.
     pub options: Vec<Opt>,
 }
@@ -42,6 +44,8 @@ pub enum Value {
     Module,
     /// A field of a module.
     Field,
+    /// One of these words.
+    Words(&'static [&'static str]),
     /// Something that nothing can be offered for.
     Other,
 }
@@ -64,12 +68,36 @@ pub fn all() -> Vec<Tool> {
     suite::TOOLS.into_iter().zip(&commands).map(|(name, command)| Tool::of(name, command)).collect()
 }
 
+/// The same, and behind them the commands of kmod.
+#[must_use]
+pub fn with_commands() -> Vec<Tool> {
+    let of_kmod = kmod_program::COMMAND_DEFINITIONS.map(|(name, definition)| {
+        let tool = Tool::of("kmod", &(definition.command)());
+        Tool { command: Some(name), ..tool }
+    });
+    all().into_iter().chain(of_kmod).collect()
+}
+
+/// The words that an option `--format` takes, by what the definition calls itself.
+const FORMATS: [(&str, &[&str]); 2] =
+    [("kmod static-nodes", &["human", "tmpfiles", "devname"]), ("kmod graph", &["dot", "mermaid"])];
+
 impl Tool {
     /// The options that `command` defines.
     #[must_use]
     pub fn of(name: &'static str, command: &Command) -> Self {
-        let options = command.get_arguments().filter(|arg| !arg.is_positional()).map(option).collect();
-        Self { name, options }
+        let arguments = command.get_arguments().filter(|arg| !arg.is_positional());
+        let options = arguments.map(|arg| option(command.get_name(), arg)).collect();
+        Self { name, command: None, options }
+    }
+
+    /// What stands for it in the names of variables.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        match self.command {
+            None => self.name.to_owned(),
+            Some(command) => format!("{}_{}", self.name, command.replace('-', "_")),
+        }
     }
 
     /// The options that are offered.
@@ -78,7 +106,7 @@ impl Tool {
     }
 }
 
-fn option(arg: &Arg) -> Opt {
+fn option(definition: &str, arg: &Arg) -> Opt {
     let letters = arg.get_short().into_iter().chain(arg.get_all_short_aliases().unwrap_or_default());
     let names = arg.get_long().into_iter().chain(arg.get_all_aliases().unwrap_or_default());
     let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
@@ -87,13 +115,18 @@ fn option(arg: &Arg) -> Opt {
             .map(|letter| format!("-{letter}"))
             .chain(names.map(|name| format!("--{name}")))
             .collect(),
-        value: takes_value.then(|| value(arg)),
+        value: takes_value.then(|| value(definition, arg)),
         help: arg.get_help().map(ToString::to_string).unwrap_or_default(),
         hidden: arg.is_hide_set(),
     }
 }
 
-fn value(arg: &Arg) -> Value {
+fn value(definition: &str, arg: &Arg) -> Value {
+    if arg.get_id() == "format"
+        && let Some((_, words)) = FORMATS.iter().find(|(name, _)| *name == definition)
+    {
+        return Value::Words(words);
+    }
     match (
         arg.get_id().as_str(),
         arg.get_value_names().and_then(<[_]>::first).map(clap::builder::Str::as_str),

@@ -7,7 +7,7 @@ use modcli::{Definition, Threshold};
 pub(super) const JSON: &str = "json";
 pub(super) const MISSING: &str = "missing";
 
-pub(super) const DEFINITION: Definition = Definition { command, threshold: Threshold::WARNINGS, added: &[] };
+pub(crate) const DEFINITION: Definition = Definition { command, threshold: Threshold::WARNINGS, added: &[] };
 
 fn command() -> Command {
     common::command("kmod devices")

@@ -1,7 +1,7 @@
 //! `kmod devices`: every device of the running system that says what it is (its `modalias`), with the modules that match,
 //! and whether they drive it, could, or are kept out.
 
-mod cli;
+pub(crate) mod cli;
 mod device;
 mod report;
 

@@ -8,7 +8,7 @@ pub(super) const FORMAT: &str = "format";
 pub(super) const SET_VERSION: &str = "set-version";
 pub(super) const BASEDIR: &str = "basedir";
 
-pub(super) const DEFINITION: Definition = Definition { command, threshold: Threshold::WARNINGS, added: &[] };
+pub(crate) const DEFINITION: Definition = Definition { command, threshold: Threshold::WARNINGS, added: &[] };
 
 fn command() -> Command {
     common::command("kmod graph")

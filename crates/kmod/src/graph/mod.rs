@@ -3,7 +3,7 @@
 //! The database names for a module all that it needs, also by way of others. Drawn is the shortest set of edges that
 //! says the same.
 
-mod cli;
+pub(crate) mod cli;
 mod edges;
 mod text;
 

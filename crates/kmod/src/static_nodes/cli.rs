@@ -7,7 +7,7 @@ use modcli::{Definition, Threshold};
 pub(super) const OUTPUT: &str = "output";
 pub(super) const FORMAT: &str = "format";
 
-pub(super) const DEFINITION: Definition = Definition { command, threshold: Threshold::ERRORS, added: &[] };
+pub(crate) const DEFINITION: Definition = Definition { command, threshold: Threshold::ERRORS, added: &[] };
 
 fn command() -> Command {
     common::command("kmod static-nodes")

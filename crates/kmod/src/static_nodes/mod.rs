@@ -1,7 +1,7 @@
 //! `kmod static-nodes`: the device nodes that modules ask for before they are loaded, so that opening one loads its
 //! module. depmod gathers them in `modules.devname`.
 
-mod cli;
+pub(crate) mod cli;
 mod entry;
 mod format;
 
