@@ -25,6 +25,8 @@ const SIGPIPE: c_int = 13;
 const SIG_IGN: usize = 1;
 /// A file may not grow any more (RLIMIT_FSIZE).
 const SIGXFSZ: c_int = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 31 } else { 25 };
+/// The time that the process may compute is over (RLIMIT_CPU).
+const SIGXCPU: c_int = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 30 } else { 24 };
 
 unsafe extern "C" {
     fn signal(number: c_int, handler: usize) -> usize;
@@ -59,6 +61,10 @@ pub unsafe fn enter(count: c_int, arguments: *const *const c_char, tools: &[Tool
         // SAFETY: the handler does nothing.
         unsafe { signal(SIGXFSZ, file_too_large as extern "C" fn(c_int) as usize) };
     }
+    if getrlimit(Resource::Cpu).current.is_some() {
+        // SAFETY: the handler writes and ends the process, and nothing else.
+        unsafe { signal(SIGXCPU, out_of_time as extern "C" fn(c_int) as usize) };
+    }
     let Some(tool) = called(tools, argv.first()) else { return Exit::Failure.status().into() };
     memory::name_program(tool.name);
     let session = Session::of_system(tool.name, argv);
@@ -68,6 +74,11 @@ pub unsafe fn enter(count: c_int, arguments: *const *const c_char, tools: &[Tool
 
 /// The write that was too much fails with an error.
 extern "C" fn file_too_large(_: c_int) {}
+
+/// A second later the process would be killed: there is no time to do anything else.
+extern "C" fn out_of_time(_: c_int) {
+    memory::end("CPU time limit exceeded")
+}
 
 /// The tool that a program is to be, from the name by which it was called. A program of one tool is that tool under
 /// any name.

@@ -116,15 +116,16 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for OrEnd<A> {
 
 #[inline]
 fn given(memory: *mut u8) -> *mut u8 {
-    if memory.is_null() { end() } else { memory }
+    if memory.is_null() { end("Cannot allocate memory") } else { memory }
 }
 
-/// Allocates nothing, and runs no code that waits for the end of the program.
+/// Ends the process with this reason. Allocates nothing, and runs no code that waits for the end of the program, so
+/// that a handler of signals can call it.
 #[cold]
-fn end() -> ! {
+pub(crate) fn end(reason: &str) -> ! {
     let name = PROGRAM.get().copied().unwrap_or_default();
     let before = if name.is_empty() { "" } else { ": " };
-    for part in [name, before, "FATAL: Cannot allocate memory\n"] {
+    for part in [name, before, "FATAL: ", reason, "\n"] {
         // SAFETY: the bytes are those of the text.
         unsafe { write(2, part.as_ptr().cast(), part.len()) };
     }
