@@ -1,5 +1,6 @@
 //! The loaded modules, by name from `/proc/modules`, their numbers and users from sysfs.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -44,23 +45,45 @@ pub(crate) struct Reader<'a> {
     directory: Result<OwnedFd, Errno>,
     path: PathBuf,
     complain: &'a dyn Fn(Vec<u8>),
+    /// What is wrong with the module that is being read, unless it turns out to be gone.
+    held: RefCell<Vec<Vec<u8>>>,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(list: &'a [u8], list_path: &'a Path, path: PathBuf, complain: &'a dyn Fn(Vec<u8>)) -> Self {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(&path, flags, Mode::empty());
-        Self { list, list_path, directory, path, complain }
+        Self { list, list_path, directory, path, complain, held: RefCell::default() }
     }
 
     /// All modules in the order of the list. compat: one that is listed twice is there twice (case `lsmod/twice`).
+    ///
+    /// One that was unloaded since the list was read is left out.
     pub fn modules(&self) -> impl Iterator<Item = Module> {
         self.lines().filter_map(|(_, line)| {
             let name = ModuleName::new(words(line).next()?);
             // compat: complaints come in this order (case `lsmod/numbers-damaged`).
             let (use_count, size) = (self.use_count(&name), self.size(&name));
-            Some(Module { size, use_count, holders: self.holders(&name), name })
+            let module = Module { size, use_count, holders: self.holders(&name), name };
+            let complaints = self.held.take();
+            if (use_count < 0 || size < 0 || !complaints.is_empty()) && self.has_left(&module.name) {
+                return None;
+            }
+            complaints.into_iter().for_each(self.complain);
+            Some(module)
         })
+    }
+
+    /// Whether a module that was listed is no longer, or is just leaving: then its directory goes before its line.
+    fn has_left(&self, module: &ModuleName) -> bool {
+        let Ok(list) = list(self.list_path) else { return false };
+        let mut lines = list.split(|&byte| byte == b'\n').map(words);
+        let line = lines.find_map(|mut words| (words.next()? == module.as_bytes()).then_some(words));
+        line.is_none_or(|mut rest| rest.nth(3) == Some(b"Unloading"))
+    }
+
+    fn hold(&self, complaint: Vec<u8>) {
+        self.held.borrow_mut().push(complaint);
     }
 
     /// The lines of the list, counted from 1.
@@ -72,7 +95,7 @@ impl<'a> Reader<'a> {
         match self.number(module, "coresize") {
             Ok(size) => size,
             Err(Bad::Number) => {
-                (self.complain)(messages::bad_size(&self.place(module)));
+                self.hold(messages::bad_size(&self.place(module)));
                 0
             }
             // Kernels before 3.3 do not show it.
@@ -87,7 +110,7 @@ impl<'a> Reader<'a> {
             if words.next() == Some(module.as_bytes()) {
                 let size = words.next().and_then(|word| parse(&[word, b" "].concat()));
                 return size.unwrap_or_else(|| {
-                    (self.complain)(messages::bad_line(self.list_path, number));
+                    self.hold(messages::bad_line(self.list_path, number));
                     negative(Errno::NOENT).into()
                 });
             }
@@ -100,7 +123,7 @@ impl<'a> Reader<'a> {
             // The kernel counts in an int.
             Ok(count) => count as i32,
             Err(Bad::Number) => {
-                (self.complain)(messages::no_number(&self.place(module).join("refcnt")));
+                self.hold(messages::no_number(&self.place(module).join("refcnt")));
                 negative(Errno::INVAL)
             }
             Err(Bad::File(errno)) => negative(errno),
@@ -109,7 +132,7 @@ impl<'a> Reader<'a> {
 
     fn holders(&self, module: &ModuleName) -> Vec<ModuleName> {
         self.read_holders(module).unwrap_or_else(|errno| {
-            (self.complain)(messages::cannot_open(&self.place(module).join("holders"), &errno.into()));
+            self.hold(messages::cannot_open(&self.place(module).join("holders"), &errno.into()));
             Vec::new()
         })
     }
@@ -208,8 +231,6 @@ fn parse(text: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
     use super::*;
 
     #[test]
@@ -246,8 +267,11 @@ mod tests {
         }
         let complaints = RefCell::new(Vec::new());
         let complain = |text: Vec<u8>| complaints.borrow_mut().push(String::from_utf8(text).unwrap());
-        let list = b"a 1 0 - Live\nold 77 0 -\nbad 1\n\ngone 5";
-        let reader = Reader::new(list, Path::new("/list"), root.path().into(), &complain);
+        let list = b"a 1 0 - Live\nold 77 0 -\nbad 1\n\ngone 5\nleft 5 0 - Live\nleaving 5 0 - Live";
+        // As it is when sysfs has been asked: of the last two one is not listed any more, and one is on its way.
+        let list_path = root.path().join("list");
+        std::fs::write(&list_path, "old 77\nbad 1\ngone 5\nleaving 5 0 - Unloading 0x0\n").unwrap();
+        let reader = Reader::new(list, &list_path, root.path().into(), &complain);
         let found: Vec<_> = reader
             .modules()
             .map(|module| {
