@@ -58,28 +58,43 @@ impl<'a> Reader<'a> {
 
     /// All modules in the order of the list. compat: one that is listed twice is there twice (case `lsmod/twice`).
     ///
-    /// One that was unloaded since the list was read is left out.
+    /// One that came or went since the list was read is shown if it is there now.
     pub fn modules(&self) -> impl Iterator<Item = Module> {
         self.lines().filter_map(|(_, line)| {
             let name = ModuleName::new(words(line).next()?);
-            // compat: complaints come in this order (case `lsmod/numbers-damaged`).
-            let (use_count, size) = (self.use_count(&name), self.size(&name));
-            let module = Module { size, use_count, holders: self.holders(&name), name };
-            let complaints = self.held.take();
-            if (use_count < 0 || size < 0 || !complaints.is_empty()) && self.has_left(&module.name) {
-                return None;
+            let mut module = self.module(&name);
+            if !self.is_whole(&module) {
+                self.held.take();
+                if !self.is_live(&name) {
+                    return None;
+                }
+                // It may have come meanwhile.
+                module = self.module(&name);
             }
-            complaints.into_iter().for_each(self.complain);
+            self.held.take().into_iter().for_each(self.complain);
             Some(module)
         })
     }
 
-    /// Whether a module that was listed is no longer, or is just leaving: then its directory goes before its line.
-    fn has_left(&self, module: &ModuleName) -> bool {
-        let Ok(list) = list(self.list_path) else { return false };
+    /// A module; what is wrong with it is held.
+    fn module(&self, name: &ModuleName) -> Module {
+        // compat: complaints come in this order (case `lsmod/numbers-damaged`).
+        let (use_count, size) = (self.use_count(name), self.size(name));
+        Module { size, use_count, holders: self.holders(name), name: name.clone() }
+    }
+
+    /// Whether everything about the module that was read last could be read.
+    fn is_whole(&self, module: &Module) -> bool {
+        module.use_count >= 0 && module.size >= 0 && self.held.borrow().is_empty()
+    }
+
+    /// Whether the kernel still lists a module, and not as one that is coming, which it lists before its directory is
+    /// there, or going, whose directory goes first.
+    fn is_live(&self, module: &ModuleName) -> bool {
+        let Ok(list) = list(self.list_path) else { return true };
         let mut lines = list.split(|&byte| byte == b'\n').map(words);
         let line = lines.find_map(|mut words| (words.next()? == module.as_bytes()).then_some(words));
-        line.is_none_or(|mut rest| rest.nth(3) == Some(b"Unloading"))
+        line.is_some_and(|mut rest| ![Some(&b"Loading"[..]), Some(b"Unloading")].contains(&rest.nth(3)))
     }
 
     fn hold(&self, complaint: Vec<u8>) {
@@ -267,10 +282,14 @@ mod tests {
         }
         let complaints = RefCell::new(Vec::new());
         let complain = |text: Vec<u8>| complaints.borrow_mut().push(String::from_utf8(text).unwrap());
-        let list = b"a 1 0 - Live\nold 77 0 -\nbad 1\n\ngone 5\nleft 5 0 - Live\nleaving 5 0 - Live";
-        // As it is when sysfs has been asked: of the last two one is not listed any more, and one is on its way.
+        let list = b"a 1 0 - Live\nold 77 0 -\nbad 1\n\ngone 5\nleft 5 0 - Live\nleaving 5 0 - Live\ncoming 5 0 - Loading";
+        // As it is when sysfs has been asked: of the last three one is not listed any more, two are on their way.
         let list_path = root.path().join("list");
-        std::fs::write(&list_path, "old 77\nbad 1\ngone 5\nleaving 5 0 - Unloading 0x0\n").unwrap();
+        std::fs::write(
+            &list_path,
+            "old 77\nbad 1\ngone 5\nleaving 5 0 - Unloading 0x0\ncoming 5 0 - Loading",
+        )
+        .unwrap();
         let reader = Reader::new(list, &list_path, root.path().into(), &complain);
         let found: Vec<_> = reader
             .modules()
