@@ -32,7 +32,7 @@ usage: cargo xtask TASK
   test                  every test, as CI runs them
   compliance [TOOL]     ours against kmod 30 and kmod 34; depmod, modprobe or rmmod
   calls                 system calls of the builds: those that a kernel's request may make, and their number
-  vm [SCENARIO|GROUP]   the tools on a real kernel in QEMU
+  vm [SCENARIO|GROUP]   the tools on a real kernel in QEMU; --kernel 6.12 for a newer one
   man                   manual pages against the tools' options
   tour                  the examples of README.md and the manual pages, run and compared
   completions [--check] renew what completions know of the tools' options, or only compare it

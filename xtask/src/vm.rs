@@ -1,10 +1,11 @@
 //! `cargo xtask vm`: builds our tools and hands them to the harness that runs them on a real kernel in QEMU.
 
+use std::ffi::OsString;
 use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use reference::Release;
+use reference::{Cache, Release};
 use suite::TOOLS;
 use tempfile::TempDir;
 
@@ -13,8 +14,12 @@ use crate::{project, setup, shell};
 /// The tools under test, in a directory of their own.
 pub struct Subject(TempDir);
 
+/// How the newer kernel is asked for, where the harness wants a directory.
+const NEWER_KERNEL: &str = "6.12";
+
 /// Runs the scenarios that the options select, as the harness understands them. With `--reference` all tools are
-/// kmod 34's, which shows whether a scenario asks for what kmod does.
+/// kmod 34's, which shows whether a scenario asks for what kmod does. With `--kernel 6.12` they run on the newer of
+/// Debian 12's kernels, which is fetched then.
 pub fn run(options: &[&str]) -> Result<()> {
     if options.iter().any(|option| ["--list", "--help", "-h"].contains(option)) {
         return shell::run(harness()?.args(options));
@@ -23,13 +28,33 @@ pub fn run(options: &[&str]) -> Result<()> {
         return Ok(());
     }
     let cache = setup::machine()?;
-    if options.contains(&"--reference") {
+    let options = with_kernel(&cache, options)?;
+    if options.iter().any(|option| option == "--reference") {
         println!("subject: kmod 34 alone");
         let subject = cache.kmod(Release::Kmod34.number());
         return shell::run(harness()?.arg("--subject").arg(subject).args(options));
     }
     let subject = Subject::prepare()?;
     shell::run(subject.harness()?.args(options))
+}
+
+/// The options with the directory of the newer kernel in the place of its number.
+fn with_kernel(cache: &Cache, options: &[&str]) -> Result<Vec<OsString>> {
+    let mut given = Vec::new();
+    let mut words = options.iter();
+    while let Some(word) = words.next() {
+        let number = match word.strip_prefix("--kernel") {
+            Some("") => words.next().copied(),
+            Some(value) => value.strip_prefix('='),
+            None => None,
+        };
+        match number {
+            Some(NEWER_KERNEL) => given.extend(["--kernel".into(), setup::newer_kernel(cache)?.into()]),
+            Some(directory) => given.extend(["--kernel".into(), directory.into()]),
+            None => given.push((*word).into()),
+        }
+    }
+    Ok(given)
 }
 
 /// `cargo xtask bench request`: how long the kernel waits for modprobe, ours and kmod 30's in turns in one boot.

@@ -71,6 +71,11 @@ impl Cache {
         self.directory.join("kernel")
     }
 
+    /// Where the newer kernel is unpacked that Debian 12 offers beside its own, whether it is there or not.
+    pub fn newer_kernel_root(&self) -> PathBuf {
+        self.directory.join("kernel-6.12")
+    }
+
     /// A directory for what was made from the kernel packages, such as recompressed modules.
     pub fn derived(&self, name: &str) -> PathBuf {
         self.directory.join("derived").join(name)

@@ -84,6 +84,30 @@ impl World {
         path.with_context(|| format!("the image holds no file of the module {module}"))
     }
 
+    /// A module of the running kernel as the kernel links it, whether its file is compressed or not.
+    ///
+    /// # Errors
+    /// When the image holds no such file.
+    pub fn module(&self, name: &str) -> Result<Vec<u8>> {
+        let path = self.module_file(name)?;
+        if path.extension().is_none_or(|suffix| suffix != "xz") {
+            return fs::read(&path).with_context(|| format!("cannot read {}", path.display()));
+        }
+        let plain = format!("{WORK}/plain.ko");
+        crate::program::shell(&format!("xzcat {} >{plain}", path.display()))?;
+        Ok(fs::read(plain)?)
+    }
+
+    /// Whether what other kernels have as a module of that name is a part of this one.
+    ///
+    /// # Errors
+    /// When the list cannot be read.
+    pub fn has_built_in(&self, module: &str) -> Result<bool> {
+        let listed = fs::read_to_string(self.database("modules.builtin"))?;
+        let names = listed.lines().filter_map(|path| path.rsplit('/').next()?.strip_suffix(".ko"));
+        Ok(names.map(|name| name.replace('-', "_")).any(|name| name == module.replace('-', "_")))
+    }
+
     /// Writes `/etc/modprobe.d/NAME.conf`.
     ///
     /// # Errors
@@ -112,7 +136,7 @@ impl World {
         Ok(())
     }
 
-    /// Fails unless all of these modules are loaded.
+    /// Fails unless all of these modules are loaded, or a part of this kernel.
     ///
     /// # Errors
     /// Names the first one that is not.
@@ -120,7 +144,8 @@ impl World {
         let loaded = loaded_modules()?;
         for module in modules {
             let names: Vec<_> = loaded.keys().collect();
-            ensure!(loaded.contains_key(*module), "module {module} is not loaded; loaded: {names:?}");
+            let there = loaded.contains_key(*module) || self.has_built_in(module)?;
+            ensure!(there, "module {module} is not loaded; loaded: {names:?}");
         }
         Ok(())
     }

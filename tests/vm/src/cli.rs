@@ -51,7 +51,7 @@ fn command() -> Command {
     };
     Command::new("vm")
         .about("Runs the module tools on a real kernel in QEMU")
-        .arg(path("kernel", "Directory of an unpacked kernel package [default: kernel in the cache]"))
+        .arg(path("kernel", "Directory of an unpacked kernel package, or 6.12 for a newer one of Debian 12 [default: kernel in the cache]"))
         .arg(path("subject", "Directory of the tools under test, or root of a system that has them"))
         .arg(path("against", "A second set of tools, for the scenarios that measure"))
         .arg(path("busybox", "A static busybox for the guest's shell [default: busybox in the cache]"))

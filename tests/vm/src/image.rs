@@ -1,7 +1,7 @@
 //! The initramfs of one boot: the guest's init, the tools, the modules that the group needs, the whole database,
 //! a shell for install commands, and the plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -107,9 +107,9 @@ fn add_modules(archive: &mut Archive, parts: &Parts, scenarios: &[&Scenario]) ->
         list.push_str(&format!("{name} {path}\n"));
     }
     archive.file("/vm/modules", 0o644, list.as_bytes())?;
-    for (module, suffix) in scenarios.iter().flat_map(|scenario| scenario.compressed) {
-        let path = parts.tree.path(module)?;
-        let packed = compress(&read(&host_dir.join(path))?, suffix)?;
+    let compressed: BTreeSet<_> = scenarios.iter().flat_map(|scenario| scenario.compressed).collect();
+    for (module, suffix) in compressed {
+        let packed = compress(&parts.tree.plain(module)?, suffix)?;
         archive.file(&format!("/vm/compressed/{module}.ko.{suffix}"), 0o644, &packed)?;
     }
     for path in database::files(&parts.database)? {

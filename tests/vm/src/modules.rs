@@ -1,8 +1,9 @@
 //! Finds the module files that a boot needs: those named, and all that they depend on, as their own `depends`
 //! entries say. The database is not asked; it is under test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -13,10 +14,11 @@ use walkdir::WalkDir;
 pub struct Tree {
     root: PathBuf,
     paths: BTreeMap<String, PathBuf>,
+    built_in: BTreeSet<String>,
 }
 
 impl Tree {
-    /// Lists the uncompressed module files below `root`.
+    /// Lists the module files below `root`, plain ones and those compressed by xz.
     ///
     /// # Errors
     /// When a directory cannot be read.
@@ -25,12 +27,15 @@ impl Tree {
         for entry in WalkDir::new(root) {
             let entry = entry.with_context(|| format!("cannot list {}", root.display()))?;
             let path = entry.path();
-            if path.extension().is_some_and(|suffix| suffix == "ko") {
-                let name = path.file_stem().unwrap_or_default().to_string_lossy();
-                paths.insert(kernel_name(&name), path.strip_prefix(root)?.to_owned());
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            if let Some(name) = file.strip_suffix(".xz").unwrap_or(&file).strip_suffix(".ko") {
+                paths.insert(kernel_name(name), path.strip_prefix(root)?.to_owned());
             }
         }
-        Ok(Self { root: root.into(), paths })
+        let built_in = fs::read_to_string(root.join("modules.builtin")).unwrap_or_default();
+        let names = built_in.lines().filter_map(|path| path.rsplit('/').next()?.strip_suffix(".ko"));
+        let built_in = names.map(kernel_name).collect();
+        Ok(Self { root: root.into(), paths, built_in })
     }
 
     /// The file of a module, relative to the root.
@@ -43,19 +48,36 @@ impl Tree {
             .with_context(|| format!("{} holds no module {module}", self.root.display()))
     }
 
-    /// The files, relative to the root and by name, of these modules and of all that they depend on.
+    /// A module as the kernel links it.
     ///
     /// # Errors
-    /// When a module is not in the tree or its file cannot be read.
+    /// When the module is not in the tree or its file cannot be read.
+    pub fn plain(&self, module: &str) -> Result<Vec<u8>> {
+        let path = self.root.join(self.path(module)?);
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        if path.extension().is_none_or(|suffix| suffix != "xz") {
+            return Ok(bytes);
+        }
+        let mut plain = Vec::new();
+        let read = xz2::read::XzDecoder::new(&*bytes).read_to_end(&mut plain);
+        read.with_context(|| format!("cannot decompress {}", path.display()))?;
+        Ok(plain)
+    }
+
+    /// The files, relative to the root and by name, of these modules and of all that they depend on. What this
+    /// kernel has built in has no file.
+    ///
+    /// # Errors
+    /// When a module is neither in the tree nor built in, or its file cannot be read.
     pub fn closure(&self, modules: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
         let mut found = BTreeMap::new();
         let mut wanted: Vec<String> = modules.iter().map(|name| kernel_name(name)).collect();
         while let Some(name) = wanted.pop() {
-            if found.contains_key(&name) {
+            if found.contains_key(&name) || self.built_in.contains(&name) {
                 continue;
             }
             let path = self.path(&name)?;
-            wanted.extend(dependencies(&self.root.join(path))?);
+            wanted.extend(dependencies(&self.plain(&name)?).with_context(|| path.display().to_string())?);
             found.insert(name, path.to_owned());
         }
         Ok(found)
@@ -66,11 +88,9 @@ fn kernel_name(name: &str) -> String {
     name.replace('-', "_")
 }
 
-fn dependencies(path: &Path) -> Result<Vec<String>> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let file = object::File::parse(&*bytes).with_context(|| format!("{}", path.display()))?;
-    let section =
-        file.section_by_name(".modinfo").with_context(|| format!("{} has no .modinfo", path.display()))?;
+fn dependencies(module: &[u8]) -> Result<Vec<String>> {
+    let file = object::File::parse(module)?;
+    let section = file.section_by_name(".modinfo").context("there is no .modinfo")?;
     Ok(depends(section.data()?))
 }
 

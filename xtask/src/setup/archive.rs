@@ -30,6 +30,12 @@ pub fn kernel(cache: &Cache) -> Result<()> {
     })
 }
 
+/// The newer kernel that Debian 12 offers beside its own, for whoever asks for it: its modules are compressed, and
+/// it decompresses them itself.
+pub fn newer_kernel(cache: &Cache) -> Result<()> {
+    unpack(cache, &cache.newer_kernel_root(), "bookworm-backports", |apt| Ok(vec![kernel_image(apt)?]))
+}
+
 /// The package that the kernel's meta package of this architecture asks for.
 fn kernel_image(apt: &Apt<'_>) -> Result<String> {
     let architecture = shell::output(Command::new("dpkg").arg("--print-architecture"))?;

@@ -5,6 +5,7 @@ mod archive;
 mod packages;
 mod sources;
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -46,6 +47,12 @@ pub fn machine() -> Result<Cache> {
     let cache = modules()?;
     archive::busybox(&cache)?;
     Ok(cache)
+}
+
+/// The directory of the newer kernel on which the scenarios can run, fetched at its first use.
+pub fn newer_kernel(cache: &Cache) -> Result<PathBuf> {
+    archive::newer_kernel(cache)?;
+    Ok(cache.newer_kernel_root())
 }
 
 /// What tests of the packages need: systems into which they are installed, kmod's packages and a kernel's.

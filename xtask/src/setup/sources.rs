@@ -46,6 +46,9 @@ impl Archive {
     }
 
     fn lines(&self, codename: &str) -> String {
+        if self.security && codename.ends_with("-backports") {
+            return String::new();
+        }
         let options = self.keyring.as_ref().map(|keyring| format!("[signed-by={keyring}] "));
         let options = options.unwrap_or_default();
         let suite = if self.security { format!("{codename}-security") } else { codename.to_owned() };
@@ -121,5 +124,7 @@ mod tests {
     fn another_release_is_asked_from_the_same_archives() {
         let archive = line("deb http://mirror/debian-security bookworm-security main").unwrap();
         assert_eq!(archive.lines("trixie"), "deb http://mirror/debian-security trixie-security main\n");
+        // Backports have no security archive of their own.
+        assert_eq!(archive.lines("bookworm-backports"), "");
     }
 }

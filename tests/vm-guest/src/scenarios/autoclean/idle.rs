@@ -57,7 +57,7 @@ pub(super) fn binary_format(world: &mut World) -> Result<()> {
 }
 
 pub(super) fn character_set(world: &mut World) -> Result<()> {
-    on_demand_by_name(&["virtio_pci", "virtio_blk"])?;
+    on_demand_by_name(world, &["virtio_pci", "virtio_blk"])?;
     shell("mkdosfs /dev/vda >/dev/null")?;
     let place = format!("{WORK}/disk");
     fs::create_dir_all(&place)?;
@@ -91,7 +91,7 @@ pub(super) const CLASSES_MODULES: &[&str] =
     &["xt_comment", "ipt_ah", "ip6t_ah", "cls_basic", "ip_set_hash_ip", "dm_zero", "raid1"];
 
 pub(super) fn classes(world: &mut World) -> Result<()> {
-    on_demand_by_name(&CLASSES)?;
+    on_demand_by_name(world, &CLASSES)?;
     goes(world, CLASSES_MODULES)?;
     // What these needed has aliases of other kinds and stays: a disk or a set could be behind it.
     world.expect_loaded(&["ip_set", "dm_mod", "md_mod"])

@@ -157,7 +157,7 @@ pub(super) fn wireguard(world: &mut World) -> Result<()> {
 }
 
 pub(super) fn driver(world: &mut World) -> Result<()> {
-    on_demand_by_name(&["e1000"])?;
+    on_demand_by_name(world, &["e1000"])?;
     shell("ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0")?;
     // The emulator's own end.
     answers("10.0.2.2")?;

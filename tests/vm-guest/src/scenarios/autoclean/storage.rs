@@ -23,7 +23,7 @@ fn forget_cached() -> Result<()> {
 }
 
 pub(super) fn zram(world: &mut World) -> Result<()> {
-    on_demand_by_name(&["zram"])?;
+    on_demand_by_name(world, &["zram"])?;
     fs::write(Path::new(SYS).join("block/zram0/disksize"), "4M").context("the size")?;
     fs::write("/dev/zram0", data()).context("the data")?;
     forget_cached()?;
@@ -36,7 +36,7 @@ pub(super) fn zram(world: &mut World) -> Result<()> {
 }
 
 pub(super) fn disk(world: &mut World) -> Result<()> {
-    on_demand_by_name(&["virtio_pci", "virtio_blk"])?;
+    on_demand_by_name(world, &["virtio_pci", "virtio_blk"])?;
     shell("mkdosfs /dev/vda >/dev/null")?;
     let place = format!("{WORK}/disk");
     fs::create_dir_all(&place)?;

@@ -65,14 +65,14 @@ pub(super) fn remove_holders(world: &mut World) -> Result<()> {
 }
 
 pub(super) fn in_use(world: &mut World) -> Result<()> {
-    modprobe(&["fuse"])?;
-    modprobe(&["fuse"])?;
-    let device = File::open("/dev/fuse").context("the device")?;
-    run(MODPROBE, &["-r", "fuse"])?.expect_code(1)?;
-    world.expect_loaded(&["fuse"])?;
+    modprobe(&["uinput"])?;
+    modprobe(&["uinput"])?;
+    let device = File::open("/dev/uinput").context("the device")?;
+    run(MODPROBE, &["-r", "uinput"])?.expect_code(1)?;
+    world.expect_loaded(&["uinput"])?;
     drop(device);
-    modprobe(&["-r", "fuse"])?;
-    world.expect_absent(&["fuse"])
+    modprobe(&["-r", "uinput"])?;
+    world.expect_absent(&["uinput"])
 }
 
 pub(super) fn rmmod(world: &mut World) -> Result<()> {
@@ -96,9 +96,9 @@ pub(super) fn rmmod_hints(_: &mut World) -> Result<()> {
     mounted.expect_code(1)?;
     let hint = format!("hint: mounted: {WORK}/mount-binfmt_misc (binfmt_misc on none)");
     ensure!(mounted.stderr.contains(&hint), "{mounted:?}");
-    modprobe(&["fuse"])?;
-    let device = File::open("/dev/fuse").context("the device")?;
-    let open = run_rmmod(&["-v", "fuse"])?;
+    modprobe(&["uinput"])?;
+    let device = File::open("/dev/uinput").context("the device")?;
+    let open = run_rmmod(&["-v", "uinput"])?;
     open.expect_code(1)?;
     let by = format!("({})", std::process::id());
     ensure!(open.stderr.contains("hint: open: ") && open.stderr.contains(&by), "{open:?}");

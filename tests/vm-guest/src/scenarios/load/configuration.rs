@@ -35,6 +35,7 @@ pub(super) fn softdep(world: &mut World) -> Result<()> {
         .lines()
         .filter(|line| line.starts_with("insmod"))
         .filter_map(|line| line.trim_end().rsplit('/').next())
+        .map(|file| file.trim_end_matches(".xz"))
         .collect();
     ensure!(inserted == ["fat.ko", "vfat.ko", "minix.ko", "efs.ko"], "{inserted:?}");
     modprobe(&["-r", "minix"])?;
