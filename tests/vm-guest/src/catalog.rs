@@ -128,6 +128,11 @@ pub const GROUPS: &[Group] = &[
     scenarios::request::GROUP,
     scenarios::autoclean::GROUP,
     scenarios::persist::GROUP,
+    scenarios::reasons::GROUP,
+    scenarios::reasons::SIGNED,
+    scenarios::reasons::LOCKED,
+    scenarios::devices::GROUP,
+    scenarios::races::GROUP,
     scenarios::demo::GROUP,
 ];
 

@@ -24,9 +24,11 @@ const QEMU: &str = "qemu-system-x86_64";
 /// The hidden first argument with which this program becomes the emulator.
 const BECOME_QEMU: &str = "become-qemu";
 /// Short kernel output, no waiting, and nothing done at boot that no scenario needs: self-tests of algorithms
-/// and work-arounds for real processors and timers.
+/// and work-arounds for real processors and timers. A busy host may leave the machine without its processor for half a
+/// minute, which is no trouble of the kernel's.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 loglevel=5 panic=-1 oops=panic rdinit=/init mitigations=off \
-    nokaslr no_timer_check cryptomgr.notests random.trust_cpu=on trace_clock=local";
+    nokaslr no_timer_check cryptomgr.notests random.trust_cpu=on trace_clock=local \
+    rcupdate.rcu_cpu_stall_timeout=150 watchdog_thresh=60";
 /// How long a kernel in trouble may go on to say what it is.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How many of the console's last lines are kept.

@@ -79,7 +79,7 @@ pub fn packaging() -> Result<()> {
 }
 
 /// A Debian of that name in which somebody could begin: with a C compiler, and certificates for Cargo's downloads.
-pub fn bare(codename: &str) -> Result<std::path::PathBuf> {
+pub fn bare(codename: &str) -> Result<PathBuf> {
     packages::install_missing_of(&["debootstrap", "git", "util-linux"])?;
     let cache = Cache::of_user()?;
     let target = cache.directory().join(format!("bare-{codename}"));

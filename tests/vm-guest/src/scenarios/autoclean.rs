@@ -13,6 +13,8 @@ mod passes;
 mod storage;
 mod used;
 
+pub(super) use passes::requests_beside;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -60,7 +62,10 @@ const SCENARIOS: &[Scenario] = &[
     ours("a-module-loaded-by-hand-stays", &["minix"], used::by_hand),
     ours("a-module-loaded-at-every-boot-stays", &["minix"], used::at_boot),
     ours("a-module-pinned-later-stays-with-what-it-needs", &["vfat"], used::pinned),
-    ours("the-hint-of-a-refusal-says-who-uses-the-module", &["binfmt_misc", "fuse"], used::hint),
+    ours("a-module-wanted-while-run-is-full-stays", &["minix"], used::pinned_in_full_run),
+    ours("a-module-wanted-where-run-cannot-be-written-is-told", &["minix"], used::pinned_in_fixed_run),
+    ours("a-use-from-another-run-is-the-one-that-does-not-count", &["minix"], used::pinned_elsewhere),
+    ours("the-hint-of-a-refusal-says-who-uses-the-module", &["binfmt_misc", "uinput"], used::hint),
     ours("dummy-stays-and-still-sends", &["dummy"], network::dummy),
     ours("veth-stays-and-still-carries", &["veth"], network::veth),
     ours("a-bridge-with-a-port-stays-and-still-carries", &["bridge", "veth"], network::bridge),
@@ -81,11 +86,9 @@ const SCENARIOS: &[Scenario] = &[
     ours("nothing-goes-before-the-interval", &["minix"], passes::before_the_interval),
     ours("a-load-between-two-passes-starts-over", &["minix"], passes::reload),
     ours("a-module-asked-for-just-now-stays-whatever-the-interval", &["minix"], passes::asked_for),
-    ours(
-        "nobody-who-asks-beside-passes-in-a-loop-goes-without",
-        &["can", "can-bcm", "can-raw"],
-        passes::requests_beside,
-    )
+    ours("nobody-who-asks-beside-passes-in-a-loop-goes-without", &["can", "can-bcm", "can-raw"], |world| {
+        requests_beside(world, 60)
+    })
     .within(900),
     ours("a-dry-run-unloads-nothing", &["minix"], passes::dry_run),
     ours("names-restrict-a-pass", &["minix", "efs"], passes::names),
@@ -136,9 +139,13 @@ fn on_demand<T>(action: impl FnOnce() -> T) -> Result<T> {
 }
 
 /// Makes the kernel ask for modules by their plain names, as it does for an interface that it does not know. Where
-/// the request that programs cause needs more than a scenario can make, this one stands in for it.
-fn on_demand_by_name(modules: &[&str]) -> Result<()> {
+/// the request that programs cause needs more than a scenario can make, this one stands in for it. What this kernel
+/// has built in is there already.
+fn on_demand_by_name(world: &World, modules: &[&str]) -> Result<()> {
     for module in modules {
+        if world.has_built_in(module)? {
+            continue;
+        }
         let found = on_demand(|| ask::interface(module)).with_context(|| (*module).to_owned())?;
         ensure!(found.is_err(), "there is an interface {module}");
     }
@@ -146,7 +153,7 @@ fn on_demand_by_name(modules: &[&str]) -> Result<()> {
 }
 
 /// From now on the second pass unloads, however soon it comes.
-fn without_interval() -> Result<()> {
+pub(super) fn without_interval() -> Result<()> {
     configure("interval 0\n")
 }
 

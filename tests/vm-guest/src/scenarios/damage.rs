@@ -1,6 +1,8 @@
 //! The database is missing or damaged, and the kernel asks. Whatever happens inside modprobe, one request is one
 //! process that ends.
 
+mod interrupted;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -68,6 +70,8 @@ pub const GROUP: Group = Group::new(
         )
         .ours_only(),
         Scenario::new("without-place-and-directory-nothing-is-logged", &[], logged_never).ours_only(),
+        Scenario::new("a-depmod-killed-while-it-replaced-files-is-seen", &["minix"], interrupted::killed)
+            .ours_only(),
         Scenario::new("quiet-by-hand-logs-nothing-of-a-missing-database", &[], quiet_by_hand).ours_only(),
         Scenario::new("a-person-is-told-of-a-missing-database", &[], person_is_told),
     ],

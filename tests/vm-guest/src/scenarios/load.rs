@@ -3,8 +3,12 @@
 mod chains;
 mod configuration;
 mod files;
+mod insmod;
 
 use crate::catalog::{Group, Scenario};
+
+/// Modules that are there in every compression.
+const COMPRESSED: [(&str, &str); 3] = [files::XZ, files::ZSTD, files::GZIP];
 
 /// See the module.
 pub const GROUP: Group = Group::new(
@@ -17,10 +21,10 @@ pub const GROUP: Group = Group::new(
         Scenario::new("several-modules-load-in-one-call", &["minix", "vfat", "efs"], chains::several),
         Scenario::new("a-module-with-holders-stays", &["vfat"], chains::holders),
         Scenario::new("a-module-goes-with-its-holders-on-request", &["vfat"], chains::remove_holders),
-        Scenario::new("a-module-in-use-stays", &["fuse"], chains::in_use),
+        Scenario::new("a-module-in-use-stays", &["uinput"], chains::in_use),
         Scenario::new("rmmod-removes-what-is-named-and-nothing-else", &["vfat"], chains::rmmod),
         Scenario::new("rmmod-refuses-a-module-with-holders", &["vfat"], chains::rmmod_holders),
-        Scenario::new("rmmod-names-who-uses-a-module", &["binfmt_misc", "fuse"], chains::rmmod_hints)
+        Scenario::new("rmmod-names-who-uses-a-module", &["binfmt_misc", "uinput"], chains::rmmod_hints)
             .ours_only(),
         Scenario::new("rmmod-by-force-removes", &["minix"], chains::rmmod_force),
         Scenario::new("loading-what-is-there-succeeds", &["minix"], chains::first_time),
@@ -43,5 +47,14 @@ pub const GROUP: Group = Group::new(
         Scenario::new("a-module-of-another-kernel-loads-only-by-force", &["minix"], files::vermagic),
         Scenario::new("a-module-with-another-checksum-loads-only-by-force", &["vfat"], files::modversion),
         Scenario::new("a-module-file-that-is-gone-is-named", &["minix"], files::gone),
+        Scenario::new("insmod-hands-parameters-over", &["dummy", "tcp_vegas"], insmod::parameters),
+        Scenario::new("insmod-says-why-it-is-refused", &["minix", "vfat"], insmod::refusals).ours_only(),
+        Scenario::new("insmod-by-force-loads-a-module-of-another-kernel", &["minix"], insmod::force)
+            .ours_only(),
+        Scenario::new("insmod-loads-compressed-modules", &[], insmod::compressed)
+            .with_compressed(&COMPRESSED)
+            .ours_only(),
+        Scenario::new("the-list-is-whole-while-modules-come-and-go", &["vfat", "minix"], insmod::listed)
+            .ours_only(),
     ],
 );

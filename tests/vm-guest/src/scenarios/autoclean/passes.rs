@@ -15,7 +15,7 @@ use crate::kernel_log::Tail;
 use crate::program::rmmod;
 use crate::scenarios::PATIENCE;
 use crate::trace;
-use crate::world::{WORK, World, long_ago};
+use crate::world::{SYS, WORK, World, long_ago};
 
 pub(super) fn before_the_interval(world: &mut World) -> Result<()> {
     let _ = on_demand(|| ask::file_system("minix"))?;
@@ -147,22 +147,31 @@ pub(super) fn asked_for(world: &mut World) -> Result<()> {
     goes(world, &["minix"])
 }
 
-/// Every round a pass is about to unload the family and its protocols while somebody asks for one of them.
-pub(super) fn requests_beside(world: &mut World) -> Result<()> {
-    const ROUNDS: u64 = 60;
+/// Every round a pass is about to unload the family and its protocols while somebody asks for one of them: at any
+/// time, or in the moment in which one of them begins to go.
+pub(in crate::scenarios) fn requests_beside(world: &mut World, rounds: u64) -> Result<()> {
     without_interval()?;
-    let (mut failures, mut refused, mut seen_gone) = (0, 0, 0);
-    for round in 0..ROUNDS {
+    let (mut failures, mut refused, mut late) = (0, 0, 0);
+    for round in 0..rounds {
         // Protocol 1 is can-raw.
         let _ = ask::socket(ask::family::CAN, SocketType::RAW, 1);
         pass()?;
         long_ago()?;
         let pass = spawn(|| rmmod(&["-a"]));
-        sleep(Duration::from_millis(round * 7 % 120));
+        if round % 4 < 2 {
+            sleep(Duration::from_millis(round * 7 % 120));
+        } else {
+            while !pass.is_finished() && !is_leaving("can_raw") {}
+            sleep(Duration::from_millis(round / 4 * 3 % 20));
+        }
+        late += u64::from(is_leaving("can_raw"));
         let (failed, seen) = trace::watch(|| -> Result<bool> {
             Ok(match round % 2 {
                 0 => ask::socket(ask::family::CAN, SocketType::RAW, 1).is_err(),
-                _ => crate::program::run(crate::world::MODPROBE, &["can-bcm"])?.expect_code(0).is_err(),
+                _ => {
+                    let ended = crate::program::run(crate::world::MODPROBE, &["can-bcm"])?;
+                    ended.code != Some(0) || is_leaving("can_bcm")
+                }
             })
         })?;
         match failed? {
@@ -171,20 +180,24 @@ pub(super) fn requests_beside(world: &mut World) -> Result<()> {
             true => failures += 1,
             false => {}
         }
-        seen_gone += usize::from(!seen.requests.is_empty());
         pass.join().map_err(|_| anyhow!("the pass panicked"))??.expect_code(0)?;
         // What a person loaded goes, so that the next round begins like the first.
         for module in ["can-bcm", "can-raw", "can"] {
             rmmod(&[module])?;
         }
     }
-    ensure!(
-        failures == 0,
-        "{failures} of {ROUNDS} went without, {refused} more were refused by the kernel alone"
-    );
     world.note(&format!(
-        "{ROUNDS} trials, 0 failures, {refused} refused by the kernel alone, {seen_gone} asked again"
-    ))
+        "{rounds} trials, {failures} failures; {late} came when a module was going or gone, {refused} were refused by \
+         the kernel alone"
+    ))?;
+    ensure!(failures == 0, "{failures} of {rounds} went without");
+    Ok(())
+}
+
+/// Whether a module is on its way out, or gone.
+fn is_leaving(module: &str) -> bool {
+    let state = Path::new(SYS).join("module").join(module).join("initstate");
+    fs::read_to_string(state).map_or(true, |state| state.trim() != "live")
 }
 
 pub(super) fn race(world: &mut World) -> Result<()> {

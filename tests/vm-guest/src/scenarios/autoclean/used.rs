@@ -4,11 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use rustix::mount::{UnmountFlags, unmount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 use rustix::net::SocketType;
 
 use super::{
     configure, goes, is_recorded, on_demand, on_demand_by_name, record_of, stays, stays_by_evidence,
+    without_interval,
 };
 use crate::ask;
 use crate::netlink;
@@ -82,7 +83,7 @@ pub(super) fn selected(world: &mut World) -> Result<()> {
 pub(super) fn table(world: &mut World) -> Result<()> {
     // Without its parameter the table would wait for the first rule.
     world.configure("table", "options iptable_filter forward=0\n")?;
-    on_demand_by_name(&["iptable_filter"])?;
+    on_demand_by_name(world, &["iptable_filter"])?;
     stays_by_evidence(world, &["iptable_filter", "ip_tables"])?;
     let tables = fs::read_to_string(Path::new(PROC).join("net/ip_tables_names"))?;
     ensure!(tables.lines().any(|table| table == "filter"), "the table is gone: {tables}");
@@ -110,14 +111,83 @@ pub(super) fn pinned(world: &mut World) -> Result<()> {
     stays(world, &["vfat", "fat"])
 }
 
+/// A `/run` of the scenario's own, small enough to be filled.
+struct SmallRun;
+
+impl SmallRun {
+    const FILLING: &str = "/run/filling";
+
+    fn new() -> Result<Self> {
+        mount("tmpfs", "/run", "tmpfs", MountFlags::empty(), Some(c"size=64k,mode=755"))?;
+        Ok(Self)
+    }
+
+    /// To the brim: neither a block nor a part of one is left.
+    fn fill() -> Result<()> {
+        ensure!(fs::write(Self::FILLING, vec![0; 1 << 20]).is_err(), "it takes more than it should");
+        ensure!(fs::write("/run/more", "x").is_err(), "there is still room");
+        Ok(fs::remove_file("/run/more")?)
+    }
+}
+
+impl Drop for SmallRun {
+    fn drop(&mut self) {
+        // What fails is seen by the scenarios after this one.
+        let _ = unmount("/run", UnmountFlags::DETACH);
+    }
+}
+
+pub(super) fn pinned_in_full_run(world: &mut World) -> Result<()> {
+    let _run = SmallRun::new()?;
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    SmallRun::fill()?;
+    let ended = modprobe(&["minix"])?;
+    ensure!(ended.stderr.is_empty(), "the record goes instead, and nobody needs to know: {ended:?}");
+    ensure!(!record_of("minix").exists(), "the record is still there");
+    fs::remove_file(SmallRun::FILLING)?;
+    stays(world, &["minix"])
+}
+
+pub(super) fn pinned_in_fixed_run(world: &mut World) -> Result<()> {
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    // Nothing can be written there, and nothing removed.
+    mount_bind("/run/modutils", "/run/modutils")?;
+    mount_remount("/run/modutils", MountFlags::BIND | MountFlags::RDONLY, "")?;
+    let ended = modprobe(&["-v", "minix"])?;
+    let warnings = ended.stderr.lines().filter(|line| line.contains("WARNING")).count();
+    ensure!(warnings == 1 && ended.stderr.contains("cannot remember that minix is wanted"), "{ended:?}");
+    ensure!(record_of("minix").exists());
+    without_interval()?;
+    for _ in 0..3 {
+        rmmod(&["-a"])?;
+    }
+    world.expect_loaded(&["minix"])
+}
+
+pub(super) fn pinned_elsewhere(world: &mut World) -> Result<()> {
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    {
+        // As in a container or chroot: the pin is written, where nobody else looks.
+        let _run = SmallRun::new()?;
+        modprobe(&["minix"])?;
+        ensure!(!Path::new("/run/modutils/autoloaded/minix").exists());
+    }
+    ensure!(!Path::new("/run/modutils/pinned/minix").exists());
+    // rmmod(8) says so, and what to do: a line that keeps the module.
+    configure("keep minix\n")?;
+    stays(world, &["minix"])?;
+    fs::remove_file("/etc/modutils.d/vm.conf")?;
+    goes(world, &["minix"])
+}
+
 pub(super) fn hint(_: &mut World) -> Result<()> {
     on_demand(|| ask::file_system("binfmt_misc"))?.context("the mount")?;
     let place = format!("{WORK}/mount-binfmt_misc");
     expect_hint("binfmt_misc", &format!("mounted: {place} (binfmt_misc"))?;
-    drop(on_demand(|| ask::character_device(10, 229))?.context("the device")?);
-    let _open = fs::File::open("/dev/fuse")?;
+    drop(on_demand(|| ask::character_device(10, 223))?.context("the device")?);
+    let _open = fs::File::open("/dev/uinput")?;
     let name = fs::read_to_string(Path::new(PROC).join("self/comm"))?;
-    expect_hint("fuse", &format!("/dev/fuse by {} ({})", name.trim_end(), std::process::id()))
+    expect_hint("uinput", &format!("/dev/uinput by {} ({})", name.trim_end(), std::process::id()))
 }
 
 /// A person who wants to know is told why a module cannot go.
