@@ -93,13 +93,15 @@ impl Stage {
                 (parent(module_directory), parent(self.victim()))
             }
         };
-        let aside = self.tree().join("aside");
+        let [aside, link] = ["aside", "link"].map(|name| self.tree().join(name));
+        // A link of root's is followed, so it is another user's from its first moment in its place.
+        symlink(target, &link).unwrap();
+        lchown(&link, Some(NOBODY), Some(NOBODY)).unwrap();
         move || {
             let mut buffer = [MaybeUninit::uninit(); 4096];
             inotify::Reader::new(watch, &mut buffer).next().unwrap();
             fs::rename(&from, aside).unwrap();
-            symlink(target, &from).unwrap();
-            lchown(&from, Some(NOBODY), Some(NOBODY)).unwrap();
+            fs::rename(link, &from).unwrap();
         }
     }
 }
