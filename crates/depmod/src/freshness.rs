@@ -14,7 +14,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use modcli::Severity;
 use moddb::build::again::{self, Texts};
-use moddb::build::outputs::{self, Kind, Output, Recipe};
+use moddb::build::outputs::{self, Kind, Recipe};
 use modfile::name::suffix_len;
 use rustix::fs::{FileType, Stat};
 
@@ -39,6 +39,13 @@ pub struct Quick<'a> {
     pub config_paths: &'a [PathBuf],
     /// How much is looked at at a time.
     pub jobs: Option<NonZero<usize>>,
+}
+
+/// A file of the database as it is there.
+struct Found {
+    name: &'static str,
+    kind: Kind,
+    bytes: Vec<u8>,
 }
 
 impl Quick<'_> {
@@ -78,9 +85,9 @@ impl Quick<'_> {
     /// Whether the files of the database say the same. That takes longer.
     fn agrees(&self, dependencies: &[u8]) -> bool {
         let read = |recipe: Recipe| {
-            Some(Output { name: recipe.name, kind: recipe.kind, bytes: self.read(recipe.name)? })
+            Some(Found { name: recipe.name, kind: recipe.kind, bytes: self.read(recipe.name)? })
         };
-        let Some(files) = outputs::recipes().map(read).collect::<Option<Vec<Output>>>() else { return false };
+        let Some(files) = outputs::recipes().map(read).collect::<Option<Vec<Found>>>() else { return false };
         let inputs = ["modules.builtin", "modules.builtin.modinfo"]
             .map(|name| self.input.read(Path::new(name), Absolute::System, LONGEST_INPUT).ok());
         let [builtin, builtin_modinfo] = &inputs;
@@ -142,7 +149,7 @@ impl Quick<'_> {
 }
 
 /// Whether a file of the database is what depmod wrote, as far as the others tell.
-fn is_whole(file: &Output, texts: &Texts<'_>) -> bool {
+fn is_whole(file: &Found, texts: &Texts<'_>) -> bool {
     let bytes = &file.bytes;
     let has_lines = |first: &[u8], word: &[u8]| {
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');

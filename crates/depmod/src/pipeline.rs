@@ -229,7 +229,10 @@ impl Run<'_> {
         let outputs: Vec<Output> = made.outputs.into_iter().map(|(output, _)| output).collect();
         let mut exit = Exit::failed_if(!is_complete);
         match &self.output {
-            None => outputs.iter().try_for_each(|output| session.output.print(&output.bytes))?,
+            None => {
+                let mut pieces = outputs.iter().flat_map(|output| output.bytes.pieces());
+                pieces.try_for_each(|piece| session.output.print(piece))?;
+            }
             Some(output) if !self.writes() => {
                 exit = Exit::failed_if(self.compare(output, &outputs)? || !is_complete);
             }

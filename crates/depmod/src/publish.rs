@@ -14,7 +14,7 @@
 // long: one directory, from what is there to what is synced, with its tests
 
 use std::fs::{File, Permissions};
-use std::io::{self, Write};
+use std::io;
 use std::mem::MaybeUninit;
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use moddb::build::outputs::Output;
+use moddb::build::outputs::{Bytes, Output};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, flock};
 use rustix::io::{Errno, retry_on_intr};
 
@@ -139,18 +139,26 @@ impl OutputDirectory {
         let open = || rustix::fs::openat(self.tree.handle(), output.name, flags, Mode::empty());
         let file = retry_on_intr(open)?;
         let stat = rustix::fs::fstat(&file)?;
-        let is_ours = stat.st_uid == rustix::process::geteuid().as_raw();
-        let is_plain = FileType::from_raw_mode(stat.st_mode).is_file() && stat.st_mode & 0o7777 == MODE;
-        if !is_ours || !is_plain || u64::try_from(stat.st_size) != Ok(output.bytes.len() as u64) {
+        if !is_as_published(&stat) || u64::try_from(stat.st_size) != Ok(output.bytes.len() as u64) {
             return Ok(false);
         }
         let file = File::from(file);
-        let mut piece = [0; 64 << 10];
-        for (number, expected) in (0_u64..).zip(output.bytes.chunks(piece.len())) {
-            let Some(found) = piece.get_mut(..expected.len()) else { return Ok(false) };
-            file.read_exact_at(found, number * (64 << 10))?;
-            if found != expected {
-                return Ok(false);
+        let mut buffer = [0; 64 << 10];
+        let (mut found, mut position) = (&[][..], 0);
+        for mut expected in output.bytes.pieces() {
+            while !expected.is_empty() {
+                if found.is_empty() {
+                    let len = file.read_at(&mut buffer, position)?;
+                    position += len as u64;
+                    found = buffer.get(..len).unwrap_or_default();
+                }
+                let len = found.len().min(expected.len());
+                let ((one, found_rest), (other, expected_rest)) =
+                    (found.split_at(len), expected.split_at(len));
+                if len == 0 || one != other {
+                    return Ok(false);
+                }
+                (found, expected) = (found_rest, expected_rest);
             }
         }
         Ok(true)
@@ -291,6 +299,14 @@ impl OutputDirectory {
     }
 }
 
+/// Whether a file is the caller's own, and for all to read.
+#[must_use]
+pub fn is_as_published(stat: &rustix::fs::Stat) -> bool {
+    stat.st_uid == rustix::process::geteuid().as_raw()
+        && FileType::from_raw_mode(stat.st_mode).is_file()
+        && stat.st_mode & 0o7777 == MODE
+}
+
 fn is_temporary(name: &[u8]) -> bool {
     name.starts_with(TEMPORARY_PREFIX.as_bytes()) && name != running::NAME.as_bytes()
 }
@@ -330,12 +346,13 @@ impl Temporary {
     }
 
     /// Writes the file and waits until it is on the disk.
-    fn fill(&self, bytes: &[u8], times: Times) -> Result<(), CannotPublish> {
+    fn fill(&self, bytes: &Bytes, times: Times) -> Result<(), CannotPublish> {
         let path = self.tree.path().join(&self.name);
         let failed = |attempt, error: io::Error| failure(attempt, &path, error);
-        let Some(mut file) = self.file.as_ref() else { return Ok(()) };
+        let Some(file) = self.file.as_ref() else { return Ok(()) };
         // Before the mode is set, nobody else can open it. compat: readable for all (case depmod/output-modes).
-        file.write_all(bytes)
+        bytes
+            .write_to(file)
             .and_then(|()| file.set_permissions(Permissions::from_mode(MODE)))
             .and_then(|()| times.of(self.target).map_or(Ok(()), |time| file.set_modified(time)))
             .map_err(|error| failed("write", error))?;

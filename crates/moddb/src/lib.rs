@@ -131,7 +131,7 @@
 //! for recipe in outputs::recipes() {
 //!     let (output, notes) = recipe.write(&sources);
 //!     assert!(notes.is_empty(), "{notes:?}");
-//!     fs::write(directory.join(output.name), output.bytes)?;
+//!     fs::write(directory.join(output.name), output.bytes.to_vec())?;
 //! }
 //! assert_eq!(
 //!     fs::read_to_string(directory.join("modules.dep"))?,

@@ -90,7 +90,7 @@ fuzz_target!(|said: Vec<Said>| {
     let written: std::collections::HashMap<_, _> = outputs::recipes()
         .map(|recipe| {
             let (output, _) = recipe.write(&sources);
-            (output.name, output.bytes)
+            (output.name, output.bytes.to_vec())
         })
         .collect();
     let of_all = |line: &dyn Fn(&Module<'_>) -> Vec<Vec<u8>>| kept.iter().flat_map(|module| line(module)).collect::<Vec<_>>();

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use modfile::list::append;
 use modfile::{ModuleName, Strings};
 
+use crate::build::bytes::{Bytes, DependencyIndex};
 use crate::build::notes::{FirstNotes, Note, alias_key};
 use crate::build::refuse;
 use crate::build::sources::Sources;
@@ -13,13 +14,21 @@ use crate::builtin;
 use crate::index::writer::{IndexWriter, check};
 
 /// `modules.dep.bin`: from a module's name to its line of `modules.dep`.
-pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Bytes {
+    let index = sources.dependency_index();
+    notes.extend_from_slice(&index.notes);
+    Bytes::index(index)
+}
+
+/// The same, and where the lines stand in it.
+pub(super) fn dependency_index(sources: &Sources<'_>) -> DependencyIndex {
     let modules = sources.catalog.modules();
     // That they are too long is noted where the text is made.
-    let Ok(lens) = sources.dependency_lens() else { return Vec::new() };
+    let Ok(lens) = sources.dependency_lens() else { return DependencyIndex::default() };
+    let mut notes = Vec::new();
     let mut lines = sources.dependency_lines();
     let mut index = Index::with_capacity(modules.len());
-    let mut left_out = FirstNotes::new(notes);
+    let mut left_out = FirstNotes::new(&mut notes);
     let all_are_ascii = modules.iter().all(|module| module.path.is_ascii());
     let mut line = Vec::new();
     for (place, (module, &len)) in modules.iter().zip(lens).enumerate() {
@@ -30,7 +39,15 @@ pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<
         index.add_later(module.name.as_bytes(), place, len, &line, &mut left_out);
     }
     left_out.end(None);
-    index.finish_with(notes, |place, bytes| lines.append(place, bytes))
+    let mut places = vec![None; modules.len()];
+    let bytes = index.finish_with(&mut notes, |place, bytes| {
+        let start = bytes.len();
+        lines.append(place, bytes);
+        if let Some(slot) = places.get_mut(place) {
+            *slot = Some(start..bytes.len());
+        }
+    });
+    DependencyIndex { bytes, lines: places.into_iter().collect(), notes }
 }
 
 /// `modules.alias.bin`: from a normalised alias to the names of its modules.

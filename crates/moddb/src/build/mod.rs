@@ -5,6 +5,7 @@
 
 pub mod again;
 mod binary;
+mod bytes;
 pub mod catalog;
 pub mod cycles;
 mod dependencies;

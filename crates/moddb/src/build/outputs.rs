@@ -2,6 +2,7 @@
 
 use crate::build::{binary, text};
 
+pub use crate::build::bytes::Bytes;
 pub use crate::build::notes::Note;
 pub use crate::build::sources::Sources;
 
@@ -22,10 +23,19 @@ pub struct Output {
     /// What it is.
     pub kind: Kind,
     /// Its contents.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
-type Write = fn(&Sources<'_>, &mut Vec<Note>) -> Vec<u8>;
+/// How the bytes of a file are made.
+#[derive(Clone, Copy, Debug)]
+enum Write {
+    /// For itself.
+    Alone(fn(&Sources<'_>, &mut Vec<Note>) -> Vec<u8>),
+    /// With bytes that another file has as well.
+    Shared(fn(&Sources<'_>, &mut Vec<Note>) -> Bytes),
+}
+
+use Write::{Alone, Shared};
 
 /// How one file of the database is made.
 #[derive(Clone, Copy, Debug)]
@@ -38,28 +48,32 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Makes the file, and says what did not fit. Recipes do not depend on each other.
+    /// Makes the file, and says what did not fit. The order in which recipes are carried out does not
+    /// matter.
     #[must_use]
     pub fn write(&self, sources: &Sources<'_>) -> (Output, Vec<Note>) {
         let mut notes = Vec::new();
-        let bytes = (self.write)(sources, &mut notes);
+        let bytes = match self.write {
+            Alone(write) => write(sources, &mut notes).into(),
+            Shared(write) => write(sources, &mut notes),
+        };
         (Output { name: self.name, kind: self.kind, bytes }, notes)
     }
 }
 
 /// Every file of the database, in the order in which kmod writes them.
 const OUTPUTS: [(&str, Kind, Write); 11] = [
-    ("modules.dep", Kind::Text, text::dependencies),
-    ("modules.dep.bin", Kind::Binary, binary::dependencies),
-    ("modules.alias", Kind::Text, text::aliases),
-    ("modules.alias.bin", Kind::Binary, binary::aliases),
-    ("modules.softdep", Kind::Text, text::softdeps),
-    ("modules.weakdep", Kind::Text, text::weakdeps),
-    ("modules.symbols", Kind::Text, text::symbols),
-    ("modules.symbols.bin", Kind::Binary, binary::symbols),
-    ("modules.builtin.bin", Kind::Binary, binary::builtin_names),
-    ("modules.builtin.alias.bin", Kind::Binary, binary::builtin_aliases),
-    ("modules.devname", Kind::Text, text::devnames),
+    ("modules.dep", Kind::Text, Shared(text::dependencies)),
+    ("modules.dep.bin", Kind::Binary, Shared(binary::dependencies)),
+    ("modules.alias", Kind::Text, Alone(text::aliases)),
+    ("modules.alias.bin", Kind::Binary, Alone(binary::aliases)),
+    ("modules.softdep", Kind::Text, Alone(text::softdeps)),
+    ("modules.weakdep", Kind::Text, Alone(text::weakdeps)),
+    ("modules.symbols", Kind::Text, Alone(text::symbols)),
+    ("modules.symbols.bin", Kind::Binary, Alone(binary::symbols)),
+    ("modules.builtin.bin", Kind::Binary, Alone(binary::builtin_names)),
+    ("modules.builtin.alias.bin", Kind::Binary, Alone(binary::builtin_aliases)),
+    ("modules.devname", Kind::Text, Alone(text::devnames)),
 ];
 
 /// How the files of the database are made, in the order in which kmod writes them.

@@ -1,7 +1,9 @@
 //! What the files of the database are made from.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use crate::build::binary;
+use crate::build::bytes::DependencyIndex;
 use crate::build::catalog::Catalog;
 use crate::build::dependencies::{Lines, TooLong};
 use crate::build::graph::DependencyGraph;
@@ -16,6 +18,7 @@ pub struct Sources<'a> {
     pub symbols: &'a SymbolOwners<'a>,
     graph: &'a DependencyGraph,
     dependency_lens: OnceLock<Result<Vec<usize>, TooLong>>,
+    dependency_index: OnceLock<Arc<DependencyIndex>>,
     /// Contents of `modules.builtin`, if there is one.
     pub builtin: Option<&'a [u8]>,
     /// Contents of `modules.builtin.modinfo`, if there is one.
@@ -33,6 +36,7 @@ impl<'a> Sources<'a> {
             symbols,
             graph,
             dependency_lens: OnceLock::new(),
+            dependency_index: OnceLock::new(),
             builtin: None,
             builtin_modinfo: None,
             note_duplicates: false,
@@ -48,5 +52,9 @@ impl<'a> Sources<'a> {
     pub(super) fn dependency_lens(&self) -> Result<&[usize], TooLong> {
         let measured = self.dependency_lens.get_or_init(|| self.dependency_lines().measure());
         measured.as_deref().map_err(|&error| error)
+    }
+    /// `modules.dep.bin`, which is made when it is first asked for.
+    pub(super) fn dependency_index(&self) -> &Arc<DependencyIndex> {
+        self.dependency_index.get_or_init(|| Arc::new(binary::dependency_index(self)))
     }
 }

@@ -2,6 +2,7 @@
 
 use modfile::list::{ByteString, Items, append};
 
+use crate::build::bytes::Bytes;
 use crate::build::catalog::Module;
 use crate::build::notes::{FirstNotes, Note};
 use crate::build::refuse::{self, Reason, Said};
@@ -9,18 +10,21 @@ use crate::build::sources::Sources;
 use crate::config::files::LONGEST_BESIDE_MODULES;
 
 /// `modules.dep`: each module's path and the paths of all that it depends on.
-pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
+pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Bytes {
     let Ok(lens) = sources.dependency_lens() else {
         notes.push(Note::TooLarge);
-        return Vec::new();
+        return Vec::new().into();
     };
+    if let Some(lines) = Bytes::lines_of(sources.dependency_index()) {
+        return lines;
+    }
     let mut text = Vec::with_capacity(lens.iter().map(|len| len + 1).sum());
     let mut lines = sources.dependency_lines();
     for place in 0..lens.len() {
         lines.append(place, &mut text);
         text.push(b'\n');
     }
-    text
+    text.into()
 }
 
 /// `modules.alias`: the aliases as the modules write them.

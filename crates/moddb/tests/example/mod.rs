@@ -53,7 +53,7 @@ fn built(root: &Path) -> io::Result<PathBuf> {
     let sources = Sources::new(&catalog, &symbols, &graph);
     for recipe in outputs::recipes() {
         let (output, _) = recipe.write(&sources);
-        fs::write(directory.join(output.name), output.bytes)?;
+        fs::write(directory.join(output.name), output.bytes.to_vec())?;
     }
     Ok(directory)
 }

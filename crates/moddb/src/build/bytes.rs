@@ -1,0 +1,120 @@
+//! The bytes of a file of the database.
+
+use std::io::{self, Write};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::build::notes::Note;
+
+/// The bytes of a file. Those of `modules.dep` stand in its index already, line by line, and are not kept twice: they
+/// grow with the square of the number of modules that need each other in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bytes(Kept);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kept {
+    Whole(Vec<u8>),
+    Index(Arc<DependencyIndex>),
+    LinesOf(Arc<DependencyIndex>),
+}
+
+/// `modules.dep.bin`, and where each line of `modules.dep` stands in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct DependencyIndex {
+    pub(super) bytes: Vec<u8>,
+    /// Without their newlines; `None` if one of them is not there.
+    pub(super) lines: Option<Vec<Range<usize>>>,
+    /// What did not fit.
+    pub(super) notes: Vec<Note>,
+}
+
+impl Bytes {
+    pub(super) fn index(index: &Arc<DependencyIndex>) -> Self {
+        Self(Kept::Index(Arc::clone(index)))
+    }
+
+    /// The lines, if all of them stand in the index.
+    pub(super) fn lines_of(index: &Arc<DependencyIndex>) -> Option<Self> {
+        index.lines.as_ref().map(|_| Self(Kept::LinesOf(Arc::clone(index))))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Kept::Whole(bytes) => bytes.len(),
+            Kept::Index(index) => index.bytes.len(),
+            Kept::LinesOf(index) => index.lines.iter().flatten().map(|line| line.len() + 1).sum(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All of them, piece by piece.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let (whole, lines) = match &self.0 {
+            Kept::Whole(bytes) => (bytes.as_slice(), None),
+            Kept::Index(index) => (index.bytes.as_slice(), None),
+            Kept::LinesOf(index) => (&[][..], Some(index)),
+        };
+        let lines = lines.into_iter().flat_map(|index| {
+            let line = |line: &Range<usize>| index.bytes.get(line.clone()).unwrap_or_default();
+            index.lines.iter().flatten().flat_map(move |place| [line(place), b"\n"])
+        });
+        std::iter::once(whole).chain(lines).filter(|piece| !piece.is_empty())
+    }
+
+    /// Writes all of them, some tens of thousands at a time.
+    ///
+    /// # Errors
+    /// What the writer said.
+    pub fn write_to(&self, writer: impl Write) -> io::Result<()> {
+        let mut writer = io::BufWriter::with_capacity(64 << 10, writer);
+        self.pieces().try_for_each(|piece| writer.write_all(piece))?;
+        writer.flush()
+    }
+
+    /// All of them in one piece of memory.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.pieces().collect::<Vec<_>>().concat()
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Kept::Whole(bytes))
+    }
+}
+
+impl From<&str> for Bytes {
+    fn from(text: &str) -> Self {
+        text.as_bytes().to_vec().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_out_of_the_index_that_they_stand_in() {
+        let index = Arc::new(DependencyIndex {
+            bytes: b"..b.ko: a.ko\0..a.ko:\0".to_vec(),
+            lines: Some(vec![15..20, 2..12]),
+            notes: Vec::new(),
+        });
+        let bytes = Bytes::lines_of(&index).unwrap();
+        let mut written = Vec::new();
+        bytes.write_to(&mut written).unwrap();
+        assert_eq!(written, b"a.ko:\nb.ko: a.ko\n");
+        assert_eq!((bytes.to_vec(), bytes.len()), (written.clone(), written.len()));
+        assert_eq!(Bytes::index(&index).to_vec(), index.bytes);
+        assert_eq!(Bytes::lines_of(&Arc::new(DependencyIndex::default())), None);
+        assert!(Bytes::from("").is_empty());
+    }
+}
