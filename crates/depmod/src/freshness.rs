@@ -19,10 +19,11 @@ use modfile::name::suffix_len;
 use rustix::fs::{FileType, Stat};
 
 use crate::input::LONGEST_INPUT;
+use crate::listings::Listings;
 use crate::messages::{self, Say, Silent};
 use crate::parallel::{self, Spread};
 use crate::publish::{OutputDirectory, REFERENCE};
-use crate::source::{LastDirectory, ModuleSource};
+use crate::source::ModuleSource;
 use crate::tree::{Absolute, Tree};
 use crate::walk::{Faults, Walk};
 
@@ -125,18 +126,18 @@ impl Quick<'_> {
         let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
         let paths = lines.filter_map(|line| line.split(|&byte| byte == b':').next());
         let mut missing: HashSet<&[u8], RandomState> = paths.collect();
-        let mut last = LastDirectory::default();
         let mut is_current = text.is_empty() || text.ends_with(b"\n");
         let mut faults = Faults::default();
         // compat: what depmod.d excludes counts here anyway (case depmod/exclude-and-quick).
-        Walk::new(self.input, &[], &Silent, &mut faults).run(&mut |relative| {
+        let mut listings = Listings::default();
+        Walk::new(self.input, &[], &mut listings, &Silent, &mut faults).run(&mut |relative| {
             let bytes = relative.as_os_str().as_bytes();
             if suffix_len(bytes).is_none() {
                 return true;
             }
             // One that modules.dep does not name was left out when that was made, or it has changed since.
             missing.remove(bytes);
-            let stat = last.stat(&ModuleSource::inside(self.input, relative));
+            let stat = ModuleSource::inside(self.input, relative).stat();
             is_current &= stat.is_ok_and(|stat| is_older(&stat, reference));
             is_current
         });

@@ -1,24 +1,27 @@
 //! Puts the catalog together: recalls modules that did not change, reads all others, and reports what went wrong.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use modcli::{Ended, Exit, Reporter, Severity};
 use moddb::build::catalog::{Catalog, TooMuch};
-use moddb::cache::{Cache, Entry, Stamp};
+use moddb::cache::{Cache, Database, Entry, Stamp, Writer};
 use modfile::info::{self, Workspace};
 use modfile::{ModuleInfo, ReadError};
 
-use crate::cache::{self, CacheFile, Looks, Stored};
+use crate::cache::{self, CacheFile, Stored};
+use crate::listings::{Listings, Seen};
 use crate::messages;
 use crate::parallel::{self, Spread};
 use crate::progress::Progress;
 use crate::request::{Destination, Request};
 use crate::scan::{FoundModule, Scan};
 use crate::source::ModuleSource;
+use crate::stamps::{self, Looks};
 use crate::walk::Faults;
 
 /// Files that a thread takes at a time.
@@ -46,8 +49,37 @@ pub(crate) struct Gathered<'m> {
     known: Vec<Known<'m>>,
     /// What could not be looked at.
     pub(crate) faults: Faults,
-    /// How many modules were remembered before.
-    remembered: usize,
+    /// What was remembered before.
+    cache: Cache<'m>,
+    /// The directories that were searched.
+    seen: Seen,
+}
+
+/// All modules of a run, and what of them may be remembered.
+pub(crate) struct Assembled<'m> {
+    pub(crate) catalog: Catalog<'m>,
+    /// How many were remembered.
+    pub(crate) reused: usize,
+    pub(crate) memory: Memory<'m>,
+}
+
+/// What a run may remember of its modules and directories.
+pub(crate) struct Memory<'m> {
+    cache: Cache<'m>,
+    seen: Seen,
+    kept: Vec<Kept<'m>>,
+    /// Whether modules, their order, and what they say are those that were remembered.
+    is_same: bool,
+    /// Whether so much is new that remembering it pays.
+    is_outdated: bool,
+}
+
+/// What is remembered of a module beside what it says, in the order of the catalog.
+struct Kept<'m> {
+    source: ModuleSource,
+    recorded: usize,
+    stamp: Option<Stamp>,
+    tail: Cow<'m, [u8]>,
 }
 
 /// Reads or remembers every module that `find` hands out, while that goes on looking for more.
@@ -59,9 +91,9 @@ pub(crate) fn gather<'m>(
     ahead: Duration,
     reporter: &Reporter,
     stored: &'m Stored,
-    find: impl FnOnce(&mut dyn FnMut(ModuleSource)) -> Result<Scan, Ended>,
+    find: impl FnOnce(&mut Listings<'_>, &mut dyn FnMut(ModuleSource)) -> Result<Scan, Ended>,
 ) -> Result<Gathered<'m>, Ended> {
-    // Whoever is the first to need it loads the cache: with several threads, that is while more is searched for.
+    let nothing = Cache::default();
     let decoded = OnceLock::new();
     let load = || stored.get_or_init(|| cache::load(&request.cache));
     let cache = || {
@@ -85,12 +117,18 @@ pub(crate) fn gather<'m>(
         known
     };
     let find = |hand_out: &mut dyn FnMut(ModuleSource)| {
-        let scan = find(hand_out)?;
+        let remembers = request.cache != CacheFile::Nowhere;
+        let mut listings = if remembers {
+            Listings::new(Some(cache().as_ref().unwrap_or(&nothing)), ahead)
+        } else {
+            Listings::default()
+        };
+        let scan = find(&mut listings, hand_out)?;
         progress.expect(scan.found.len());
-        Ok(scan)
+        Ok((scan, listings.seen()))
     };
-    let (scan, known) = parallel::stream(Spread { jobs: request.jobs, batch: BATCH }, find, know);
-    let Scan { found, faults } = scan?;
+    let (searched, known) = parallel::stream(Spread { jobs: request.jobs, batch: BATCH }, find, know);
+    let (Scan { found, faults }, seen) = searched?;
     if said.into_inner() > Catalog::MAX_BYTES {
         reporter.fatal(messages::plain(TooMuch::Said))?;
         return Err(Ended(Exit::Failure));
@@ -98,8 +136,8 @@ pub(crate) fn gather<'m>(
     if let Some(refused) = load().as_ref().err().or(cache().as_ref().err()) {
         reporter.message(Severity::Notice, messages::cache_ignored(&request.cache, refused));
     }
-    let remembered = cache().as_ref().map_or(0, Cache::len);
-    Ok(Gathered { found, known, faults, remembered })
+    let cache = decoded.into_inner().and_then(Result::ok).unwrap_or_default();
+    Ok(Gathered { found, known, faults, cache, seen })
 }
 
 fn know<'m>(
@@ -109,20 +147,20 @@ fn know<'m>(
     workspace: &mut Workspace,
     looks: &mut Looks,
 ) -> Known<'m> {
-    if let Some(remembered) = cache.and_then(|cache| cache::recall(source, cache, looks))
+    if let Some(remembered) = cache.and_then(|cache| stamps::recall(source, cache, looks))
         && let Some(info) = remembered.info()
     {
         let tail = remembered.tail.into();
         return Known { info, error: None, stamp: Some(remembered.stamp), tail, reused: true };
     }
-    let looked = SystemTime::now() + ahead;
+    let looked = stamps::now(ahead);
     let reading = info::read_opened(looks.directory.open(source), workspace);
-    let stamp = cache::stamp_of(&reading, source, looked, looks);
+    let stamp = stamps::stamp_of(&reading, source, looked, looks);
     Known { info: reading.info, error: reading.error, stamp, tail: reading.tail.into(), reused: false }
 }
 
 /// Puts together what is known of the modules that count; one that could not be read stays, with as much as could
-/// be read. Returns also how many were remembered, and notes in `faults` what failed.
+/// be read. Notes in `faults` what failed.
 ///
 /// # Errors
 /// The run is over if there are more modules than can be numbered.
@@ -131,8 +169,8 @@ pub(crate) fn assemble<'m>(
     gathered: Gathered<'m>,
     faults: &mut Faults,
     reporter: &Reporter,
-) -> Result<(Catalog<'m>, usize), Ended> {
-    let Gathered { found, known, remembered, .. } = gathered;
+) -> Result<Assembled<'m>, Ended> {
+    let Gathered { found, known, cache, seen, .. } = gathered;
     // Files that were read in vain, because a better one of the same name was found, drop out here.
     let mut known: Vec<Option<Known<'m>>> = known.into_iter().map(Some).collect();
     let mut modules: Vec<(FoundModule, Known<'m>)> = found
@@ -164,14 +202,27 @@ pub(crate) fn assemble<'m>(
     }
     let reused = modules.iter().filter(|(_, known)| known.reused).count();
     let newly_known = modules.iter().filter(|(_, known)| !known.reused && known.stamp.is_some()).count();
-    let gone = remembered.saturating_sub(reused);
-    let is_current = remembered > 0 && newly_known.max(gone) <= modules.len() / FEW;
-    if !is_current && request.destination == Destination::Files {
-        remember(request, &modules, reporter);
+    let gone = cache.len().saturating_sub(reused);
+    let is_current = !cache.is_empty() && newly_known.max(gone) <= modules.len() / FEW;
+    let mut is_same = modules.len() == cache.len();
+    for (place, (module, known)) in modules.iter().enumerate() {
+        is_same = is_same && is_as_remembered(&cache, place, module, known);
     }
-    let modules = modules.into_iter().map(|(module, known)| (module.located, known.info));
+    let kept = |(module, known): (FoundModule, Known<'m>)| {
+        let recorded = module.located.path.len();
+        let kept = Kept { source: module.source, recorded, stamp: known.stamp, tail: known.tail };
+        (kept, (module.located, known.info))
+    };
+    let (mut kept, modules): (Vec<_>, Vec<_>) = modules.into_iter().map(kept).unzip();
     match Catalog::new(modules) {
-        Ok(catalog) => Ok((catalog, reused)),
+        Ok(catalog) => {
+            let refused: HashSet<&[u8]> =
+                catalog.refused().iter().map(|(located, _)| located.path.as_slice()).collect();
+            kept.retain(|kept| !refused.contains(kept.recorded_path()));
+            let is_outdated = !is_current && request.destination == Destination::Files;
+            let memory = Memory { cache, seen, kept, is_same, is_outdated };
+            Ok(Assembled { catalog, reused, memory })
+        }
         Err(too_many) => {
             reporter.fatal(messages::plain(too_many))?;
             Err(Ended(Exit::Failure))
@@ -179,22 +230,73 @@ pub(crate) fn assemble<'m>(
     }
 }
 
-fn remember(request: &Request, modules: &[(FoundModule, Known<'_>)], reporter: &Reporter) {
-    if request.cache == CacheFile::Nowhere {
-        return;
+/// Whether what is known of the module at a place is what the cache has at the same place.
+fn is_as_remembered(cache: &Cache<'_>, place: usize, module: &FoundModule, known: &Known<'_>) -> bool {
+    known.error.is_none()
+        && cache.entry(module.source.path().as_os_str().as_bytes()).is_some_and(|remembered| {
+            remembered.place == place
+                && remembered.recorded == module.located.path.len()
+                && (known.reused || remembered.says(&known.info))
+        })
+}
+
+impl Kept<'_> {
+    fn recorded_path(&self) -> &[u8] {
+        let path = self.source.path().as_os_str().as_bytes();
+        path.get(path.len().saturating_sub(self.recorded)..).unwrap_or_default()
     }
-    let stamps: Vec<Stamp> = modules.iter().filter_map(|(_, known)| known.stamp).collect();
-    if !cache::are_real(&stamps) {
-        return;
+}
+
+impl Memory<'_> {
+    /// The database that the remembered modules give, if this run's are the same.
+    pub(crate) fn database(&self) -> Option<&Database> {
+        self.cache.database().filter(|_| self.is_same)
     }
-    let entries = modules.iter().filter_map(|(module, known)| {
-        let path = module.source.path().as_os_str().as_bytes();
-        Some(Entry { path, stamp: known.stamp?, tail: &known.tail, info: &known.info })
-    });
-    if let Err(error) = cache::store(&request.cache, entries) {
-        // A missing cache matters only if one was asked for.
-        let asked_for = matches!(request.cache, CacheFile::Named(_));
-        let severity = if asked_for { Severity::Warning } else { Severity::Info };
-        reporter.message(severity, messages::cache_not_written(&request.cache, &error));
+
+    /// Remembers what is new for the next run, and which database all modules give, if that is known.
+    pub(crate) fn keep(
+        &self,
+        request: &Request,
+        catalog: &Catalog<'_>,
+        database: Option<&Database>,
+        reporter: &Reporter,
+    ) {
+        // It may be said of each of them what it was.
+        let database = database.filter(|_| self.kept.iter().all(|kept| kept.stamp.is_some()));
+        if self.is_outdated || database.is_some() {
+            self.store(request, catalog, database, reporter);
+        }
+    }
+
+    fn store(
+        &self,
+        request: &Request,
+        catalog: &Catalog<'_>,
+        database: Option<&Database>,
+        reporter: &Reporter,
+    ) {
+        if request.cache == CacheFile::Nowhere {
+            return;
+        }
+        let stamps: Vec<Stamp> = self.kept.iter().filter_map(|kept| kept.stamp).collect();
+        if !stamps::are_real(&stamps) {
+            return;
+        }
+        let mut writer = Writer::default();
+        let infos = catalog.modules().iter().map(|module| &module.info);
+        for (Kept { source, recorded, stamp, tail }, info) in self.kept.iter().zip(infos) {
+            let path = source.path().as_os_str().as_bytes();
+            if let &Some(stamp) = stamp {
+                writer.module(&Entry { path, recorded: *recorded, stamp, tail, info });
+            }
+        }
+        self.seen.put(&self.cache, &mut writer);
+        database.into_iter().for_each(|database| writer.database(database));
+        if let Err(error) = cache::store(&request.cache, writer) {
+            // A missing cache matters only if one was asked for.
+            let asked_for = matches!(request.cache, CacheFile::Named(_));
+            let severity = if asked_for { Severity::Warning } else { Severity::Info };
+            reporter.message(severity, messages::cache_not_written(&request.cache, &error));
+        }
     }
 }

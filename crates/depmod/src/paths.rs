@@ -18,6 +18,9 @@ pub(crate) const MODULE_DIRECTORY: &str = "lib/modules";
 /// Where they are in systems that have everything below `usr` and no links to it.
 pub(crate) const MODULE_DIRECTORY_IN_USR: &str = "usr/lib/modules";
 
+/// The program that runs.
+pub(crate) const PROGRAM: &str = "/proc/self/exe";
+
 /// The root directory of the first process.
 const ROOT_OF_INIT: &str = "/proc/1/root";
 

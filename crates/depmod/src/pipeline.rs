@@ -11,14 +11,18 @@ use moddb::build::graph::Check;
 use moddb::build::order::{self, CorruptedLine, Located};
 use moddb::build::outputs::{self, Note, Output};
 use moddb::build::symbols::KernelSymbols;
+use moddb::cache::Database;
 use moddb::config::depmod::{self, DepmodConfig, DepmodProblem};
 use moddb::config::files::FileProblem;
 use modfile::ModuleName;
 use rustix::io::Errno;
 
-use crate::cache::Stored;
+use crate::cache::{CacheFile, Stored};
 use crate::directories::Directories;
+use crate::gather::Assembled;
 use crate::input::read_input;
+use crate::listings::Listings;
+use crate::made::Files;
 use crate::making::Making;
 use crate::messages;
 use crate::moment::Moment;
@@ -28,7 +32,7 @@ use crate::request::{Destination, Request, Selection};
 use crate::running::{self, PATIENCE, Running};
 use crate::scan::{self, FoundModule, Scan};
 use crate::source::ModuleSource;
-use crate::summary::Summary;
+use crate::summary::{Counts, Summary};
 use crate::tree::{OpenError, Tree};
 use crate::walk::Faults;
 use crate::{freshness, gather, kernel_symbols};
@@ -192,21 +196,35 @@ impl Run<'_> {
         let mut summary = Summary::begin();
         let names = || outputs::recipes().map(|recipe| recipe.name);
         let before = self.output.as_ref().map(|output| output.state(names()));
+        let files = self.files();
         let stored = Stored::new();
-        let mut gathered = gather::gather(request, moment.ahead, reporter, &stored, |hand_out| {
-            let found = self.find(hand_out)?;
+        let mut gathered = gather::gather(request, moment.ahead, reporter, &stored, |listings, hand_out| {
+            let found = self.find(listings, hand_out)?;
             summary.phase("scan");
             Ok(found)
         })?;
         let mut faults = gathered.faults;
         faults.unlisted |= !self.is_config_whole;
         self.sort(&mut gathered.found, &mut faults);
-        let (catalog, reused) = gather::assemble(request, gathered, &mut faults, reporter)?;
+        let Assembled { catalog, reused, memory } =
+            gather::assemble(request, gathered, &mut faults, reporter)?;
         for (located, reason) in catalog.refused() {
             reporter.error(messages::refused(&located.path, *reason));
         }
         summary.reused = reused;
         summary.phase("read");
+        let was_made = |database: &&Database| files.as_ref().is_some_and(|files| files.are(database));
+        if running.is_none()
+            && faults == Faults::default()
+            && let Some(database) = memory.database().filter(was_made)
+        {
+            let [aliases, symbols] =
+                [database.aliases, database.symbols].map(|count| usize::try_from(count).unwrap_or_default());
+            summary.counts = Counts { modules: catalog.modules().len(), aliases, symbols };
+            self.sum_up(&mut summary);
+            std::mem::forget((catalog, memory));
+            return Ok(Attempt::Done(Exit::Success));
+        }
         let has_database = self.output.as_ref().is_some_and(OutputDirectory::has_database);
         let making = Making {
             session,
@@ -216,7 +234,8 @@ impl Run<'_> {
             check: self.check,
             publishes_parts: self.writes() && (request.keep_going || !has_database),
         };
-        let made = making.run(&catalog, &mut faults, &mut summary)?;
+        let keep = |database: Option<&Database>| memory.keep(request, &catalog, database, reporter);
+        let made = making.run(&catalog, &mut faults, &mut summary).inspect_err(|_| keep(None))?;
         summary.phase("build");
         let is_complete = making.tell_notes(&made)
             && !made.is_partial
@@ -224,15 +243,18 @@ impl Run<'_> {
             && faults == Faults::default();
         if made.outputs.iter().flat_map(|(_, notes)| notes).any(|note| *note == Note::TooLarge) {
             reporter.message(Severity::Error, messages::DATABASE_UNCHANGED);
+            keep(None);
             return Ok(Attempt::Done(Exit::Failure));
         }
+        summary.made = made.outputs.len();
         let outputs: Vec<Output> = made.outputs.into_iter().map(|(output, _)| output).collect();
         let mut exit = Exit::failed_if(!is_complete);
+        let mut database = None;
         match &self.output {
-            None => {
-                let mut pieces = outputs.iter().flat_map(|output| output.bytes.pieces());
-                pieces.try_for_each(|piece| session.output.print(piece))?;
-            }
+            None => outputs
+                .iter()
+                .flat_map(|output| output.bytes.pieces())
+                .try_for_each(|piece| session.output.print(piece))?,
             Some(output) if !self.writes() => {
                 exit = Exit::failed_if(self.compare(output, &outputs)? || !is_complete);
             }
@@ -241,30 +263,63 @@ impl Run<'_> {
                 exit = Exit::Failure;
             }
             Some(output) => {
-                if let Some(alone) =
-                    self.replace(output, &outputs, running, before, faults == Faults::default())?
-                {
+                let differing = output.differing(&outputs);
+                let is_in_place = differing.is_empty() && running.is_none();
+                let replaced =
+                    self.replace(output, &outputs, differing, running, before, faults == Faults::default());
+                if let Some(alone) = replaced.inspect_err(|_| keep(None))? {
                     return Ok(Attempt::Overtaken(alone));
                 }
+                let is_spotless = is_complete && reporter.warnings() + reporter.errors() == 0;
+                database = files
+                    .filter(|_| is_in_place && is_spotless)
+                    .and_then(|files| files.to_remember(summary.counts));
             }
         }
-        summary.phase("publish");
-        let release = request.release.to_string_lossy();
-        let (warnings, errors) = (reporter.warnings(), reporter.errors());
-        session.output.show(summary.show(request.summary, &release, warnings, errors));
+        keep(database.as_ref());
+        self.sum_up(&mut summary);
         // The process ends: giving back a hundred thousand pieces of memory one by one would only take time.
-        std::mem::forget((catalog, outputs));
+        std::mem::forget((catalog, outputs, memory));
         Ok(Attempt::Done(exit))
     }
 
-    fn find(&self, hand_out: &mut dyn FnMut(ModuleSource)) -> Result<Scan, Ended> {
+    /// The files of the database, if a run may find that it has nothing to make: one that takes all modules, checks
+    /// none, and is not asked what they need.
+    fn files(&self) -> Option<Files> {
+        let request = self.request;
+        let may_skip = self.writes()
+            && request.selection == Selection::All
+            && request.cache != CacheFile::Nowhere
+            && self.check == Check::Nothing
+            && self.kernel.is_none()
+            && !request.check
+            && !self.reporter().is_verbose();
+        let (Some(output), Ok(input), true) = (&self.output, &self.directories.input, may_skip) else {
+            return None;
+        };
+        Files::look(request, input, output, self.moment.ahead)
+    }
+
+    fn sum_up(&self, summary: &mut Summary) {
+        summary.phase("publish");
+        let Self { session, request, .. } = *self;
+        let release = request.release.to_string_lossy();
+        let (warnings, errors) = (session.reporter.warnings(), session.reporter.errors());
+        session.output.show(summary.show(request.summary, &release, warnings, errors));
+    }
+
+    fn find(
+        &self,
+        listings: &mut Listings<'_>,
+        hand_out: &mut dyn FnMut(ModuleSource),
+    ) -> Result<Scan, Ended> {
         if let Selection::Files(files) = &self.request.selection {
             let found = named_files(self.request, files, self.reporter())?;
             found.iter().for_each(|module| hand_out(module.source.clone()));
             return Ok(Scan { found, faults: Faults::default() });
         }
         let input = self.directories.searchable(self.request, self.moment, self.reporter())?;
-        Ok(scan::find(input, &self.config, self.reporter(), hand_out))
+        Ok(scan::find(input, &self.config, listings, self.reporter(), hand_out))
     }
 
     fn sort(&self, found: &mut [FoundModule], faults: &mut Faults) {
@@ -295,15 +350,15 @@ impl Run<'_> {
     }
 
     /// Replaces the files that differ. Returns this run's lock if another run was quicker.
-    fn replace(
+    fn replace<'o>(
         &self,
         directory: &OutputDirectory,
-        outputs: &[Output],
+        outputs: &'o [Output],
+        mut differing: Vec<&'o Output>,
         running: Option<Running>,
         before: Option<DatabaseState>,
         is_complete: bool,
     ) -> Result<Option<Running>, Ended> {
-        let mut differing = directory.differing(outputs);
         // A database that -A found out of date gets a new time, or -A would find it so again and again.
         let wants_time = self.request.selection == Selection::IfNewer
             && differing.iter().all(|output| output.name != REFERENCE);

@@ -1,7 +1,7 @@
 //! Finds the module files of a kernel and decides which of two with one name counts.
 //!
 //! What a directory holds is looked at in the order of names, so that a tree always has the same database and the same
-//! messages however its file system lists it. Nothing is opened here but directories; each file is handed out as
+//! messages however its file system lists it. Nothing is opened here but directories, and of those only the ones that changed since they were listed; each file is handed out as
 //! soon as it seems to count, so that it can be read meanwhile.
 
 use std::collections::HashMap;
@@ -19,8 +19,9 @@ use modfile::ModuleName;
 use modfile::name::suffix_len;
 use rustix::io::Errno;
 
+use crate::listings::Listings;
 use crate::messages::{self, Say};
-use crate::source::{LastDirectory, ModuleSource};
+use crate::source::ModuleSource;
 use crate::tree::Tree;
 use crate::walk::{Faults, Walk};
 
@@ -49,6 +50,7 @@ pub struct Scan {
 pub fn find(
     input: &Arc<Tree>,
     config: &DepmodConfig,
+    listings: &mut Listings<'_>,
     say: &dyn Say,
     hand_out: &mut dyn FnMut(ModuleSource),
 ) -> Scan {
@@ -62,7 +64,7 @@ pub fn find(
         handed_out: 0,
     };
     let mut faults = Faults::default();
-    Walk::new(input, &config.excludes, say, &mut faults).run(&mut |relative| {
+    Walk::new(input, &config.excludes, listings, say, &mut faults).run(&mut |relative| {
         modules.offer(ModuleSource::inside(input, relative), relative.as_os_str().as_bytes().to_vec());
         true
     });
@@ -77,7 +79,7 @@ pub fn find(
                 continue;
             }
         };
-        Walk::new(&tree, &config.excludes, say, &mut faults).run(&mut |relative| {
+        Walk::new(&tree, &config.excludes, listings, say, &mut faults).run(&mut |relative| {
             let source = ModuleSource::inside(&tree, relative);
             let recorded = source.path().as_os_str().as_bytes().to_vec();
             modules.offer(source, recorded);
@@ -86,8 +88,7 @@ pub fn find(
     }
     let twins = std::mem::take(&mut modules.twins);
     let found = modules.found;
-    let mut last = LastDirectory::default();
-    let mut identity = |source: &ModuleSource| last.stat(source).ok().map(|stat| (stat.st_dev, stat.st_ino));
+    let identity = |source: &ModuleSource| source.stat().ok().map(|stat| (stat.st_dev, stat.st_ino));
     for (place, other) in twins {
         let Some(FoundModule { located, source, .. }) = found.get(place) else { continue };
         // Two paths to one file are not a choice.

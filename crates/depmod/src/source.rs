@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use modfile::ReadError;
 use modfile::file::{self, ModuleFile};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, StatFs};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::tree::{self, OpenError, Tree};
@@ -42,10 +42,41 @@ impl ModuleSource {
         &self.path
     }
 
+    /// What the file system says of the file, links followed. A link among the directories above is followed as well,
+    /// so this says nothing about where the file is.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn stat(&self) -> Result<Stat, OpenError> {
+        let Some((tree, relative)) = self.inner() else { return Ok(rustix::fs::stat(&self.path)?) };
+        let look = || rustix::fs::statat(tree.handle(), relative, AtFlags::SYMLINK_NOFOLLOW);
+        let stat = retry_on_intr(look)?;
+        if FileType::from_raw_mode(stat.st_mode).is_symlink() {
+            return tree.stat(relative);
+        }
+        Ok(stat)
+    }
+
+    /// A handle on the file, links followed, which can only be asked about.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn handle(&self) -> Result<OwnedFd, OpenError> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        match self.inner() {
+            None => Ok(retry_on_intr(|| rustix::fs::open(&self.path, flags, Mode::empty()))?),
+            Some((tree, relative)) => tree.open_at(relative, flags),
+        }
+    }
+
+    fn inner(&self) -> Option<(&Arc<Tree>, &Path)> {
+        let (tree, start) = self.tree.as_ref()?;
+        Some((tree, Path::new(OsStr::from_bytes(self.path.as_os_str().as_bytes().get(*start..)?))))
+    }
+
     /// The tree, the directory in it, and the name there.
     fn parts(&self) -> Option<(&Arc<Tree>, &Path, &OsStr)> {
-        let (tree, start) = self.tree.as_ref()?;
-        let relative = Path::new(OsStr::from_bytes(self.path.as_os_str().as_bytes().get(*start..)?));
+        let (tree, relative) = self.inner()?;
         Some((tree, relative.parent()?, relative.file_name()?))
     }
 }
@@ -76,48 +107,6 @@ impl LastDirectory {
             Err(OpenError::System(Errno::NXIO | Errno::NODEV)) => Err(ReadError::NotRegular),
             opened => file::opened(opened.map_err(std::io::Error::from)?),
         }
-    }
-
-    /// What the file system says of a module file, links followed.
-    ///
-    /// # Errors
-    /// [`OpenError`].
-    pub fn stat(&mut self, source: &ModuleSource) -> Result<Stat, OpenError> {
-        let Some((tree, directory, name)) = source.parts() else {
-            return Ok(rustix::fs::stat(source.path())?);
-        };
-        let handle = self.enter(tree, directory)?;
-        let stat = retry_on_intr(|| rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW))?;
-        if FileType::from_raw_mode(stat.st_mode).is_symlink() {
-            return tree.stat(&directory.join(name));
-        }
-        Ok(stat)
-    }
-
-    /// The file system that a module file is on.
-    ///
-    /// # Errors
-    /// [`OpenError`].
-    pub fn file_system(&mut self, source: &ModuleSource) -> Result<StatFs, OpenError> {
-        Ok(match source.parts() {
-            None => rustix::fs::statfs(source.path())?,
-            Some((tree, directory, name)) => {
-                rustix::fs::fstatfs(tree.open_at(&directory.join(name), OFlags::PATH)?)?
-            }
-        })
-    }
-
-    /// The identity of that file system; 0 if it has none.
-    ///
-    /// # Errors
-    /// [`OpenError`].
-    pub fn file_system_id(&mut self, source: &ModuleSource) -> Result<u64, OpenError> {
-        Ok(match source.parts() {
-            None => rustix::fs::statvfs(source.path())?.f_fsid,
-            Some((tree, directory, name)) => {
-                rustix::fs::fstatvfs(tree.open_at(&directory.join(name), OFlags::PATH)?)?.f_fsid
-            }
-        })
     }
 
     fn enter(&mut self, tree: &Arc<Tree>, directory: &Path) -> Result<&OwnedFd, OpenError> {

@@ -17,17 +17,26 @@ pub enum SummaryForm {
     Json,
 }
 
-/// The numbers of a run.
-#[derive(Debug)]
-pub struct Summary {
-    /// Modules in the database.
+/// What is in a database.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Modules.
     pub modules: usize,
-    /// Modules that were known from an earlier run.
-    pub reused: usize,
     /// Aliases of all modules.
     pub aliases: usize,
     /// Symbols that modules provide.
     pub symbols: usize,
+}
+
+/// The numbers of a run.
+#[derive(Debug)]
+pub struct Summary {
+    /// What is in the database.
+    pub counts: Counts,
+    /// Modules that were known from an earlier run.
+    pub reused: usize,
+    /// Files of the database that were made, to be compared or written.
+    pub made: usize,
     phases: Vec<(&'static str, Duration)>,
     began: Instant,
     last: Instant,
@@ -38,7 +47,7 @@ impl Summary {
     #[must_use]
     pub fn begin() -> Self {
         let now = Instant::now();
-        Self { modules: 0, reused: 0, aliases: 0, symbols: 0, phases: Vec::new(), began: now, last: now }
+        Self { counts: Counts::default(), reused: 0, made: 0, phases: Vec::new(), began: now, last: now }
     }
 
     /// Notes that a phase has ended.
@@ -50,16 +59,19 @@ impl Summary {
 
     /// Counts what is in the database.
     pub fn count(&mut self, catalog: &Catalog<'_>, symbols: &SymbolOwners<'_>) {
-        self.modules = catalog.modules().len();
-        self.aliases = catalog.modules().iter().map(|module| module.info.aliases().count()).sum();
-        self.symbols = symbols.provided_count();
+        self.counts = Counts {
+            modules: catalog.modules().len(),
+            aliases: catalog.modules().iter().map(|module| module.info.aliases().count()).sum(),
+            symbols: symbols.provided_count(),
+        };
     }
 
     /// The summary in a form, ended by a newline.
     #[must_use]
     pub fn show(&self, form: SummaryForm, release: &str, warnings: usize, errors: usize) -> String {
-        let read = self.modules - self.reused;
-        let Self { modules, reused, aliases, symbols, .. } = self;
+        let Counts { modules, aliases, symbols } = self.counts;
+        let Self { reused, made, .. } = self;
+        let read = modules.saturating_sub(*reused);
         match form {
             SummaryForm::None => String::new(),
             SummaryForm::Text => {
@@ -86,6 +98,7 @@ impl Summary {
                     ("read", read.to_string()),
                     ("aliases", aliases.to_string()),
                     ("symbols", symbols.to_string()),
+                    ("made", made.to_string()),
                     ("warnings", warnings.to_string()),
                     ("errors", errors.to_string()),
                     ("seconds", json::object(&seconds)),

@@ -9,6 +9,7 @@ use modcli::Severity;
 use rustix::fs::{FileType, OFlags, RawDir};
 use rustix::io::Errno;
 
+use crate::listings::{About, Entries, Listings};
 use crate::messages::{self, Say};
 use crate::tree::{OpenError, Tree};
 
@@ -45,24 +46,28 @@ impl Faults {
 /// A directory by device and inode.
 type Identity = (u64, u64);
 
-/// Names in a directory, and what they are.
-type Entries = Vec<(Vec<u8>, FileType)>;
-
 /// One walk through a tree.
-pub struct Walk<'a> {
+pub struct Walk<'a, 'c> {
     tree: &'a Tree,
     excludes: &'a [Vec<u8>],
     say: &'a dyn Say,
     faults: &'a mut Faults,
+    listings: &'a mut Listings<'c>,
     visits: Visits,
     /// The directories on the way to the one that is listed.
     ancestors: Vec<(Identity, PathBuf)>,
 }
 
-impl<'a> Walk<'a> {
-    /// A walk that skips everything that is named like one of `excludes`.
-    pub fn new(tree: &'a Tree, excludes: &'a [Vec<u8>], say: &'a dyn Say, faults: &'a mut Faults) -> Self {
-        Self { tree, excludes, say, faults, visits: Visits::default(), ancestors: Vec::new() }
+impl<'a, 'c> Walk<'a, 'c> {
+    /// A walk that skips everything that is named like one of `excludes`. What `listings` knows is not listed.
+    pub fn new(
+        tree: &'a Tree,
+        excludes: &'a [Vec<u8>],
+        listings: &'a mut Listings<'c>,
+        say: &'a dyn Say,
+        faults: &'a mut Faults,
+    ) -> Self {
+        Self { tree, excludes, say, faults, listings, visits: Visits::default(), ancestors: Vec::new() }
     }
 
     /// Calls `visit` for the path of every regular file, relative to the tree, until it says that this is enough.
@@ -71,6 +76,8 @@ impl<'a> Walk<'a> {
     }
 
     fn directory(&mut self, path: PathBuf, by_link: bool, visit: &mut dyn FnMut(&Path) -> bool) -> bool {
+        // Whether it was reached through a link counts from here on.
+        self.visits.has_links |= by_link;
         let (identity, entries) = match self.list(&path) {
             Ok(listed) => listed,
             Err(error) => {
@@ -83,7 +90,7 @@ impl<'a> Walk<'a> {
             self.say.say(Severity::Error, messages::leads_back(&self.tree.path().join(&path), &ancestor));
             return true;
         }
-        match self.visits.allow(identity, by_link) {
+        match self.visits.allow(identity) {
             Visit::Allowed => {}
             Visit::OneTooMany => {
                 let path = self.tree.path().join(&path);
@@ -93,7 +100,8 @@ impl<'a> Walk<'a> {
             Visit::TooMany => return true,
         }
         self.ancestors.push((identity, path));
-        let goes_on = entries.iter().all(|(name, kind)| self.entry(name, *kind, visit));
+        let goes_on =
+            entries.iter().all(|(name, kind)| self.is_passed_by(name) || self.entry(name, *kind, visit));
         self.ancestors.pop();
         goes_on
     }
@@ -125,8 +133,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Names and kinds of what is in a directory, sorted; what is never visited is left out.
-    fn list(&self, path: &Path) -> Result<(Identity, Entries), OpenError> {
+    /// Names and kinds of what is in a directory, sorted.
+    fn list(&mut self, path: &Path) -> Result<(Identity, Entries), OpenError> {
+        let remembers = !self.visits.has_links;
+        if remembers && let Some((stat, entries)) = self.listings.recall(self.tree, path) {
+            return Ok(((stat.st_dev, stat.st_ino), entries));
+        }
+        let looked = self.listings.now();
         let handle = self.tree.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
         let stat = rustix::fs::fstat(&handle)?;
         let mut buffer = [MaybeUninit::uninit(); LISTING];
@@ -138,15 +151,19 @@ impl<'a> Walk<'a> {
                 entry => entry?,
             };
             let name = entry.file_name().to_bytes();
-            let is_passed_by = matches!(name, b"." | b"..")
-                || NEVER_VISITED.contains(&name)
-                || self.excludes.iter().any(|excluded| excluded == name);
-            if !is_passed_by {
+            if !matches!(name, b"." | b"..") {
                 entries.push((name.to_vec(), entry.file_type()));
             }
         }
         entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        if remembers {
+            self.listings.note(self.tree, path, &About::new(stat, looked), &entries);
+        }
         Ok(((stat.st_dev, stat.st_ino), entries))
+    }
+
+    fn is_passed_by(&self, name: &[u8]) -> bool {
+        NEVER_VISITED.contains(&name) || self.excludes.iter().any(|excluded| excluded == name)
     }
 
     fn fault(&mut self, path: &Path, error: &OpenError) {
@@ -178,8 +195,7 @@ enum Visit {
 }
 
 impl Visits {
-    fn allow(&mut self, directory: Identity, by_link: bool) -> Visit {
-        self.has_links |= by_link;
+    fn allow(&mut self, directory: Identity) -> Visit {
         if !self.has_links {
             return Visit::Allowed;
         }

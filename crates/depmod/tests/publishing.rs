@@ -254,7 +254,6 @@ fn a_run_that_is_killed_while_it_writes_its_cache_leaves_the_old_one_or_the_new_
     let written = (0..10_000)
         .find(|_| summary(&with_cache(&first).each_ref().map(String::as_str)).contains("\"read\":0,"));
     assert!(written.is_some(), "the cache never held all modules");
-    let old = fs::read(&first).unwrap();
     let (_, normal) = trace(&root, &[], &with_cache(&cache).each_ref().map(String::as_str));
     let calls = calls(&normal);
     let start = calls.iter().position(|call| call.text.contains("cache.") && call.text.contains("O_CREAT"));
@@ -273,11 +272,12 @@ fn a_run_that_is_killed_while_it_writes_its_cache_leaves_the_old_one_or_the_new_
         let what = format!("{inject} at {}", call.text);
         assert_eq!(output.status.signal(), Some(9), "{what}");
         assert_eq!(cache.exists(), place > end, "{what}");
-        if cache.exists() {
-            assert!(fs::read(&cache).unwrap() == old, "{what}: the cache is another one");
+        // The modules are all in it, or it is not there; the run after that mends it.
+        let remembered = place > end;
+        for is_whole in [remembered, true] {
+            let summary = summary(&with_cache(&cache).each_ref().map(String::as_str));
+            assert_eq!(summary.contains("\"read\":0,"), is_whole, "{what}: {summary}");
         }
-        summary(&with_cache(&cache).each_ref().map(String::as_str));
-        assert!(fs::read(&cache).unwrap() == old, "{what}: the next run does not mend it");
         stage.assert_complete(&root, &what);
     }
 }

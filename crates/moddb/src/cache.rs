@@ -1,29 +1,51 @@
-//! What depmod remembers of module files from run to run, in one file.
+//! What depmod remembers of a kernel's modules from run to run, in one file.
 //!
 //! This is the format: bytes in, entries out, and back. Whether a file is to be trusted and whether an entry
-//! still describes its module is the caller's to decide; damaged bytes yield nothing, never something
+//! still describes what it is about is the caller's to decide; damaged bytes yield nothing, never something
 //! else. All integers are little-endian.
 //!
 //! ```text
 //! magic, version       8 bytes, 4 bytes
 //! checksum, length     4 bytes of CRC-32 over the rest, 8 bytes: how long the rest is
-//! entries              one after the other:
+//! three parts          length (8), bytes
+//!
+//! modules, one after the other, in the order of the database:
 //!   path               length (4), bytes
 //!   length (4) of what follows
+//!   recorded           how many bytes at the end of the path the database records (4)
 //!   stamp              file system, device, inode, size, mtime, its nanoseconds, ctime, its nanoseconds (8 each)
 //!   tail               length (4), bytes: the file's last bytes, if it is compressed
 //!   what it says       as a ModuleInfo is stored
+//!
+//! directories, one after the other:
+//!   path               length (4), bytes
+//!   length (4) of what follows
+//!   stamp
+//!   names              a list of byte strings: a byte for the kind, the name
+//!
+//! database, or nothing:
+//!   aliases, symbols   how many there are (8 each)
+//!   circumstances      length (4), bytes
+//!   stamps of files    one after the other
 //! ```
+
+mod writer;
 
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use modfile::ModuleInfo;
+use modfile::list::{ByteString, Items};
+
+pub use self::writer::Writer;
 
 const MAGIC: &[u8; 8] = b"moddbC\r\n";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
-/// What distinguishes one state of a file from another.
+/// What stands before the parts, in bytes.
+const HEADER: usize = MAGIC.len() + 4 + 4 + 8;
+
+/// What distinguishes one state of a file or directory from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// What the file system calls itself, as far as it does: its UUID, shortened.
@@ -45,6 +67,8 @@ pub struct Stamp {
 pub struct Entry<'a> {
     /// The file's path as it was opened.
     pub path: &'a [u8],
+    /// How many bytes at its end the database records.
+    pub recorded: usize,
     /// Its state when it was read.
     pub stamp: Stamp,
     /// Its last bytes if it is compressed, otherwise nothing.
@@ -56,6 +80,10 @@ pub struct Entry<'a> {
 /// What is remembered of one module file, as it was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remembered<'a> {
+    /// Its place among all that are remembered.
+    pub place: usize,
+    /// How many bytes at the end of its path the database records.
+    pub recorded: usize,
     /// The file's state when it was read.
     pub stamp: Stamp,
     /// Its last bytes if it is compressed, otherwise nothing.
@@ -69,12 +97,42 @@ impl<'a> Remembered<'a> {
     pub fn info(&self) -> Option<ModuleInfo<'a>> {
         ModuleInfo::stored(self.info)
     }
+
+    /// Whether the file says exactly this.
+    #[must_use]
+    pub fn says(&self, info: &ModuleInfo<'_>) -> bool {
+        self.info == info.as_bytes()
+    }
+}
+
+/// What is remembered of one directory.
+#[derive(Clone, Debug)]
+pub struct Listing<'a> {
+    /// Its state before it was listed.
+    pub stamp: Stamp,
+    /// What is in it: a byte for the kind, and the name.
+    pub names: Items<'a, ByteString>,
+}
+
+/// Which files are the database that the remembered modules give.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Database {
+    /// How many aliases the modules have.
+    pub aliases: u64,
+    /// How many symbols they provide.
+    pub symbols: u64,
+    /// What else the database depends on, for the caller to compare.
+    pub circumstances: Vec<u8>,
+    /// The states of all files that it was made of or consists of, in an order that the caller knows.
+    pub files: Vec<Stamp>,
 }
 
 /// A cache that was read: entries by path, taken apart when they are asked for.
 #[derive(Debug, Default)]
 pub struct Cache<'a> {
-    entries: HashMap<&'a [u8], &'a [u8], RandomState>,
+    modules: HashMap<&'a [u8], (usize, &'a [u8]), RandomState>,
+    directories: HashMap<&'a [u8], &'a [u8], RandomState>,
+    database: Option<Database>,
 }
 
 /// The bytes are not a cache of this version, or were damaged.
@@ -102,76 +160,62 @@ impl<'a> Cache<'a> {
         if input.0.len() as u64 != len || crc32fast::hash(input.0) != checksum {
             return Err(Unusable::Damaged);
         }
-        let mut entries = HashMap::default();
-        while !input.0.is_empty() {
-            let path = input.sized().ok_or(Unusable::Damaged)?;
-            let entry = input.sized().ok_or(Unusable::Damaged)?;
-            entries.insert(path, entry);
+        Self::parts(input).ok_or(Unusable::Damaged)
+    }
+
+    fn parts(mut input: Input<'a>) -> Option<Self> {
+        let [mut modules, mut directories, database] = [input.part()?, input.part()?, input.part()?];
+        let mut cache = Self::default();
+        while !modules.0.is_empty() {
+            let path = modules.sized()?;
+            let place = cache.modules.len();
+            cache.modules.insert(path, (place, modules.sized()?));
         }
-        Ok(Self { entries })
+        while !directories.0.is_empty() {
+            let path = directories.sized()?;
+            cache.directories.insert(path, directories.sized()?);
+        }
+        if !database.0.is_empty() {
+            cache.database = Some(database.database()?);
+        }
+        input.0.is_empty().then_some(cache)
     }
 
     /// What is remembered of the file at a path.
     #[must_use]
     pub fn entry(&self, path: &[u8]) -> Option<Remembered<'a>> {
-        let mut input = Input(self.entries.get(path)?);
-        Some(Remembered { stamp: input.stamp()?, tail: input.sized()?, info: input.0 })
+        let &(place, entry) = self.modules.get(path)?;
+        let mut input = Input(entry);
+        let recorded = input.u32()? as usize;
+        Some(Remembered { place, recorded, stamp: input.stamp()?, tail: input.sized()?, info: input.0 })
+    }
+
+    /// What is remembered of the directory at a path.
+    #[must_use]
+    pub fn listing(&self, path: &[u8]) -> Option<Listing<'a>> {
+        let mut input = Input(self.directories.get(path)?);
+        let stamp = input.stamp()?;
+        let names = Items::of(input.0);
+        names.clone().are_whole().then_some(Listing { stamp, names })
+    }
+
+    /// The database that these modules give, if that is remembered.
+    #[must_use]
+    pub fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
     }
 
     /// How many files are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.modules.len()
     }
 
     /// Whether nothing is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.modules.is_empty()
     }
-}
-
-/// Writes a cache. Entries too large for the format are left out.
-#[must_use]
-pub fn encode<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<u8> {
-    let mut body = Vec::new();
-    for entry in entries {
-        let start = body.len();
-        if put_entry(&mut body, &entry).is_none() {
-            body.truncate(start);
-        }
-    }
-    let mut bytes = Vec::with_capacity(body.len() + 24);
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
-    bytes.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-    bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
-    bytes.append(&mut body);
-    bytes
-}
-
-fn put_entry(bytes: &mut Vec<u8>, entry: &Entry<'_>) -> Option<()> {
-    put_sized(bytes, entry.path)?;
-    let length_at = bytes.len();
-    bytes.extend_from_slice(&[0; 4]);
-    let Stamp { file_system, device, inode, size, modified, changed } = entry.stamp;
-    for number in [file_system, device, inode, size] {
-        bytes.extend_from_slice(&number.to_le_bytes());
-    }
-    for number in [modified.0, modified.1, changed.0, changed.1] {
-        bytes.extend_from_slice(&number.to_le_bytes());
-    }
-    put_sized(bytes, entry.tail)?;
-    bytes.extend_from_slice(entry.info.as_bytes());
-    let length = u32::try_from(bytes.len() - length_at - 4).ok()?;
-    bytes.get_mut(length_at..length_at + 4)?.copy_from_slice(&length.to_le_bytes());
-    Some(())
-}
-
-fn put_sized(bytes: &mut Vec<u8>, part: &[u8]) -> Option<()> {
-    bytes.extend_from_slice(&u32::try_from(part.len()).ok()?.to_le_bytes());
-    bytes.extend_from_slice(part);
-    Some(())
 }
 
 /// What is left to be taken apart.
@@ -201,6 +245,21 @@ impl<'a> Input<'a> {
         self.take(len)
     }
 
+    fn part(&mut self) -> Option<Self> {
+        let len = usize::try_from(self.u64()?).ok()?;
+        self.take(len).map(Self)
+    }
+
+    fn database(mut self) -> Option<Database> {
+        let (aliases, symbols) = (self.u64()?, self.u64()?);
+        let circumstances = self.sized()?.to_vec();
+        let mut files = Vec::new();
+        while !self.0.is_empty() {
+            files.push(self.stamp()?);
+        }
+        Some(Database { aliases, symbols, circumstances, files })
+    }
+
     fn stamp(&mut self) -> Option<Stamp> {
         Some(Stamp {
             file_system: self.u64()?,
@@ -215,6 +274,7 @@ impl<'a> Input<'a> {
 
 #[cfg(test)]
 mod tests {
+    use modfile::Strings;
     use modfile::info::Lists;
     use proptest::prelude::*;
 
@@ -231,8 +291,24 @@ mod tests {
 
     fn encoded() -> Vec<u8> {
         let info = info();
-        let entry = |path| Entry { path, stamp: STAMP, tail: b"tail", info: &info };
-        encode([entry(b"/a.ko".as_slice()), entry(b"/b.ko.xz")].into_iter())
+        let mut writer = Writer::default();
+        for path in [b"/a.ko".as_slice(), b"/b.ko.xz"] {
+            writer.module(&Entry { path, recorded: 4, stamp: STAMP, tail: b"tail", info: &info });
+        }
+        writer.directory(b"/d", STAMP, &names());
+        writer.database(&database());
+        writer.finish()
+    }
+
+    fn names() -> Strings {
+        let mut names = Strings::default();
+        names.push(b"\x08a.ko");
+        names.push(b"\x04d");
+        names
+    }
+
+    fn database() -> Database {
+        Database { aliases: 1, symbols: 2, circumstances: b"any".to_vec(), files: vec![STAMP; 2] }
     }
 
     #[test]
@@ -242,8 +318,17 @@ mod tests {
         assert_eq!(cache.len(), 2);
         let remembered = cache.entry(b"/b.ko.xz").unwrap();
         assert_eq!((remembered.stamp, remembered.tail), (STAMP, b"tail".as_slice()));
+        assert_eq!((remembered.place, remembered.recorded), (1, 4));
         assert_eq!(remembered.info(), Some(info()));
+        assert!(remembered.says(&info()) && !remembered.says(&ModuleInfo::default()));
         assert_eq!(cache.entry(b"/c.ko"), None);
+        let listing = cache.listing(b"/d").unwrap();
+        assert_eq!(listing.stamp, STAMP);
+        assert!(listing.names.eq(names().iter()));
+        assert!(cache.listing(b"/").is_none());
+        assert_eq!(cache.database(), Some(&database()));
+        let empty = Writer::default().finish();
+        assert_eq!(Cache::decode(&empty).unwrap().database(), None);
     }
 
     #[test]
@@ -262,15 +347,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_under_a_right_checksum_give_entries_or_nothing(body in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn any_bytes_under_a_right_checksum_give_entries_or_nothing(
+            parts in prop::array::uniform3(prop::collection::vec(any::<u8>(), 0..200)),
+        ) {
+            let mut body = Vec::new();
+            for part in parts {
+                body.extend((part.len() as u64).to_le_bytes());
+                body.extend(part);
+            }
             let mut bytes = MAGIC.to_vec();
             bytes.extend(VERSION.to_le_bytes());
             bytes.extend(crc32fast::hash(&body).to_le_bytes());
             bytes.extend((body.len() as u64).to_le_bytes());
             bytes.extend(&body);
             if let Ok(cache) = Cache::decode(&bytes) {
-                for path in cache.entries.keys() {
+                for path in cache.modules.keys() {
                     let _ = cache.entry(path).and_then(|entry| entry.info());
+                }
+                for path in cache.directories.keys() {
+                    let _ = cache.listing(path).map(|listing| listing.names.count());
                 }
             }
         }

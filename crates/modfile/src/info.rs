@@ -101,16 +101,12 @@ impl Default for ModuleInfo<'_> {
 }
 
 impl<'a> ModuleInfo<'a> {
-    /// What was stored as [`as_bytes`](Self::as_bytes); `None` for bytes that cannot be that.
+    /// What was stored as [`as_bytes`](Self::as_bytes); `None` for bytes that were cut off. Whether the items of its
+    /// lists are whole is not looked at, since that takes as long as using them: a checksum has to say so.
     #[must_use]
     pub fn stored(bytes: &'a [u8]) -> Option<Self> {
         let info = Self(Cow::Borrowed(bytes));
-        let [exports, needs, aliases, softdeps, weakdeps] = info.lists()?;
-        let strings_are_whole = |list| Items::<ByteString>::of(list).are_whole();
-        let are_whole = Items::<Exported>::of(exports).are_whole()
-            && Items::<Needed>::of(needs).are_whole()
-            && [aliases, softdeps, weakdeps].into_iter().all(strings_are_whole);
-        are_whole.then_some(info)
+        info.lists().is_some().then_some(info)
     }
 
     /// The form in which it is stored.
