@@ -132,7 +132,9 @@ pub fn has(program: &str, arguments: &[&str]) -> bool {
 
 /// Puts a command between the caller and depmod that takes root's power away: file modes then count.
 pub fn without_privileges(command: &Command, program: &Path) -> Command {
-    fs::copy(DEPMOD, program).unwrap();
+    // Not by this process: a child that another thread starts meanwhile would keep the file open for writing, and what
+    // is open for writing cannot be run.
+    copy(Path::new(DEPMOD), program);
     let mut wrapped = if rustix::process::geteuid().is_root() {
         let mut wrapped = Command::new("setpriv");
         wrapped.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(program);
