@@ -5,6 +5,7 @@
 
 mod cache;
 mod cli;
+mod config;
 mod directories;
 mod freshness;
 mod gather;
@@ -15,6 +16,7 @@ mod made;
 mod making;
 mod messages;
 mod moment;
+mod named;
 mod parallel;
 mod paths;
 mod pipeline;

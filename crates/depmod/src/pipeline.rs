@@ -1,21 +1,17 @@
 //! One run of depmod: the order of its phases.
 
-use std::collections::HashMap;
 use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use modcli::{Ended, Exit, Reporter, Session, Severity};
 use moddb::build::graph::Check;
-use moddb::build::order::{self, CorruptedLine, Located};
+use moddb::build::order::{self, CorruptedLine};
 use moddb::build::outputs::{self, Note, Output};
 use moddb::build::symbols::KernelSymbols;
 use moddb::cache::Database;
-use moddb::config::depmod::{self, DepmodConfig, DepmodProblem};
-use moddb::config::files::FileProblem;
-use modfile::ModuleName;
-use rustix::io::Errno;
+use moddb::config::depmod::DepmodConfig;
 
 use crate::cache::{CacheFile, Stored};
 use crate::directories::Directories;
@@ -35,7 +31,7 @@ use crate::source::ModuleSource;
 use crate::summary::{Counts, Summary};
 use crate::tree::{OpenError, Tree};
 use crate::walk::Faults;
-use crate::{freshness, gather, kernel_symbols};
+use crate::{config, freshness, gather, kernel_symbols, named};
 
 /// What holds for the whole run.
 struct Run<'a> {
@@ -78,7 +74,7 @@ pub(crate) fn run(session: &Session, request: Request, moment: &Moment) -> anyho
         Some(_) if request.check => Check::Names,
         _ => Check::Nothing,
     };
-    let (config, is_config_whole) = read_config(request, reporter);
+    let (config, is_config_whole) = config::read(request, reporter);
     let output = directories.output(request, moment, reporter)?;
     let run = Run {
         session,
@@ -118,37 +114,6 @@ fn find_kernel_symbols(
     found
 }
 
-/// What depmod.d says, and whether all of it could be read.
-fn read_config(request: &Request, reporter: &Reporter) -> (DepmodConfig, bool) {
-    if matches!(request.selection, Selection::Files(_)) {
-        return (DepmodConfig::default(), true);
-    }
-    let (config, problems) = depmod::load(&config_paths(request), request.release.as_bytes());
-    for problem in &problems {
-        let (severity, text) = messages::config(problem);
-        reporter.message(severity, text);
-    }
-    let is_whole = !problems.iter().any(is_unread);
-    (config, is_whole)
-}
-
-/// Whether the system kept a file from being read.
-fn is_unread(problem: &DepmodProblem) -> bool {
-    let DepmodProblem::File(
-        FileProblem::CannotStat { errno, .. }
-        | FileProblem::CannotList { errno, .. }
-        | FileProblem::CannotRead { errno, .. },
-    ) = problem
-    else {
-        return false;
-    };
-    !matches!(*errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ISDIR)
-}
-
-fn config_paths(request: &Request) -> Vec<PathBuf> {
-    if request.config.is_empty() { paths::config_directories() } else { request.config.clone() }
-}
-
 impl Run<'_> {
     fn reporter(&self) -> &Reporter {
         &self.session.reporter
@@ -184,7 +149,7 @@ impl Run<'_> {
         let quick = freshness::Quick {
             input,
             output,
-            config_paths: &config_paths(self.request),
+            config_paths: &config::paths(self.request),
             jobs: self.request.jobs,
         };
         quick.is_current(self.reporter())
@@ -314,7 +279,7 @@ impl Run<'_> {
         hand_out: &mut dyn FnMut(ModuleSource),
     ) -> Result<Scan, Ended> {
         if let Selection::Files(files) = &self.request.selection {
-            let found = named_files(self.request, files, self.reporter())?;
+            let found = named::named(self.request, files, self.reporter())?;
             found.iter().for_each(|module| hand_out(module.source.clone()));
             return Ok(Scan { found, faults: Faults::default() });
         }
@@ -419,31 +384,4 @@ impl Run<'_> {
         reporter.message(Severity::Error, state);
         Ended(Exit::Failure)
     }
-}
-
-/// The files of the command line, one of each name.
-fn named_files(request: &Request, files: &[PathBuf], reporter: &Reporter) -> Result<Vec<FoundModule>, Ended> {
-    let mut files_by_name = HashMap::new();
-    let mut found = Vec::new();
-    for (number, file) in files.iter().enumerate() {
-        if let Err(error) = std::fs::metadata(file) {
-            reporter.fatal(messages::cannot_create_module(file, &error))?;
-            return Err(Ended(Exit::Failure));
-        }
-        let name = ModuleName::of_path(file.as_os_str().as_bytes());
-        if let Some(older) = files_by_name.insert(name.clone(), file) {
-            if older == file {
-                reporter.error(messages::duplicate_file(&name));
-                reporter.fatal(messages::cannot_add_module(file))?;
-            } else {
-                reporter.error(messages::two_files(&name, file, older));
-                reporter.fatal(messages::cannot_create_module(file, &Errno::EXIST.into()))?;
-            }
-            return Err(Ended(Exit::Failure));
-        }
-        let recorded = file.strip_prefix(&request.input).unwrap_or(file).as_os_str().as_bytes().to_vec();
-        let source = ModuleSource::named(file);
-        found.push(FoundModule { located: Located { name, path: recorded }, source, number });
-    }
-    Ok(found)
 }

@@ -1,3 +1,4 @@
+// long: what can happen to a module directory, and what is compared after it
 //! Whatever happened to the modules since the last run: what depmod makes of remembered modules is, byte for byte
 //! and message for message, what it makes of all modules read anew.
 

@@ -29,6 +29,7 @@
 //!   stamps of files    one after the other
 //! ```
 
+mod format;
 mod writer;
 
 use std::collections::HashMap;
@@ -37,45 +38,10 @@ use foldhash::fast::RandomState;
 use modfile::ModuleInfo;
 use modfile::list::{ByteString, Items};
 
+use self::format::{MAGIC, VERSION};
+
+pub use self::format::{Database, Entry, Stamp};
 pub use self::writer::Writer;
-
-const MAGIC: &[u8; 8] = b"moddbC\r\n";
-const VERSION: u32 = 4;
-
-/// What stands before the parts, in bytes.
-const HEADER: usize = MAGIC.len() + 4 + 4 + 8;
-
-/// What distinguishes one state of a file or directory from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// What the file system calls itself, as far as it does: its UUID, shortened.
-    pub file_system: u64,
-    /// The device that it is on; 0 where its number says nothing.
-    pub device: u64,
-    /// The file's number there.
-    pub inode: u64,
-    /// Its size in bytes.
-    pub size: u64,
-    /// When its contents changed, in seconds since 1970 and nanoseconds.
-    pub modified: (i64, i64),
-    /// When anything of it changed, in seconds since 1970 and nanoseconds.
-    pub changed: (i64, i64),
-}
-
-/// What is remembered of one module file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
-    /// The file's path as it was opened.
-    pub path: &'a [u8],
-    /// How many bytes at its end the database records.
-    pub recorded: usize,
-    /// Its state when it was read.
-    pub stamp: Stamp,
-    /// Its last bytes if it is compressed, otherwise nothing.
-    pub tail: &'a [u8],
-    /// What it says.
-    pub info: &'a ModuleInfo<'a>,
-}
 
 /// What is remembered of one module file, as it was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,19 +78,6 @@ pub struct Listing<'a> {
     pub stamp: Stamp,
     /// What is in it: a byte for the kind, and the name.
     pub names: Items<'a, ByteString>,
-}
-
-/// Which files are the database that the remembered modules give.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Database {
-    /// How many aliases the modules have.
-    pub aliases: u64,
-    /// How many symbols they provide.
-    pub symbols: u64,
-    /// What else the database depends on, for the caller to compare.
-    pub circumstances: Vec<u8>,
-    /// The states of all files that it was made of or consists of, in an order that the caller knows.
-    pub files: Vec<Stamp>,
 }
 
 /// A cache that was read: entries by path, taken apart when they are asked for.

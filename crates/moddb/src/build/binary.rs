@@ -15,7 +15,7 @@ use crate::index::writer::{IndexWriter, check};
 
 /// `modules.dep.bin`: from a module's name to its line of `modules.dep`.
 pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Bytes {
-    let index = sources.dependency_index();
+    let index = sources.dependency_index(dependency_index);
     notes.extend_from_slice(&index.notes);
     Bytes::index(index)
 }

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::build::binary;
 use crate::build::bytes::DependencyIndex;
 use crate::build::catalog::Catalog;
 use crate::build::dependencies::{Lines, TooLong};
@@ -53,8 +52,11 @@ impl<'a> Sources<'a> {
         let measured = self.dependency_lens.get_or_init(|| self.dependency_lines().measure());
         measured.as_deref().map_err(|&error| error)
     }
-    /// `modules.dep.bin`, which is made when it is first asked for.
-    pub(super) fn dependency_index(&self) -> &Arc<DependencyIndex> {
-        self.dependency_index.get_or_init(|| Arc::new(binary::dependency_index(self)))
+    /// `modules.dep.bin`, which `make` makes when it is first asked for.
+    pub(super) fn dependency_index(
+        &self,
+        make: impl FnOnce(&Self) -> DependencyIndex,
+    ) -> &Arc<DependencyIndex> {
+        self.dependency_index.get_or_init(|| Arc::new(make(self)))
     }
 }

@@ -2,6 +2,7 @@
 
 use modfile::list::{ByteString, Items, append};
 
+use crate::build::binary;
 use crate::build::bytes::Bytes;
 use crate::build::catalog::Module;
 use crate::build::notes::{FirstNotes, Note};
@@ -15,7 +16,7 @@ pub(super) fn dependencies(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Byte
         notes.push(Note::TooLarge);
         return Vec::new().into();
     };
-    if let Some(lines) = Bytes::lines_of(sources.dependency_index()) {
+    if let Some(lines) = Bytes::lines_of(sources.dependency_index(binary::dependency_index)) {
         return lines;
     }
     let mut text = Vec::with_capacity(lens.iter().map(|len| len + 1).sum());

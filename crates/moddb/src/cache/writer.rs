@@ -2,7 +2,7 @@
 
 use modfile::list::{ByteString, List};
 
-use super::{Database, Entry, HEADER, MAGIC, Stamp, VERSION};
+use crate::cache::format::{Database, Entry, HEADER, MAGIC, Stamp, VERSION};
 
 /// Collects what a cache is to hold. What is too large for the format is left out.
 #[derive(Clone, Debug, Default)]
