@@ -12,8 +12,20 @@ apt_get check
 modprobe --showconfig | grep -q '^options snd_pcsp index=-2'
 man -w 5 modules
 [ ! -x /etc/init.d/kmod ]
-# What stays behind of kmod may go.
+# What stays behind of kmod may go; not what its scripts would take along of the administrator's.
+echo dummy >>/etc/modules
+chmod 640 /etc/modules
+cp -p /etc/modules /modules-before
 dpkg --purge kmod
+cmp /modules-before /etc/modules
+[ "$(stat --format='%a %Y' /modules-before)" = "$(stat --format='%a %Y' /etc/modules)" ]
+[ ! -e /run/modutils-rs-kmod.modules ]
+# Whoever does without the file goes on without it.
+mv /etc/modules /elsewhere
+dpkg --audit
+dpkg --install /archive/modutils-rs.deb
+[ ! -e /etc/modules ]
+mv /elsewhere /etc/modules
 ours_in_place
 /etc/init.d/modutils-rs start
 # The way back.

@@ -24,7 +24,8 @@ const FILES: [(&str, &str, u32); 3] = [
 
 /// The same for what kmod's package brings beside its tools. All have names of their own, so that neither package's
 /// removal takes the other's away.
-const INSTEAD_OF_KMODS: [(&str, &str, u32); 3] = [
+const INSTEAD_OF_KMODS: [(&str, &str, u32); 4] = [
+    ("packaging/dpkg/modutils-rs-kmod", "etc/dpkg/dpkg.cfg.d/modutils-rs-kmod", 0o644),
     ("packaging/modprobe.d/modutils-rs.conf", "usr/lib/modprobe.d/modutils-rs.conf", 0o644),
     ("packaging/initramfs-tools/hook", "usr/share/initramfs-tools/hooks/modutils-rs", 0o755),
     ("packaging/sysvinit/modutils-rs", "etc/init.d/modutils-rs", 0o755),
