@@ -26,7 +26,7 @@ bound() {
     timeout 300 sh -c "until ls /sys/bus/$1/drivers/$2/*[0-9]*:* >/dev/null 2>&1; do sleep 0.1; done"
 }
 (
-set -eu
+set -eux
 systemctl is-system-running --wait
 [ "$(systemctl --failed --no-legend)" = '' ]
 [ "$(systemctl is-active multi-user.target systemd-modules-load kmod-static-nodes systemd-udevd | sort -u)" = active ]
