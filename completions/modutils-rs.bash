@@ -11,10 +11,10 @@ _modutils_rs_fields='
 _modutils_rs_of_modprobe='
     -a --all -r --remove --remove-dependencies --remove-holders -w:OTHER --wait:OTHER --first-time -i
     --ignore-install --ignore-remove -b --use-blacklist -f --force --force-modversion --force-vermagic -k
-    --autoclean --no-persist --save-settings -R --resolve-alias --show-alias -D --show-depends -c --showconfig
-    --show-config --show-modversions --dump-modversions --show-exports -n --dry-run --show -l --list -t:OTHER
-    --type:OTHER --explain --check --json --hints --show-settings -C:FILE --config:FILE -d:ROOT --dirname:ROOT
-    -S:VERSION --set-version:VERSION -s --syslog -q --quiet -v --verbose -V --version -h --help'
+    --autoclean --no-persist --save-settings --restore-settings -R --resolve-alias --show-alias -D --show-depends
+    -c --showconfig --show-config --show-modversions --dump-modversions --show-exports -n --dry-run --show -l
+    --list -t:OTHER --type:OTHER --explain --check --json --hints --show-settings -C:FILE --config:FILE -d:ROOT
+    --dirname:ROOT -S:VERSION --set-version:VERSION -s --syslog -q --quiet -v --verbose -V --version -h --help'
 _modutils_rs_of_rmmod='
     -f --force -a --autoclean --all -n --dry-run --json --no-persist -s --syslog -v --verbose -V --version -h
     --help'

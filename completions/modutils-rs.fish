@@ -24,6 +24,7 @@ complete -c modprobe -l force-vermagic -d 'Load although built for another kerne
 complete -c modprobe -s k -l autoclean -d 'Quietly load a module that rmmod -a may unload again'
 complete -c modprobe -l no-persist -d 'Neither save settings of modules before they go nor put them back after they came'
 complete -c modprobe -l save-settings -d 'Save the settings of loaded modules, or of those named, as modutils.d says'
+complete -c modprobe -l restore-settings -d 'Put settings back of loaded modules, or of those named, that others have loaded'
 complete -c modprobe -s R -l resolve-alias -l show-alias -d 'Print the modules that a name means, load nothing'
 complete -c modprobe -s D -l show-depends -d 'Print what would be done if nothing were loaded, do nothing'
 complete -c modprobe -s c -l showconfig -l show-config -d 'Print the configuration and all aliases'

@@ -15,7 +15,7 @@ use modkernel::{InsertError, KernelOps};
 use modload::scripts::{Beginning, Change, Refused};
 use modload::{
     CommandEnvironment, Demand, Effect, Environment, Event, Loaded, Modutils, ModutilsProblem, Observer,
-    Recorder, Scripts, forbid,
+    Persist, Recorder, Scripts, Settings, Stage, forbid,
 };
 use modstate::modules_conf::OldLine;
 use modstate::{Clock, Places};
@@ -52,7 +52,18 @@ pub(crate) fn run(
     let module = ModuleName::of_path(request.file.as_bytes());
     let commands = CommandEnvironment::new(environment, [], &Demand::Person);
     let scripts = Scripts::new((&modutils, places), clock, &teller, &commands, Effect::Real);
-    let begun = match scripts.begin(kernel, Change::Install, &module) {
+    let release = OsString::from_vec(rustix::system::uname().release().to_bytes().to_vec());
+    let settings = Settings {
+        places,
+        modutils: &modutils,
+        demand: &Demand::Person,
+        persist: Persist::AsConfigured,
+        release: &release,
+        clock,
+        observer: &teller,
+    };
+    let mut kernel = Stage::new(Effect::Real, kernel, &settings);
+    let begun = match scripts.begin(&mut kernel, Change::Install, &module) {
         Ok(Beginning::Now(begun)) => begun,
         Ok(Beginning::Made) => {
             let error = InsertError::from(Errno::EXIST);
@@ -62,7 +73,8 @@ pub(crate) fn run(
         Err(Refused) => return Exit::Failure,
     };
     let inserted = kernel.insert(path, &request.params, request.flags);
-    scripts.end(kernel, begun, inserted.is_ok());
+    scripts.end(&mut kernel, begun, inserted.is_ok());
+    kernel.finish();
     match inserted {
         Ok(()) => {
             let loaded = Loaded { inserted: vec![module.clone()], present: Vec::new() };
@@ -102,6 +114,8 @@ impl Observer for Teller<'_> {
                 reporter.error(words::script_failed(script, about, *error));
             }
             Event::ScriptsNotRun { about, reason } => reporter.error(words::scripts_not_run(about, *reason)),
+            // Nothing below an error is reported; that a setting is lost is one.
+            Event::Setting { module, notice } => reporter.error(words::setting(module, notice)),
             Event::Modutils(problem) => match problem {
                 ModutilsProblem::File(problem) => reporter.error(words::config_file(problem)),
                 ModutilsProblem::Line { file, problem } => reporter.error(words::modutils(file, problem)),
@@ -179,6 +193,16 @@ mod tests {
 
     /// The same with these lines in modutils.d.
     fn load_with(file: &Path, kernel: &mut Recording, modutils: &str) -> (Exit, String) {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("run")).unwrap();
+        let config = root.path().join("etc/modutils.d");
+        std::fs::create_dir_all(&config).unwrap();
+        std::fs::write(config.join("a.conf"), modutils).unwrap();
+        load_in(root.path(), file, kernel)
+    }
+
+    /// The same in this system.
+    fn load_in(root: &Path, file: &Path, kernel: &mut Recording) -> (Exit, String) {
         let said = Said::default();
         let sink = Sink::new("insmod", modcli::sink::LogPlaces::default(), Some(Box::new(said.clone())));
         let reporter = Reporter::new(sink);
@@ -190,12 +214,7 @@ mod tests {
             reporter,
             output: Output::to(Box::new(io::sink())),
         };
-        let root = tempfile::tempdir().unwrap();
-        let places = Places::below(root.path(), rustix::process::geteuid().as_raw());
-        std::fs::create_dir(root.path().join("run")).unwrap();
-        let config = root.path().join("etc/modutils.d");
-        std::fs::create_dir_all(&config).unwrap();
-        std::fs::write(config.join("a.conf"), modutils).unwrap();
+        let places = Places::below(root, rustix::process::geteuid().as_raw());
         let request = Request {
             file: file.into(),
             params: CString::new("a=1").unwrap(),
@@ -203,7 +222,7 @@ mod tests {
         };
         let exit = run(&session, &request, &places, (&SystemClock, &Environment::default()), kernel);
         let said = String::from_utf8(said.0.borrow().clone()).unwrap();
-        let said = said.replace(&format!("{}/", config.display()), "");
+        let said = said.replace(&format!("{}/", root.join("etc/modutils.d").display()), "");
         (exit, said)
     }
 
@@ -217,6 +236,30 @@ mod tests {
         let flags = InsertFlags { ignore_vermagic: true, ..InsertFlags::default() };
         let params = CString::new("a=1").unwrap();
         assert_eq!(kernel.events(), [KernelEvent::Insert { path: file, params, flags }]);
+    }
+
+    #[test]
+    fn saved_settings_are_put_back_but_for_parameters_that_are_given() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("m.ko");
+        std::fs::write(&file, "bytes").unwrap();
+        let world = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("etc/modutils.d/a.conf", "persist m\n"),
+            ("sys/module/m/parameters/a", "1\n"),
+            ("sys/module/m/parameters/b", "1\n"),
+            ("proc/sys/kernel/random/boot_id", "5bd21c3c-0a4d-4f0e-9e2b-7c7f6f1f2a3b\n"),
+            ("var/lib/modutils/settings/m", "parameters/a = 7\nparameters/b = 7\n"),
+            ("run/lock", ""),
+        ] {
+            let path = world.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        assert_eq!(load_in(world.path(), &file, &mut Recording::default()), (Exit::Success, String::new()));
+        let value =
+            |name: &str| std::fs::read_to_string(world.path().join("sys/module/m/parameters").join(name));
+        assert_eq!((value("a").unwrap().trim(), value("b").unwrap().trim()), ("1", "7"));
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(crate) const JSON: &str = "json";
 pub(crate) const HINTS: &str = "hints";
 pub(crate) const NO_PERSIST: &str = "no-persist";
 pub(crate) const SAVE_SETTINGS: &str = "save-settings";
+pub(crate) const RESTORE_SETTINGS: &str = "restore-settings";
 pub(crate) const SHOW_SETTINGS: &str = "show-settings";
 /// Another name of [`RESOLVE_ALIAS`] in later versions of kmod.
 const SHOW_ALIAS: &str = "show-alias";
@@ -55,6 +56,7 @@ pub const DEFINITION: Definition = Definition {
         HINTS,
         NO_PERSIST,
         SAVE_SETTINGS,
+        RESTORE_SETTINGS,
         SHOW_SETTINGS,
     ],
 };
@@ -69,14 +71,14 @@ pub fn command() -> Command {
              modprobe [OPTION]... -a MODULE...\n       \
              modprobe [OPTION]... -r MODULE...\n       \
              modprobe -c | -l [PATTERN] | --explain MODULE... | --check [MODULE]...\n       \
-             modprobe --show-settings | --save-settings [MODULE]...",
+             modprobe --show-settings | --save-settings | --restore-settings [MODULE]...",
         )
         .args(actions())
         .args(queries())
         .args(general())
 }
 
-fn actions() -> [Arg; 13] {
+fn actions() -> [Arg; 14] {
     [
         common::flag(ALL).short('a').help("Every operand is a module, none a parameter"),
         common::flag(REMOVE).short('r').help("Unload instead of loading"),
@@ -101,6 +103,8 @@ fn actions() -> [Arg; 13] {
             .help("Neither save settings of modules before they go nor put them back after they came"),
         common::flag(SAVE_SETTINGS)
             .help("Save the settings of loaded modules, or of those named, as modutils.d says"),
+        common::flag(RESTORE_SETTINGS)
+            .help("Put settings back of loaded modules, or of those named, that others have loaded"),
     ]
 }
 

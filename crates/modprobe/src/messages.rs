@@ -29,6 +29,9 @@ pub(crate) fn problem(problem: &Problem) -> Vec<u8> {
         Problem::BadWait(text) => join(&[b"unexpected wait value '", text.as_bytes(), b"'."]),
         Problem::TypeWithoutList => b"-t limits the list of -l; give both".to_vec(),
         Problem::JsonWithoutExplain => b"--json is for --explain and --check; give one of them".to_vec(),
+        Problem::RestoreDry => {
+            b"--restore-settings cannot be tried; --show-settings prints what there is to put back".to_vec()
+        }
         Problem::SaveDry => {
             b"--save-settings cannot be tried; --show-settings prints what there is to save".to_vec()
         }
@@ -80,6 +83,11 @@ pub(crate) fn stopped(wanted: &ModuleName, stopped: &ModuleName) -> Vec<u8> {
         false => join(&[b"the commands for ", stopped.as_bytes()]),
     };
     join(&[b"could not insert '", wanted.as_bytes(), b"': ", &whose, b" in modutils.d failed"])
+}
+
+/// What is to be remembered until the next boot has no place.
+pub(crate) fn cannot_note(directory: &Path, error: &io::Error) -> Vec<u8> {
+    join(&[b"cannot use ", bytes(directory), b": ", errno::reason(error).as_bytes()])
 }
 
 /// A name for which the kernel may not ask.

@@ -84,6 +84,13 @@ pub enum Action {
     },
     /// Save settings of loaded modules.
     SaveSettings(Vec<OsString>),
+    /// Put settings of loaded modules back.
+    RestoreSettings {
+        /// The modules; all that are loaded if empty.
+        names: Vec<OsString>,
+        /// Whether anything is put back, or only noted that there is something to put back.
+        persist: Persist,
+    },
     /// Print settings of modules.
     ShowSettings(Vec<OsString>),
     /// Load modules.
@@ -188,6 +195,8 @@ pub enum Problem {
     JsonWithoutExplain,
     /// `--save-settings` with `-n` or `-D`.
     SaveDry,
+    /// `--restore-settings` with `-n` or `-D`.
+    RestoreDry,
 }
 
 impl Request {
@@ -238,6 +247,14 @@ fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Action, Problem> {
             Ok(Action::SaveSettings(names))
         } else {
             Err(Problem::SaveDry)
+        };
+    }
+    if parsed.has(cli::RESTORE_SETTINGS) {
+        let (names, persist) = (parsed.operands.clone(), persist(parsed));
+        return if how(parsed, AfterFailure::Stop).terms.effect == Effect::Real {
+            Ok(Action::RestoreSettings { names, persist })
+        } else {
+            Err(Problem::RestoreDry)
         };
     }
     if parsed.has(cli::LIST) {
@@ -426,6 +443,11 @@ mod tests {
     #[test]
     fn settings_are_shown_or_saved_of_all_modules_or_those_named() {
         assert_eq!(action(&["--save-settings"]), Action::SaveSettings(vec![]));
+        let (names, persist) = (vec!["a".into()], Persist::NotThisTime);
+        assert_eq!(
+            action(&["--restore-settings", "--no-persist", "a"]),
+            Action::RestoreSettings { names, persist }
+        );
         assert_eq!(
             action(&["--save-settings", "a", "b"]),
             Action::SaveSettings(vec!["a".into(), "b".into()])
@@ -534,6 +556,7 @@ mod tests {
         assert_eq!(request(&["-t", "net"]), Err(Problem::TypeWithoutList));
         assert_eq!(request(&["--json", "m"]), Err(Problem::JsonWithoutExplain));
         assert_eq!(request(&["--save-settings", "-n"]), Err(Problem::SaveDry));
+        assert_eq!(request(&["--restore-settings", "-D"]), Err(Problem::RestoreDry));
         assert!(request(&["-c"]).is_ok() && request(&["-l"]).is_ok());
     }
 }

@@ -152,6 +152,7 @@ fn act(run: &Run<'_>, action: &Action, kernel: impl KernelOps) -> anyhow::Result
         Action::Explain { names, format } => query::explain(run, names, *format, &kernel)?,
         Action::Check { names, format } => query::check(run, names, *format)?,
         Action::SaveSettings(names) => settings::save(run, names, &kernel),
+        Action::RestoreSettings { names, persist } => settings::restore(run, names, *persist, &kernel),
         Action::ShowSettings(names) => settings::show(run, names, &kernel)?,
         Action::Load(request) => load(run, request, kernel)?,
         Action::Unload(request) => unload(run, request, kernel)?,

@@ -1,7 +1,8 @@
-//! `--save-settings` and `--show-settings`: nothing is loaded or unloaded.
+//! `--save-settings`, `--restore-settings` and `--show-settings`: nothing is loaded or unloaded.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use modcli::table::plain;
 use modcli::{Ended, Exit, Reporter};
@@ -9,6 +10,7 @@ use modfile::ModuleName;
 use modkernel::{KernelOps, ModuleState};
 use modload::{Event, Observer, Persist, Refusal, Settings};
 use modstate::settings::{Notice, Setting};
+use modstate::{Identity, Memory};
 
 use crate::context::Run;
 use crate::messages;
@@ -51,6 +53,49 @@ pub(crate) fn save(run: &Run<'_>, names: &[OsString], kernel: &dyn KernelOps) ->
     exit
 }
 
+/// The longest wait for a module whose initialisation has not ended, and the pause between two looks.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Serves the loads of the named modules, or of all that are loaded and that modutils.d names, which nobody has served.
+/// Notes whether there is anything to put back at all, for udev. A module that no line names is none of our business:
+/// udev names all.
+pub(crate) fn restore(run: &Run<'_>, names: &[OsString], persist: Persist, kernel: &dyn KernelOps) -> Exit {
+    let teller = Teller::of_query(run);
+    let settings = run.settings(persist, &teller);
+    let reporter = &run.session.reporter;
+    let persists = run.modutils.config(&teller).persists_anything();
+    if names.is_empty()
+        && let Err(error) = Memory::new(run.places).note_persistence(persists)
+    {
+        reporter.error(messages::cannot_note(&run.places.run, &error));
+        return Exit::Failure;
+    }
+    if persist == Persist::NotThisTime {
+        return Exit::Success;
+    }
+    let Some(modules) = chosen(names, reporter, || loaded(&settings, kernel)) else { return Exit::Failure };
+    let mut exit = Exit::Success;
+    for module in modules.iter().filter(|module| settings.rules(module).next().is_some()) {
+        let given = run.db.config().options_for(module.as_bytes(), None);
+        if !is_live_soon(run, kernel, module) || !settings.restore_later(module, &given) {
+            reporter.error(messages::refused(module, Refusal::Absent));
+            exit = Exit::Failure;
+        }
+    }
+    exit
+}
+
+/// Waits while a module is being initialised; whether it is there then.
+fn is_live_soon(run: &Run<'_>, kernel: &dyn KernelOps, module: &ModuleName) -> bool {
+    let mut left = LONGEST_WAIT;
+    while matches!(kernel.state(module), Ok(ModuleState::Coming)) && !left.is_zero() {
+        run.clock.pause(PAUSE);
+        left = left.saturating_sub(PAUSE);
+    }
+    is_loaded(kernel, module)
+}
+
 /// Prints the settings of the named modules, or of all that modutils.d names and that are loaded or have some saved.
 ///
 /// # Errors
@@ -62,6 +107,7 @@ pub(crate) fn show(run: &Run<'_>, names: &[OsString], kernel: &dyn KernelOps) ->
     let reporter = &run.session.reporter;
     let mut exit = Exit::Success;
     let mut rows = Vec::new();
+    let mut loads = Vec::new();
     let Some(modules) = chosen(names, reporter, || all(&settings, kernel)) else { return Ok(Exit::Failure) };
     for module in &modules {
         let rules: Vec<_> = settings.rules(module).collect();
@@ -80,10 +126,38 @@ pub(crate) fn show(run: &Run<'_>, names: &[OsString], kernel: &dyn KernelOps) ->
             reporter.error(messages::neither_loaded_nor_saved(module));
             exit = Exit::Failure;
         }
+        if let Some(load) = &load {
+            loads.push([plain(module.as_bytes()), came_in(run, module, load), shown.baseline.into()]);
+        }
         rows.extend(shown.settings.into_iter().map(|setting| (module, setting)));
     }
     run.session.output.print(table(&rows))?;
+    run.session.output.print(table_of_loads(loads))?;
     Ok(exit)
+}
+
+/// How the present load of a module came about, as far as that is remembered.
+fn came_in(run: &Run<'_>, module: &ModuleName, load: &Identity) -> String {
+    let memory = Memory::new(run.places);
+    if matches!(memory.pin(module), Ok(Some(pinned)) if pinned == *load) {
+        return "on purpose".to_owned();
+    }
+    let records = memory.records().unwrap_or_default();
+    let record = records.into_iter().find(|(name, _)| name == module).and_then(|(_, record)| record.ok());
+    match record.filter(|record| record.identity == *load) {
+        Some(record) => format!("by request {}", plain(&record.request)),
+        None => "by another program".to_owned(),
+    }
+}
+
+/// The loads that the settings belong to.
+fn table_of_loads(loads: Vec<[String; 3]>) -> String {
+    if loads.is_empty() {
+        return String::new();
+    }
+    let heading = ["MODULE", "CAME IN", "BASELINE"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(heading).chain(loads).collect();
+    format!("\n{}", modcli::table::lines(&rows))
 }
 
 /// The named modules, or if none is named `otherwise`; `None`, and reported, if those are not known.

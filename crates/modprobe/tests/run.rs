@@ -352,3 +352,34 @@ fn a_request_of_the_kernel_that_no_module_answers_may_have_a_command() {
     world.kernel = Recording::default().with_exit_code("helper", 1);
     assert_eq!(world.run(&["-q", "--", "net-pf-28"]).2, Exit::Failure);
 }
+
+#[test]
+fn settings_of_a_module_that_somebody_else_loaded_are_put_back_once() {
+    let mut world = world("options low b=1\n");
+    world.write("etc/modutils.d/a.conf", "persist low parameters *\n");
+    world.write("sys/module/low/parameters/b", "1\n");
+    world.write("var/lib/modutils/settings/low", "parameters/a = 7\nparameters/b = 7\n");
+    world.kernel = Recording::default().with_loaded("low", &[]);
+    let value = |world: &World, name: &str| {
+        fs::read_to_string(world.path(&format!("sys/module/low/parameters/{name}")))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    for set in ["1", "5"] {
+        world.write("sys/module/low/parameters/a", set);
+        assert_eq!(world.run(&["--restore-settings", "low", "top"]), (vec![], vec![], Exit::Success));
+        // What modprobe.d gives stays.
+        assert_eq!(value(&world, "b"), "1");
+    }
+    assert_eq!(value(&world, "a"), "5");
+    let (output, _, _) = world.run(&["--show-settings", "low"]);
+    assert_eq!(output.last().unwrap().split_whitespace().last(), Some("yes"), "{output:?}");
+    assert!(output.last().unwrap().contains("by another program"), "{output:?}");
+    assert!(!world.path("run/modutils/persists").exists());
+    assert_eq!(world.run(&["--restore-settings"]).2, Exit::Success);
+    assert!(world.path("run/modutils/persists").exists());
+    world.write("etc/modutils.d/a.conf", "");
+    assert_eq!(world.run(&["--restore-settings", "--no-persist"]).2, Exit::Success);
+    assert!(!world.path("run/modutils/persists").exists());
+}

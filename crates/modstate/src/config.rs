@@ -58,6 +58,8 @@ pub struct PersistRule {
 /// Which settings a `persist` line names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
+    /// All parameters, since the line names none.
+    AllParameters,
     /// Parameters by name, patterns.
     Parameters(Vec<Vec<u8>>),
     /// Paths below `/proc/sys`, each component a pattern; `.` and `..` cannot occur.
@@ -208,7 +210,7 @@ fn persist(rest: &[&[u8]]) -> Result<PersistRule, LineReason> {
         return Err(LineReason::Missing("persist", "a pattern of module names"));
     };
     let what = match rest.split_first() {
-        None => What::Parameters(vec![b"*".to_vec()]),
+        None => What::AllParameters,
         Some((&b"parameters", [])) => {
             return Err(LineReason::Missing("parameters", "a pattern of parameter names"));
         }
@@ -261,7 +263,7 @@ mod tests {
         let nf = ModuleName::from("nf_conntrack");
         let what: Vec<_> = config.persist(&nf).collect();
         let sysctl = What::Sysctl(vec![b"net/netfilter/nf_conntrack_*".to_vec()]);
-        assert_eq!(what, [&What::Parameters(vec![b"*".to_vec()]), &sysctl]);
+        assert_eq!(what, [&What::AllParameters, &sysctl]);
         assert_eq!(config.persist(&"ext4".into()).count(), 0);
     }
 
@@ -329,6 +331,26 @@ mod tests {
         assert_eq!(denied(b"algif_hash").as_deref(), Some("a.conf line 2"));
         assert_eq!(denied(b"net_pf_2"), None);
         assert_eq!(denied(b"fs_ext4"), None);
+    }
+
+    #[test]
+    fn the_examples_that_are_shipped_are_understood() {
+        let rare = include_str!("../../../packaging/modutils.d/rare-requests.conf");
+        let (rare, problems) = config(rare);
+        assert_eq!(problems, [""; 0]);
+        for name in
+            ["net_pf_38", "net_pf_3", "net_pf_2_proto_132_type_1", "net_pf_10_proto_33_type_6", "fs_hfs"]
+        {
+            assert!(rare.rules().denied(name.as_bytes()).is_some(), "{name}");
+        }
+        // What every machine needs stays: IPv4 and IPv6, netlink, packets, the usual file systems.
+        for name in
+            ["net_pf_2", "net_pf_10", "net_pf_1", "net_pf_16_proto_12", "net_pf_17", "fs_ext4", "fs_hfsplus"]
+        {
+            assert!(rare.rules().denied(name.as_bytes()).is_none(), "{name}");
+        }
+        let (_, problems) = config(include_str!("../../../packaging/modutils.d/local.conf"));
+        assert_eq!(problems, [""; 0]);
     }
 
     #[test]

@@ -25,6 +25,9 @@ const RECORDS: &str = "autoloaded";
 const PINS: &str = "pinned";
 const MARKS: &str = "marks";
 const LOCK: &str = "autoclean.lock";
+const PERSISTS: &str = "persists";
+const PERSISTS_TEXT: &[u8] =
+    b"# modutils.d has a persist line: udev starts modutils-restore@.service for each module.\n";
 
 /// Whether something was remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +183,23 @@ impl Memory {
             Err(Errno::EXIST) => Telling::Told,
             Err(_) => Telling::NoMemory,
         }
+    }
+
+    /// Notes for rules of udev, which cannot read modutils.d, whether any settings are to be put back.
+    ///
+    /// # Errors
+    /// As [`write_record`](Self::write_record).
+    pub fn note_persistence(&self, persists: bool) -> io::Result<Written> {
+        let name = OsStr::new(PERSISTS);
+        or_no_place(match persists {
+            true => Directory::make(&self.directory, self.owner)
+                .map_err(io::Error::from)
+                .and_then(|directory| directory.replace(name, PERSISTS_TEXT, FOR_ALL, Durability::Volatile)),
+            false => match Directory::open(&self.directory, self.owner)? {
+                Some(directory) => directory.remove(name),
+                None => Ok(()),
+            },
+        })
     }
 
     /// Takes the lock that only one pass can hold; it is held as long as the returned file. `None` if another

@@ -23,6 +23,10 @@ pub fn below_prefix(prefix: &Path, program: &Path) -> Result<()> {
     let source = project::root();
     for (from, to) in [
         ("packaging/modutils.d/local.conf", "share/doc/modutils-rs/examples/modutils.d/local.conf"),
+        (
+            "packaging/modutils.d/rare-requests.conf",
+            "share/doc/modutils-rs/examples/modutils.d/rare-requests.conf",
+        ),
         ("packaging/cron/modutils-rs", "share/doc/modutils-rs/examples/cron"),
         ("LICENSE-MIT", "share/doc/modutils-rs/LICENSE-MIT"),
         ("LICENSE-APACHE", "share/doc/modutils-rs/LICENSE-APACHE"),

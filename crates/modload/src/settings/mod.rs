@@ -75,6 +75,24 @@ impl Settings<'_> {
         }
     }
 
+    /// Serves the present load of a module, whoever made it, if nobody has done that. `given` are parameters that were
+    /// given for it, as far as they are known. Says whether the module is there.
+    pub fn restore_later(&self, module: &ModuleName, given: &[u8]) -> bool {
+        let Some(identity) = self.places.load_of(module) else { return false };
+        let rules: Vec<_> = self.rules(module).collect();
+        let restoring = Restoring {
+            module,
+            rules: &rules,
+            identity: &identity,
+            put_back: self.put_back(),
+            given: &parameters::given(given).map(|given| given.shown_name()).collect::<Vec<_>>(),
+        };
+        for notice in &settings::restore_later(self.places, &restoring) {
+            self.notice(module, notice);
+        }
+        true
+    }
+
     fn put_back(&self) -> PutBack {
         match (self.persist, self.demand) {
             (Persist::NotThisTime, _) => PutBack::Nothing,

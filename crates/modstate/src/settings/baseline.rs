@@ -18,6 +18,10 @@ use crate::places::{BASELINES, Places};
 
 /// The key of the lines that name saved settings in effect.
 const IN_EFFECT: &str = "in-effect";
+/// The key of the line that says that saved settings were looked for.
+const SERVED: &str = "served";
+/// The key of the lines that name parameters given for this load.
+const GIVEN: &str = "given";
 /// The key of the line that names the network namespace of the values below `net/`.
 const NETWORK: &str = "network";
 
@@ -28,6 +32,10 @@ pub(super) struct Baseline {
     pub values: Vec<(Key, Vec<u8>)>,
     /// Saved settings that the kernel has had since then.
     pub in_effect: Vec<Key>,
+    /// Whether it was looked what is saved: before `/var` is there nobody can know.
+    pub served: bool,
+    /// The parameters that were given for this load, as far as they are known.
+    pub given: Vec<Vec<u8>>,
 }
 
 impl Baseline {
@@ -44,6 +52,12 @@ impl Baseline {
         }
         // A baseline without this line may be of another namespace.
         text.extend(fields::line(NETWORK, b"initial"));
+        if self.served {
+            text.extend(fields::line(SERVED, b"yes"));
+        }
+        for name in &self.given {
+            text.extend(fields::line(GIVEN, name));
+        }
         for key in &self.in_effect {
             text.extend(fields::line(IN_EFFECT, &key.format()));
         }
@@ -78,10 +92,13 @@ impl Baseline {
         for (key, value) in &pairs {
             if *key == IN_EFFECT.as_bytes() {
                 baseline.in_effect.extend(Key::parse(value));
+            } else if *key == GIVEN.as_bytes() {
+                baseline.given.push(value.clone());
             } else if let Some(key) = Key::parse(key) {
                 baseline.values.push((key, value.clone()));
             }
         }
+        baseline.served = fields::single(&pairs, SERVED) == Some(b"yes");
         if fields::single(&pairs, NETWORK) != Some(b"initial") {
             baseline.values.retain(|(key, _)| !key.is_of_network());
             baseline.in_effect.retain(|key| !key.is_of_network());

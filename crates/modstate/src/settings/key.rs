@@ -53,6 +53,7 @@ impl Key {
     #[must_use]
     pub fn is_allowed(&self, rules: &[&What]) -> bool {
         rules.iter().any(|rule| match (rule, self) {
+            (What::AllParameters, Self::Parameter(_)) => true,
             (What::Parameters(globs), Self::Parameter(name)) => {
                 globs.iter().any(|glob| wildcard::matches(glob, name))
             }

@@ -28,7 +28,7 @@ use crate::places::Places;
 pub use document::{Document, Header};
 pub use key::Key;
 pub use notice::Notice;
-pub use restore::{PutBack, Restoring, restore_after_insertion};
+pub use restore::{PutBack, Restoring, restore_after_insertion, restore_later};
 pub use save::{Saved, Saving, save_before_removal};
 pub use show::{Setting, Shown, show, with_saved};
 

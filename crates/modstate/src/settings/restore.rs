@@ -1,4 +1,4 @@
-//! After an insertion: takes the baseline and puts saved values back.
+//! After an insertion, at once or later: takes the baseline and puts saved values back.
 
 use std::io;
 
@@ -47,23 +47,80 @@ pub fn restore_after_insertion(places: &Places, restoring: &Restoring<'_>) -> Ve
     }
     let network = Network::of_rules(places, restoring.rules);
     let values = values::read_all(places, &network, restoring.module, restoring.rules, &mut notices);
-    let mut baseline = Baseline { values, in_effect: Vec::new() };
+    let given = restoring.given.to_vec();
+    let served = restoring.put_back == PutBack::Nothing || has_store(places);
+    let mut baseline = Baseline { values, in_effect: Vec::new(), served, given };
     if restoring.put_back != PutBack::Nothing {
-        put_back(places, &network, restoring, &mut baseline, &mut notices);
+        put_back(places, &network, restoring, &|_, _| true, &mut baseline, &mut notices);
     }
+    write(places, restoring, &baseline, &mut notices);
+    notices
+}
+
+/// The same for a load that is over, once: whoever made it did not do that, or could not because `/var` was not there
+/// yet.
+///
+/// Of a load without a baseline nobody knows which parameters were given for it: those that `given` names are known, and
+/// others are put back only where a line names them, not where it just names the module. Of one with a baseline the
+/// settings that were changed since are left alone.
+#[must_use]
+pub fn restore_later(places: &Places, restoring: &Restoring<'_>) -> Vec<Notice> {
+    let &Restoring { module, rules, identity, .. } = restoring;
+    let mut notices = Vec::new();
+    let found = match Baseline::read(places, module, identity) {
+        Ok(found) => found,
+        Err(notice) => return vec![notice],
+    };
+    if rules.is_empty() || found.as_ref().is_some_and(|baseline| baseline.served) {
+        return notices;
+    }
+    let network = Network::of_rules(places, rules);
+    let named: Vec<&What> =
+        rules.iter().copied().filter(|rule| !matches!(rule, What::AllParameters)).collect();
+    let now = values::read_all(places, &network, module, rules, &mut notices);
+    let (mut baseline, is_new) = match found {
+        Some(baseline) => (baseline, false),
+        None => (Baseline { values: now.clone(), ..Baseline::default() }, true),
+    };
+    for given in restoring.given {
+        if !baseline.given.contains(given) {
+            baseline.given.push(given.clone());
+        }
+    }
+    baseline.served = true;
+    let given = baseline.given.clone();
+    let restoring = Restoring { given: &given, ..*restoring };
+    let is_known = |baseline: &Baseline, key: &Key| match is_new {
+        true => key.is_allowed(&named),
+        false => {
+            let now = now.iter().find(|(other, _)| other == key).map(|(_, value)| value.as_slice());
+            now.is_some() && now == baseline.value(key)
+        }
+    };
+    put_back(places, &network, &restoring, &is_known, &mut baseline, &mut notices);
+    write(places, &restoring, &baseline, &mut notices);
+    notices
+}
+
+/// Whether there is a directory in which settings could be saved.
+fn has_store(places: &Places) -> bool {
+    matches!(file::open(places), Ok(Some(_)))
+}
+
+fn write(places: &Places, restoring: &Restoring<'_>, baseline: &Baseline, notices: &mut Vec<Notice>) {
     // Without a place for it nothing will be saved later, which is reported then.
     if let Err(error) = baseline.write(places, restoring.module, restoring.identity)
         && !matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotFound)
     {
         notices.push(Notice::CannotWrite(places.baselines(), error));
     }
-    notices
 }
 
 fn put_back(
     places: &Places,
     network: &Network,
     restoring: &Restoring<'_>,
+    may_set: &dyn Fn(&Baseline, &Key) -> bool,
     baseline: &mut Baseline,
     notices: &mut Vec<Notice>,
 ) {
@@ -77,6 +134,8 @@ fn put_back(
     for (key, value) in document.settings().filter(|(key, _)| !is_given(given, key)) {
         if !key.is_allowed(rules) {
             notices.push(Notice::NotAllowed(path.clone(), key.clone()));
+        } else if !may_set(baseline, key) {
+            continue;
         } else if restoring.put_back == PutBack::WhatLoadsNothing && key.loads_modules() {
             notices.push(Notice::LoadsModules(key.clone()));
         } else if !(key.is_of_network() && network.is_unreachable()) {
@@ -174,6 +233,73 @@ mod tests {
         assert_eq!(system.inserted(1, PutBack::Everything, &["a"]), [""; 0]);
         assert_eq!(system.value("sys/module/m/parameters/a"), "7");
         assert_eq!(system.value("sys/module/m/parameters/b"), "1");
+    }
+
+    /// Serves a load that is over; the texts of the notices.
+    fn later(system: &super::super::tests::System, given: &[&str]) -> Vec<String> {
+        let given: Vec<Vec<u8>> = given.iter().map(|&name| name.into()).collect();
+        let restoring = Restoring {
+            module: system.module(),
+            rules: &system.rules(),
+            identity: &system.load(1),
+            put_back: PutBack::Everything,
+            given: &given,
+        };
+        restore_later(&system.places, &restoring).iter().map(Notice::to_string).collect()
+    }
+
+    #[test]
+    fn of_a_load_that_somebody_else_made_only_what_a_line_names_is_put_back_and_once() {
+        let system = system(
+            "persist m parameters a c\npersist m\npersist m sysctl net/x\n",
+            &[
+                ("sys/module/m/parameters/a", "7"),
+                ("sys/module/m/parameters/b", "7"),
+                ("sys/module/m/parameters/c", "7"),
+                (FILE, "parameters/a = 1\nparameters/b = 1\nparameters/c = 1\n"),
+            ],
+        );
+        assert_eq!(later(&system, &["c"]), [""; 0]);
+        let values = || ["a", "b", "c"].map(|name| system.value(&format!("sys/module/m/parameters/{name}")));
+        // Which value somebody gave to b cannot be known; that of c can.
+        assert_eq!(values(), ["1", "7", "7"]);
+        system.write("sys/module/m/parameters/a", "5");
+        assert_eq!(later(&system, &[]), [""; 0]);
+        assert_eq!(values(), ["5", "7", "7"]);
+    }
+
+    #[test]
+    fn a_load_before_there_was_a_store_is_served_later_but_for_what_was_changed_since() {
+        let system = system(
+            "persist m\n",
+            &[
+                ("sys/module/m/parameters/a", "7"),
+                ("sys/module/m/parameters/b", "7"),
+                ("sys/module/m/parameters/c", "7"),
+            ],
+        );
+        assert_eq!(system.inserted(1, PutBack::Everything, &["c"]), [""; 0]);
+        system.write("sys/module/m/parameters/b", "8");
+        // Now /var is there.
+        system.write(FILE, "parameters/a = 1\nparameters/b = 1\nparameters/c = 1\n");
+        assert_eq!(later(&system, &[]), [""; 0]);
+        let values = || ["a", "b", "c"].map(|name| system.value(&format!("sys/module/m/parameters/{name}")));
+        assert_eq!(values(), ["1", "8", "7"]);
+        system.write("sys/module/m/parameters/a", "7");
+        assert_eq!(later(&system, &[]), [""; 0]);
+        assert_eq!(values(), ["7", "8", "7"]);
+    }
+
+    #[test]
+    fn a_load_that_was_served_or_was_to_be_left_alone_is_not_served_again() {
+        for put_back in [PutBack::Everything, PutBack::Nothing] {
+            let system =
+                system("persist m\n", &[("sys/module/m/parameters/a", "7"), (FILE, "parameters/a = 7\n")]);
+            assert_eq!(system.inserted(1, put_back, &[]), [""; 0]);
+            system.write(FILE, "parameters/a = 1\n");
+            assert_eq!(later(&system, &[]), [""; 0]);
+            assert_eq!(system.value("sys/module/m/parameters/a"), "7", "{put_back:?}");
+        }
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub struct Shown {
     pub settings: Vec<Setting>,
     /// What is worth telling.
     pub notices: Vec<Notice>,
+    /// Whether the values right after its present load are known, in a word: `yes`, `no`, or `early` if saved values
+    /// could not be looked for then.
+    pub baseline: &'static str,
 }
 
 /// The present value of a setting, and the saved one.
@@ -45,10 +48,15 @@ type Values<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
 pub fn show(places: &Places, module: &ModuleName, rules: &[&What], load: Option<&Identity>) -> Shown {
     let mut notices = Vec::new();
     let (mut present, mut baseline) = (Vec::new(), Baseline::default());
+    let mut has_baseline = "no";
     if let Some(load) = load {
         present = values::read_all(places, &Network::of_rules(places, rules), module, rules, &mut notices);
         match Baseline::read(places, module, load) {
-            Ok(found) => baseline = found.unwrap_or_default(),
+            Ok(None) => {}
+            Ok(Some(found)) => {
+                has_baseline = if found.served { "yes" } else { "early" };
+                baseline = found;
+            }
             Err(notice) => notices.push(notice),
         }
     }
@@ -66,7 +74,7 @@ pub fn show(places: &Places, module: &ModuleName, rules: &[&What], load: Option<
         saved: saved.map(<[u8]>::to_vec),
         key: key.clone(),
     });
-    Shown { settings: settings.collect(), notices }
+    Shown { settings: settings.collect(), notices, baseline: has_baseline }
 }
 
 /// The modules that have a settings file, in no order.

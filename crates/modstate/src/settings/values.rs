@@ -72,10 +72,10 @@ fn parameters_of(places: &Places, module: &ModuleName, rules: &[&What]) -> Vec<K
     let mut keys = Vec::new();
     let Some(directory) = parameters(places, module) else { return keys };
     for rule in rules {
-        let What::Parameters(globs) = rule else { continue };
         for name in list(&[], &directory) {
-            if globs.iter().any(|glob| wildcard::matches(glob, &name)) {
-                key::add(&mut keys, Key::Parameter(name));
+            let key = Key::Parameter(name);
+            if key.is_allowed(&[rule]) {
+                key::add(&mut keys, key);
             }
         }
     }
