@@ -10,10 +10,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{project, shell};
+use crate::{dist, project, shell};
 
 /// The name that programs load; it never changes.
 pub const LIBRARY: &str = "libkmod.so.2";
+
+/// The versions of its interface, as in `libkmod.map`.
+const VERSIONS: [&str; 5] = ["LIBKMOD_5", "LIBKMOD_6", "LIBKMOD_22", "LIBKMOD_30", "LIBKMOD_33"];
 
 /// How the library is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +37,7 @@ impl Build {
     }
 }
 
-/// Options: nothing builds the library, `test` runs the C tests on it and on kmod's, with `--memcheck` under
+/// Options: nothing builds the library, `install` puts it below a prefix, `test` runs the C tests on it and on kmod's, with `--memcheck` under
 /// valgrind on ours alone.
 pub fn run(options: &[&str]) -> Result<()> {
     match options {
@@ -43,9 +46,12 @@ pub fn run(options: &[&str]) -> Result<()> {
             println!("{}: {} bytes", library.display(), fs::metadata(&library)?.len());
             Ok(())
         }
+        ["install", "--prefix", prefix] => dist::install_library(Path::new(prefix)),
         ["test", "--shipped", rest @ ..] => run_tests(&build(Build::Shipped)?, rest),
         ["test", rest @ ..] => test(rest),
-        _ => bail!("usage: cargo xtask libkmod [test [--shipped] [--only TEXT] [--record] [--memcheck]]"),
+        _ => bail!(
+            "usage: cargo xtask libkmod [install --prefix DIR | test [--shipped] [--only TEXT] [--record] [--memcheck]]"
+        ),
     }
 }
 
@@ -127,6 +133,8 @@ fn link(how: Build, archive: &Path, silent: &Option<PathBuf>, library: &Path) ->
         let mut linkers = std::ffi::OsString::from("-B");
         linkers.push(toolchain_linkers()?);
         cc.arg(linkers).args(["-fuse-ld=lld", "-Wl,--icf=all", "-Wl,--undefined-version", "-s"]);
+        // Other linkers give each version a symbol, which tools for packages look at.
+        cc.args(VERSIONS.map(|version| format!("-Wl,--defsym={version}=0")));
     }
     // The first of two definitions counts.
     cc.arg("-Wl,-z,muldefs").args(silent);

@@ -88,6 +88,17 @@ pub fn install(options: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Builds the C library for this machine and puts it below a prefix, with what programs are built with.
+pub fn install_library(prefix: &Path) -> Result<()> {
+    const LIBRARIES: &str = "lib";
+    let library = libkmod::build(libkmod::Build::Shipped)?;
+    let prefix = std::path::absolute(prefix)?;
+    layout::put(&library, &prefix.join(LIBRARIES).join(libkmod::LIBRARY), 0o644)?;
+    debian::library::below_prefix(&prefix, &prefix.to_string_lossy(), LIBRARIES)?;
+    println!("installed below {}", prefix.display());
+    Ok(())
+}
+
 /// The version that every package of the workspace has.
 fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")

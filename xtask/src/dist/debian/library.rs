@@ -44,18 +44,28 @@ fn dependencies(root: &Path, library: &Path) -> Result<()> {
 
 /// Lays out what programs are built with.
 pub fn for_builds(root: &Path, triplet: &str) -> Result<()> {
-    let source = project::root().join("crates/libkmod");
-    put(&source.join("include/libkmod.h"), &root.join("usr/include/libkmod.h"), 0o644)?;
-    let libraries = root.join("usr/lib").join(triplet);
-    fs::create_dir_all(libraries.join("pkgconfig"))?;
-    layout::link(libkmod::LIBRARY, &libraries.join("libkmod.so"))?;
-    let description = fs::read_to_string(source.join("libkmod.pc.in"))?
-        .replace("@PREFIX@", "/usr")
-        .replace("@LIBDIR@", &format!("${{prefix}}/lib/{triplet}"))
+    below_prefix(&root.join("usr"), "/usr", &format!("lib/{triplet}"))
+}
+
+/// Puts header, link and description below `root`, which programs see as `prefix`.
+pub fn below_prefix(root: &Path, prefix: &str, libraries: &str) -> Result<()> {
+    let header = project::root().join("crates/libkmod/include/libkmod.h");
+    put(&header, &root.join("include/libkmod.h"), 0o644)?;
+    let directory = root.join(libraries);
+    fs::create_dir_all(directory.join("pkgconfig"))?;
+    layout::link(libkmod::LIBRARY, &directory.join("libkmod.so"))?;
+    describe(&directory.join("pkgconfig/libkmod.pc"), prefix, libraries)
+}
+
+/// Writes what pkg-config tells of a library below a prefix.
+fn describe(file: &Path, prefix: &str, libraries: &str) -> Result<()> {
+    let template = project::root().join("crates/libkmod/libkmod.pc.in");
+    let description = fs::read_to_string(template)?
+        .replace("@PREFIX@", prefix)
+        .replace("@LIBDIR@", &format!("${{prefix}}/{libraries}"))
         .replace("@VERSION@", INTERFACE);
     ensure!(!description.contains('@'), "libkmod.pc.in has a field without a value");
-    let file = libraries.join("pkgconfig/libkmod.pc");
-    fs::write(&file, description).with_context(|| file.display().to_string())
+    fs::write(file, description).with_context(|| file.display().to_string())
 }
 
 /// The oldest glibc that has every symbol that the library needs.

@@ -1,7 +1,7 @@
 //! The Debian packages. What dpkg is told of each is in the directory of its name in `packaging/debian`: fields, the
 //! list of conffiles, triggers, and scripts, each of which is put behind what they share.
 
-mod library;
+pub(super) mod library;
 mod tools;
 
 use std::fs;
