@@ -75,9 +75,15 @@ impl Request<'_> {
 /// The number of what failed: the module itself or one that it cannot do without.
 pub(crate) fn load(module: &Rc<Module>, request: &Request<'_>) -> Result<c_int, Errno> {
     if !request.has(IGNORE_LOADED)
-        && matches!(state::initstate(module, CALLED), Ok(state::LIVE | state::BUILTIN))
+        && let Ok(state @ (state::LIVE | state::BUILTIN)) = state::initstate(module, CALLED)
     {
-        return if request.has(FAIL_ON_LOADED) { Err(Errno::EXIST) } else { Ok(0) };
+        if request.has(FAIL_ON_LOADED) {
+            return Err(Errno::EXIST);
+        }
+        if state == state::LIVE && !request.has(DRY_RUN) {
+            pin(&module.name, &Loaded { inserted: Vec::new(), present: vec![module.name.clone()] });
+        }
+        return Ok(0);
     }
     if let Some(flag) = kept_out(module, request) {
         return Ok(flag);
@@ -176,7 +182,7 @@ fn carry_out(
     }
 }
 
-/// Remembers that somebody wants what was loaded, so that autoclean leaves it alone: whoever loads by this library
+/// Remembers that somebody wants what was loaded or is there, so that autoclean leaves it alone: whoever loads by this library
 /// does so on purpose. A courtesy that never fails the load.
 fn pin(target: &ModuleName, loaded: &Loaded) {
     let recorder = Recorder { places: &Places::of_system(), demand: &Demand::Person, clock: &SystemClock };

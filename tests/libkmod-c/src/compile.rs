@@ -15,11 +15,18 @@ pub enum For {
     Kmod34,
     /// Only kmod 30, for the sake of which we have it.
     Kmod30,
+    /// Neither: it would not survive, or does no such thing.
+    Ours,
 }
 
 /// The programs.
-const PROGRAMS: [(&str, For); 4] =
-    [("each", For::Both), ("users", For::Both), ("since33", For::Kmod34), ("until30", For::Kmod30)];
+const PROGRAMS: [(&str, For); 5] = [
+    ("each", For::Both),
+    ("users", For::Both),
+    ("since33", For::Kmod34),
+    ("until30", For::Kmod30),
+    ("ours", For::Ours),
+];
 
 /// A compiled program.
 pub struct Compiled {
@@ -42,7 +49,17 @@ pub fn all(directory: &Path, library: &Path) -> Result<Vec<Compiled>> {
 fn one(name: &'static str, for_release: For, directory: &Path, library: &Path) -> Result<Compiled> {
     let path = directory.join(name);
     let mut cc = Command::new("cc");
-    cc.args(["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wno-nonnull"]);
+    cc.args([
+        "-std=c11",
+        "-D_GNU_SOURCE",
+        "-O1",
+        "-g",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-nonnull",
+        "-pthread",
+    ]);
     cc.arg("-I").arg(header()).arg("-o").arg(&path).arg(sources().join(format!("{name}.c"))).arg(library);
     run(&mut cc)?;
     let mut list = Command::new(&path);

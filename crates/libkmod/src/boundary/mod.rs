@@ -103,6 +103,29 @@ pub(crate) use exported;
 mod tests {
     use super::*;
 
+    exported! {
+        /// A function with a fault in it.
+        fn kmod_test_with_a_fault(out: Out<c_int>, wanted: c_int) -> c_int, else -2; {
+            out.put(wanted);
+            assert_ne!(wanted, 1, "a fault");
+            0
+        }
+    }
+
+    #[test]
+    fn a_fault_in_an_exported_function_is_its_failure_and_the_caller_goes_on() {
+        let mut out = 0;
+        // SAFETY: the place lives during the calls; NULL is answered.
+        let answers = unsafe {
+            [
+                kmod_test_with_a_fault(&raw mut out, 1),
+                kmod_test_with_a_fault(&raw mut out, 7),
+                kmod_test_with_a_fault(std::ptr::null_mut(), 1),
+            ]
+        };
+        assert_eq!((answers, out), ([-libc::EINVAL, 0, -2], 7));
+    }
+
     #[test]
     fn a_c_string_ends_at_the_first_nul() {
         assert_eq!(text(b"a b").as_bytes(), b"a b");
