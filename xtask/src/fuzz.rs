@@ -6,10 +6,12 @@
 //! what they say, which reaches behind the checks of headers.
 //!
 //! The flags are those of `cargo fuzz` without its sanitizer, so that the stable compiler will do: there is no
-//! unsafe code here to be watched.
+//! unsafe code to be watched. The C library has some: its target, `c_library`, is built by a nightly compiler with
+//! AddressSanitizer, and runs where the kernel's modules are made ones and nobody may load any.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -33,31 +35,97 @@ pub fn run(options: &[&str]) -> Result<()> {
         "no such target; there are: {}",
         targets.join(", ")
     );
-    let target_directory = project::target_directory()?.join("fuzz");
-    let mut build = project::cargo();
+    let chosen = |target: &&String| only.is_none_or(|only| only == target.as_str());
+    if only != Some(C_LIBRARY) {
+        let built = build(&directory, Compiler::Stable)?;
+        for target in targets.iter().filter(chosen).filter(|target| *target != C_LIBRARY) {
+            fuzz(&directory, target, minutes, Command::new(built.join(target)))?;
+        }
+    }
+    if only.is_none_or(|only| only == C_LIBRARY) {
+        if has_nightly() {
+            let built = build(&directory, Compiler::NightlyWithAddressSanitizer)?;
+            fuzz(&directory, C_LIBRARY, minutes, in_sandbox(&built.join(C_LIBRARY)))?;
+        } else {
+            let missing = format!(
+                "{C_LIBRARY} needs AddressSanitizer, which only a nightly compiler has: rustup toolchain install nightly"
+            );
+            ensure!(only.is_none(), missing);
+            println!("{missing}");
+        }
+    }
+    Ok(())
+}
+
+/// The target that calls the C library.
+const C_LIBRARY: &str = "c_library";
+
+/// What targets are built by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compiler {
+    Stable,
+    NightlyWithAddressSanitizer,
+}
+
+fn has_nightly() -> bool {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["+nightly", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    rustc.status().is_ok_and(|status| status.success())
+}
+
+/// Builds the targets; the directory that they are in.
+fn build(directory: &Path, compiler: Compiler) -> Result<PathBuf> {
+    let (mut build, flags, place) = match compiler {
+        Compiler::Stable => (project::cargo(), COVERAGE.to_owned(), "fuzz"),
+        Compiler::NightlyWithAddressSanitizer => {
+            let mut cargo = Command::new("cargo");
+            // What names this compiler would count for more than the name of the other one.
+            cargo.arg("+nightly").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC");
+            (cargo, format!("{COVERAGE} -Zsanitizer=address"), "fuzz-address")
+        }
+    };
+    let target_directory = project::target_directory()?.join(place);
     build
-        .current_dir(&directory)
-        .env("RUSTFLAGS", COVERAGE)
+        .current_dir(directory)
+        .env("RUSTFLAGS", flags)
         .arg("build")
         .arg("--target-dir")
         .arg(&target_directory);
-    shell::run(build.args(["--release", "--locked", "--target", HOST]))?;
-    let built = target_directory.join(HOST).join("release");
-    for target in targets.iter().filter(|target| only.is_none_or(|only| only == target.as_str())) {
-        let corpus = directory.join("corpus").join(target);
-        let failures = directory.join("failures").join(target);
-        for place in [&corpus, &failures] {
-            fs::create_dir_all(place)?;
-        }
-        println!("{target}: {minutes} min, from {} inputs", fs::read_dir(&corpus)?.count());
-        let mut command = std::process::Command::new(built.join(target));
-        command.current_dir(&directory).arg(&corpus).arg(format!("-max_total_time={}", minutes * 60));
-        command.args(["-timeout=10", "-rss_limit_mb=2048", "-max_len=65536", "-print_final_stats=1"]);
-        command.arg(format!("-artifact_prefix={}/", failures.display()));
-        shell::run(&mut command)
-            .with_context(|| format!("{target}: the input stands in {}", failures.display()))?;
+    build.args(["--release", "--locked", "--target", HOST]);
+    match compiler {
+        Compiler::Stable => build.arg("--bins"),
+        Compiler::NightlyWithAddressSanitizer => build.args(["--bin", C_LIBRARY]),
+    };
+    shell::run(&mut build)?;
+    Ok(target_directory.join(HOST).join("release"))
+}
+
+/// Runs a target from the inputs of earlier runs.
+fn fuzz(directory: &Path, target: &str, minutes: u32, mut command: Command) -> Result<()> {
+    let corpus = directory.join("corpus").join(target);
+    let failures = directory.join("failures").join(target);
+    for place in [&corpus, &failures] {
+        fs::create_dir_all(place)?;
     }
-    Ok(())
+    println!("{target}: {minutes} min, from {} inputs", fs::read_dir(&corpus)?.count());
+    command.current_dir(directory).arg(&corpus).arg(format!("-max_total_time={}", minutes * 60));
+    command.args(["-timeout=10", "-rss_limit_mb=2048", "-max_len=65536", "-print_final_stats=1"]);
+    command.arg(format!("-artifact_prefix={}/", failures.display()));
+    shell::run(&mut command).with_context(|| format!("{target}: the input stands in {}", failures.display()))
+}
+
+/// A program where no modules can be loaded, and those of the kernel are what files in an empty directory say: in
+/// namespaces of its own, in which root has no say about the real kernel.
+fn in_sandbox(program: &Path) -> Command {
+    const SCRIPT: &str = r#"
+        mount -t tmpfs none /sys/module
+        : >/sys/module/.made-for-fuzzing
+        mount -t tmpfs none /tmp
+        exec "$@"
+    "#;
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-euc", SCRIPT, "sh"]).arg(program);
+    command
 }
 
 fn settings<'o>(options: &[&'o str]) -> Result<(Option<&'o str>, u32)> {
@@ -75,7 +143,7 @@ fn settings<'o>(options: &[&'o str]) -> Result<(Option<&'o str>, u32)> {
 }
 
 /// The names of all targets, sorted.
-fn targets(directory: &std::path::Path) -> Result<Vec<String>> {
+fn targets(directory: &Path) -> Result<Vec<String>> {
     let files = fs::read_dir(directory.join("src/bin"))?;
     let paths: Vec<PathBuf> = files.map(|file| Ok(file?.path())).collect::<Result<_>>()?;
     let mut names: Vec<String> =

@@ -21,8 +21,8 @@ pub(crate) fn guarded<R: Returned>(failure: R, body: impl FnOnce() -> R) -> R {
 /// program that we are only a guest of. The hook is this library's own: it carries its own standard library.
 pub(crate) fn keep_panics_quiet() {
     static ONCE: Once = Once::new();
-    // Tests share the hook with the test runner, whose messages are wanted.
-    if !cfg!(test) {
+    // Tests share the hook with the test runner, whose messages are wanted; a fuzzer's own ends the run.
+    if !cfg!(any(test, fuzzing)) {
         ONCE.call_once(|| panic::set_hook(Box::new(|_| {})));
     }
 }
