@@ -57,7 +57,7 @@ pub fn costs(
 }
 
 /// Runs a command in a process of its own that measures its only child.
-fn once(subject: &Subject) -> Result<Cost> {
+pub fn once(subject: &Subject) -> Result<Cost> {
     let mut command = Command::new(std::env::current_exe()?);
     let line = shell::output(command.arg("measure").args(&subject.words))?;
     let numbers: Vec<f64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;

@@ -2,9 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use fixtures::{Module, Tree};
 use reference::{Cache, Kernel};
+
+use crate::shell;
+
+/// The release of a kernel that there is not.
+const CHAIN_RELEASE: &str = "6.1.0-chain";
 
 /// A root directory with a kernel's modules.
 pub struct Laid {
@@ -25,8 +32,38 @@ impl Laid {
         };
         let source = source.join("kernel");
         ensure!(source.is_dir(), "{}: not there; cargo xtask compliance makes it", source.display());
-        // Files are links to those of the cache, so both are on one file system.
+        // Files are links to those of the cache, so both are on one file system, usually a disk.
         let temporary = tempfile::tempdir_in(cache.directory())?;
+        Self::linked(temporary, &source, kernel, copies)
+    }
+
+    /// The same in memory, each file a copy.
+    pub fn in_memory(cache: &Cache, kernel: &Kernel, packing: &str) -> Result<Self> {
+        let on_disk = Self::out(cache, kernel, packing, 1)?;
+        let temporary = tempfile::tempdir_in("/dev/shm")?;
+        let directory = temporary.path().join("lib/modules").join(&kernel.version);
+        fs::create_dir_all(directory.parent().context("a directory")?)?;
+        shell::quietly(Command::new("cp").arg("-a").arg(&on_disk.directory).arg(&directory))?;
+        Ok(Self { temporary, directory, version: kernel.version.clone(), modules: on_disk.modules })
+    }
+
+    /// Modules in a row, each of which needs the one before it.
+    pub fn chain(modules: usize) -> Result<Self> {
+        let temporary = tempfile::tempdir()?;
+        let mut tree = Tree::new(CHAIN_RELEASE);
+        for number in 0..modules {
+            let name = format!("chain{number:04}");
+            let mut module = Module::new(&name).export(format!("symbol_{number}"), 1);
+            if let Some(before) = number.checked_sub(1) {
+                module = module.need(format!("symbol_{before}"));
+            }
+            tree = tree.module(&format!("kernel/{name}.ko"), module);
+        }
+        let directory = tree.with_build_files().write(temporary.path())?;
+        Ok(Self { temporary, directory, version: CHAIN_RELEASE.to_owned(), modules })
+    }
+
+    fn linked(temporary: tempfile::TempDir, source: &Path, kernel: &Kernel, copies: usize) -> Result<Self> {
         let directory = temporary.path().join("lib/modules").join(&kernel.version);
         let mut modules = 0;
         for copy in 0..copies {
@@ -34,7 +71,7 @@ impl Laid {
                 0 => ("kernel".to_owned(), String::new()),
                 copy => (format!("kernel{copy}"), format!("copy{copy}_")),
             };
-            modules += link_all(&source, &directory.join(place), &prefix)?;
+            modules += link_all(source, &directory.join(place), &prefix)?;
         }
         for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
             let path = kernel.modules().join(name);
@@ -52,6 +89,11 @@ impl Laid {
     /// A file beside the modules.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.temporary.path().join(name)
+    }
+
+    /// Takes away what [`install`](Self::install) installed.
+    pub fn uninstall(&self) -> Result<()> {
+        Ok(fs::remove_dir_all(self.directory.join("updates"))?)
     }
 
     /// Installs a module anew, as DKMS does: always the same bytes in another file.
