@@ -8,10 +8,10 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use modcli::Severity;
+use modstate::{Clock, SystemClock};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, flock};
 use rustix::io::{Errno, retry_on_intr};
 
@@ -22,8 +22,10 @@ use crate::tree::Tree;
 pub const NAME: &str = moddb::paths::DEPMOD_RUNNING;
 
 /// How a lock that another run holds is waited for.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
+#[derive(Clone, Copy)]
+pub struct Patience<'c> {
+    /// What waits.
+    pub clock: &'c dyn Clock,
     /// The lock is tried again after this time.
     pub step: Duration,
     /// After this wait the user is told what depmod waits for.
@@ -33,7 +35,8 @@ pub struct Patience {
 }
 
 /// How long runs wait for each other.
-pub const PATIENCE: Patience = Patience {
+pub const PATIENCE: Patience<'static> = Patience {
+    clock: &SystemClock,
     step: Duration::from_millis(50),
     announcement: Duration::from_secs(1),
     limit: Duration::from_secs(30),
@@ -61,7 +64,7 @@ impl Running {
     ///
     /// # Errors
     /// What the system said.
-    pub fn begin(tree: &Arc<Tree>, say: &dyn Say, patience: Patience) -> Result<Self, Errno> {
+    pub fn begin(tree: &Arc<Tree>, say: &dyn Say, patience: Patience<'_>) -> Result<Self, Errno> {
         Self::acquire(tree, say, patience, true)?.ok_or(Errno::NOENT)
     }
 
@@ -69,14 +72,14 @@ impl Running {
     ///
     /// # Errors
     /// What the system said.
-    pub fn take_over(tree: &Arc<Tree>, say: &dyn Say, patience: Patience) -> Result<Option<Self>, Errno> {
+    pub fn take_over(tree: &Arc<Tree>, say: &dyn Say, patience: Patience<'_>) -> Result<Option<Self>, Errno> {
         Self::acquire(tree, say, patience, false)
     }
 
     fn acquire(
         tree: &Arc<Tree>,
         say: &dyn Say,
-        patience: Patience,
+        patience: Patience<'_>,
         makes: bool,
     ) -> Result<Option<Self>, Errno> {
         let running = |held| Self { tree: Arc::clone(tree), held, stays: false };
@@ -93,7 +96,7 @@ impl Running {
                 say.say(Severity::Warning, messages::waited_enough(tree.path(), seconds));
                 return Ok(Some(running(None)));
             }
-            thread::sleep(patience.step);
+            patience.clock.pause(patience.step);
             let before = waited;
             waited += patience.step;
             if before < patience.announcement && waited >= patience.announcement {
@@ -188,6 +191,24 @@ mod tests {
     use super::*;
     use crate::messages::{Heard, Silent};
 
+    /// A clock that does not wait, and adds up how long it would have.
+    #[derive(Default)]
+    struct Waits(std::cell::Cell<Duration>);
+
+    impl Clock for Waits {
+        fn since_boot(&self) -> modstate::BootTime {
+            modstate::BootTime(0)
+        }
+
+        fn since_1970(&self) -> u64 {
+            0
+        }
+
+        fn pause(&self, time: Duration) {
+            self.0.set(self.0.get() + time);
+        }
+    }
+
     fn tree(root: &tempfile::TempDir) -> Arc<Tree> {
         Arc::new(Tree::open(root.path(), false).unwrap())
     }
@@ -226,11 +247,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let tree = tree(&root);
         let other = Running::begin(&tree, &Silent, PATIENCE).unwrap();
-        let step = Duration::from_micros(10);
-        let patience = Patience { step, announcement: step * 3, limit: step * 50 };
+        let clock = Waits::default();
+        let patience = Patience { clock: &clock, ..PATIENCE };
         let heard = Heard::default();
         let running = Running::begin(&tree, &heard, patience).unwrap();
         assert!(!running.is_held());
+        assert_eq!(clock.0.take(), Duration::from_secs(30));
         drop(running);
         assert!(path(root.path()).exists(), "it is the other run's");
         drop(other);
@@ -239,7 +261,7 @@ mod tests {
             heard.0.into_inner(),
             [
                 format!("Warning waiting for another depmod in {at}"),
-                format!("Warning {at} is still locked after 0 seconds; going on without the lock"),
+                format!("Warning {at} is still locked after 30 seconds; going on without the lock"),
             ]
         );
     }
