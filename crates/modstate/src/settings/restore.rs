@@ -1,5 +1,7 @@
 //! After an insertion, at once or later: takes the baseline and puts saved values back.
 
+// long: more than half are the tests of what is left alone
+
 use std::io;
 
 use modfile::ModuleName;
