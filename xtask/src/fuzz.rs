@@ -107,11 +107,28 @@ fn fuzz(directory: &Path, target: &str, minutes: u32, mut command: Command) -> R
     for place in [&corpus, &failures] {
         fs::create_dir_all(place)?;
     }
+    if target == C_LIBRARY && fs::read_dir(&corpus)?.next().is_none() {
+        begin(&corpus)?;
+    }
     println!("{target}: {minutes} min, from {} inputs", fs::read_dir(&corpus)?.count());
     command.current_dir(directory).arg(&corpus).arg(format!("-max_total_time={}", minutes * 60));
     command.args(["-timeout=10", "-rss_limit_mb=2048", "-max_len=65536", "-print_final_stats=1"]);
     command.arg(format!("-artifact_prefix={}/", failures.display()));
     shell::run(&mut command).with_context(|| format!("{target}: the input stands in {}", failures.display()))
+}
+
+/// Inputs for a target that makes a world and many calls of each, which would take long to find from nothing.
+fn begin(corpus: &Path) -> Result<()> {
+    let mut state: u64 = 0x9E37_79B9_7F4A_7C15;
+    for number in 1..=64_usize {
+        let words = (0..number * 8).map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 32) as u32
+        });
+        let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+        fs::write(corpus.join(format!("begin-{number}")), bytes)?;
+    }
+    Ok(())
 }
 
 /// A program where no modules can be loaded, and those of the kernel are what files in an empty directory say: in

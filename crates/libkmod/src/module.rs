@@ -1,5 +1,6 @@
 //! A module as C holds it: a name, and what is found out about it when it is asked.
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -95,7 +96,7 @@ impl Module {
     /// for: few who ask for a module do.
     ///
     /// # Errors
-    /// One of the modules is known from another path; then none of them counts.
+    /// One of the modules is known from another path, or needs this one; then none of them counts.
     fn learn(&self, path: &Path, dependencies: &[Dependency], function: &CStr) -> Result<(), Errno> {
         self.know_path(path);
         if self.dependencies.get().is_some() {
@@ -106,11 +107,28 @@ impl Module {
         for Dependency { path, .. } in dependencies.iter().rev() {
             let path = text(path.as_os_str().as_bytes());
             let module = Self::at(&self.context, path.clone(), function);
+            // Modules that held each other would never end; no depmod writes such lines.
+            let module =
+                module.and_then(|found| if found.leads_to(self) { Err(Errno::LOOP) } else { Ok(found) });
             modules.push(module.inspect_err(|&errno| self.complain(&path, errno, function))?);
         }
         modules.reverse();
         self.dependencies.get_or_init(|| modules);
         Ok(())
+    }
+
+    /// Whether a module is this one, or among what this one is known to need.
+    fn leads_to(&self, module: &Self) -> bool {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![self]);
+        while let Some(present) = next.pop() {
+            if ptr::eq(present, module) {
+                return true;
+            }
+            if seen.insert(ptr::from_ref(present)) {
+                next.extend(present.dependencies.get().into_iter().flatten().map(Rc::as_ref));
+            }
+        }
+        false
     }
 
     /// Says that a dependency cannot be used.

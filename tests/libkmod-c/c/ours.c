@@ -412,6 +412,28 @@ static void test_entries_of_other_kinds(void)
 	kmod_unref(ctx);
 }
 
+/* Modules that the database says need each other, or themselves: they cannot be used, and nobody holds them for good. */
+static void test_dependencies_in_a_circle(void)
+{
+	static const char *const names[] = { "top", "mid", "base", "lone", NULL };
+	struct kmod_module *mods[4];
+	unlink(MODULES "/modules.dep.bin");
+	put(MODULES "/modules.dep",
+	    "kernel/top.ko: kernel/mid.ko\nkernel/mid.ko: kernel/base.ko kernel/top.ko\nkernel/base.ko: kernel/base.ko\n"
+	    "kernel/lone.ko: kernel/top.ko\n");
+	struct kmod_ctx *ctx = world();
+	log_to_stdout(ctx);
+	for (int i = 0; names[i] != NULL; i++) {
+		mods[i] = named(ctx, names[i]);
+		struct kmod_list *needs = kmod_module_get_dependencies(mods[i]);
+		print_modules(names[i], needs);
+		kmod_module_unref_list(needs);
+	}
+	for (int i = 0; names[i] != NULL; i++)
+		kmod_module_unref(mods[i]);
+	printf("gone: %d\n", kmod_unref(ctx) == NULL);
+}
+
 #define TEST(name) { #name, test_##name }
 static const struct test tests[] = {
 	TEST(forbidden_modules),
@@ -423,6 +445,7 @@ static const struct test tests[] = {
 	TEST(damaged_indexes),
 	TEST(lists_that_are_there),
 	TEST(entries_of_other_kinds),
+	TEST(dependencies_in_a_circle),
 	TEST(damaged_configuration),
 	/* The last one: it leaves nothing of the database. */
 	TEST(truncated_indexes),
