@@ -155,12 +155,11 @@ fn parse(name: &str, directory: &Path, text: &str) -> Result<Case> {
     ensure!(text.starts_with("# "), "the first line must say what the case shows");
     let blocks = blocks(text)?;
     let version = blocks.iter().find(|block| block.keyword == "version").map_or("6.1.0-test", |b| b.rest);
-    let running = running()?;
-    let version = if version == "running" { running.as_str() } else { version };
+    let version = if version == "running" { running()? } else { version.to_owned() };
     let mut case = Case {
         name: name.to_owned(),
         directory: directory.to_owned(),
-        tree: Tree::new(version),
+        tree: Tree::new(&version),
         runs: Vec::new(),
         environment: Vec::new(),
         cwd: String::new(),
@@ -169,7 +168,7 @@ fn parse(name: &str, directory: &Path, text: &str) -> Result<Case> {
         inside: false,
         shell: false,
         database: false,
-        later: Later::new(version),
+        later: Later::new(&version),
         silent: false,
         free_stdout: false,
         differences: Vec::new(),
