@@ -36,6 +36,7 @@ pub const COMMAND_DEFINITIONS: [(&str, Definition); 4] = [
 /// # Errors
 /// Whatever ends the run early; `modcli` words it.
 pub fn run(session: &Session) -> anyhow::Result<Exit> {
+    modcli::entry::heed_time_limit();
     let parsed = session.parse_in_order(&DEFINITION, &session.argv, Order::Posix)?;
     let Some(name) = parsed.operands.first() else {
         return Ok(wrong(session, b"missing command"));

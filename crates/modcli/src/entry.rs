@@ -8,7 +8,7 @@
 #![allow(
     unsafe_code,
     reason = "the arguments of C's main are pointers, which C promises to be valid while the process lives; \
-              signal(2) is called before there are threads"
+              signal(2) is called where a tool begins"
 )]
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
@@ -61,15 +61,20 @@ pub unsafe fn enter(count: c_int, arguments: *const *const c_char, tools: &[Tool
         // SAFETY: the handler does nothing.
         unsafe { signal(SIGXFSZ, file_too_large as extern "C" fn(c_int) as usize) };
     }
-    if getrlimit(Resource::Cpu).current.is_some() {
-        // SAFETY: the handler writes and ends the process, and nothing else.
-        unsafe { signal(SIGXCPU, out_of_time as extern "C" fn(c_int) as usize) };
-    }
     let Some(tool) = called(tools, argv.first()) else { return Exit::Failure.status().into() };
     memory::name_program(tool.name);
     let session = Session::of_system(tool.name, argv);
     let result = (tool.run)(&session);
     session.finish(result).status().into()
+}
+
+/// Where processor time is limited, ends the program with a status and a reason when it is over, not by a signal. For
+/// work that may take seconds; the least limit is one, and a module is loaded in less.
+pub fn heed_time_limit() {
+    if getrlimit(Resource::Cpu).current.is_some() {
+        // SAFETY: the handler writes and ends the process, and nothing else.
+        unsafe { signal(SIGXCPU, out_of_time as extern "C" fn(c_int) as usize) };
+    }
 }
 
 /// The write that was too much fails with an error.

@@ -69,6 +69,9 @@ pub fn run_in<K: KernelOps>(session: &Session, system: System<'_, K>) -> anyhow:
     };
     let Request { action, place: Place { root, release, config }, demand, handed_on, hints } = request;
     session.reporter.gives_hints(hints);
+    if matches!(action, Action::ShowConfig | Action::Check { .. } | Action::List { .. }) {
+        modcli::entry::heed_time_limit();
+    }
     let release = release.unwrap_or_else(|| running.clone());
     let (db, problems) =
         database::open(ModuleDir::new(&root, &release), &config, &places.proc.join("cmdline"));
