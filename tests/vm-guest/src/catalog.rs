@@ -134,6 +134,10 @@ pub const GROUPS: &[Group] = &[
     scenarios::devices::GROUP,
     scenarios::races::GROUP,
     scenarios::demo::GROUP,
+    scenarios::hooks::GROUP,
+    scenarios::forbid::GROUP,
+    scenarios::on_request::GROUP,
+    scenarios::restore::GROUP,
 ];
 
 /// The group of that name.

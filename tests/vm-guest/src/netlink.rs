@@ -80,13 +80,27 @@ pub fn up(index: u32) -> io::Result<()> {
 /// # Errors
 /// What the kernel answers.
 pub fn add_route_with_congestion_control(index: u32, name: &str) -> io::Result<()> {
+    let mut body = route(index);
+    body.extend(nested(ROUTE_METRICS, &attribute(METRIC_CONGESTION_CONTROL, &terminated(name))));
+    tell(NEW_ROUTE, CREATE, &body)
+}
+
+/// Adds a route to 10.9.0.0/16 through an interface.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn add_route(index: u32) -> io::Result<()> {
+    tell(NEW_ROUTE, CREATE, &route(index))
+}
+
+/// A route to 10.9.0.0/16 through an interface.
+fn route(index: u32) -> Vec<u8> {
     // Family, length of the destination, no source, no type of service; table, protocol, scope and type of the route.
     let mut body = vec![2, 16, 0, 0, MAIN_TABLE, BOOT_PROTOCOL, LINK_SCOPE, UNICAST];
     body.extend(0_u32.to_ne_bytes());
     body.extend(attribute(ROUTE_DESTINATION, &[10, 9, 0, 0]));
     body.extend(attribute(ROUTE_INTERFACE, &index.to_ne_bytes()));
-    body.extend(nested(ROUTE_METRICS, &attribute(METRIC_CONGESTION_CONTROL, &terminated(name))));
-    tell(NEW_ROUTE, CREATE, &body)
+    body
 }
 
 /// Makes an interface a port of another one, such as a bridge.

@@ -14,6 +14,7 @@ use rustix::net::{AddressFamily, SocketType, socket};
 use rustix::stdio::{stderr, stdin, stdout};
 
 use crate::world::{MODPROBE, OWN};
+use crate::{ask, netlink};
 
 /// Starts the program in its first argument with descriptors 0, 1 and 2 closed.
 pub const CLOSED: &str = "with-closed-descriptors";
@@ -25,6 +26,15 @@ pub const SYSLOG: &str = "as-syslog";
 pub const WITH_OPTIONS: &str = "as-with-options";
 /// A modprobe that itself needs a socket family which is not there: the mistake that counting must find.
 pub const RECURSING: &str = "modprobe";
+
+/// A command of modutils.d that opens a socket of the family of CAN, and succeeds whatever comes of it.
+pub const ASKING_FOR_CAN: &str = "ask-for-can";
+/// Asks for the interface that is its argument; its status says whether there is one.
+pub const ASKING_FOR_INTERFACE: &str = "ask-for-interface";
+/// Opens a socket for the kernel's ciphers; its status says whether it could.
+pub const ASKING_FOR_CIPHERS: &str = "ask-for-ciphers";
+/// A helper on demand: makes the interface that the kernel asks for, and a route to 10.9.0.0/16 through it.
+pub const PROVIDING_ROUTE: &str = "provide-route";
 
 /// The path of a stand-in, made at first use.
 ///
@@ -53,6 +63,13 @@ pub fn run(name: &OsStr, arguments: &[OsString]) -> Option<ExitCode> {
         SYSLOG => Some(become_program(MODPROBE.as_ref(), &words(&["-s", "--"], &request))),
         WITH_OPTIONS => Some(become_modprobe_with_options(&request)),
         RECURSING => Some(recurse(&request)),
+        ASKING_FOR_CAN => {
+            let _ = ask::socket(ask::family::CAN, SocketType::RAW, 1);
+            Some(ExitCode::SUCCESS)
+        }
+        ASKING_FOR_INTERFACE => Some(status(ask::interface(request.to_str()?).is_ok())),
+        ASKING_FOR_CIPHERS => Some(status(ask::socket(38, SocketType::SEQPACKET, 0).is_ok())),
+        PROVIDING_ROUTE => Some(status(provide_route().is_ok())),
         _ => None,
     }
 }
@@ -83,6 +100,21 @@ fn close_on_exec() -> io::Result<()> {
         fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
     }
     Ok(())
+}
+
+fn status(success: bool) -> ExitCode {
+    if success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What the kernel asked for stands in a variable.
+fn provide_route() -> Result<()> {
+    let request = std::env::var("MODUTILS_REQUEST")?;
+    let name = request.strip_prefix("netdev-").context("no interface is asked for")?;
+    netlink::create("dummy", name)?;
+    // It is there now, so this asks for nothing.
+    let index = ask::interface(name)?;
+    netlink::up(index)?;
+    Ok(netlink::add_route(index)?)
 }
 
 /// Opens a socket of another absent family, once: the request for that one finds nothing to do.

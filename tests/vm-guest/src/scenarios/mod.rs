@@ -6,12 +6,16 @@ pub mod damage;
 pub mod demo;
 pub mod devices;
 pub mod early;
+pub mod forbid;
+pub mod hooks;
 pub mod load;
+pub mod on_request;
 mod patched;
 pub mod persist;
 pub mod races;
 pub mod reasons;
 pub mod request;
+pub mod restore;
 pub mod storm;
 pub mod syslog;
 

@@ -13,7 +13,7 @@ use crate::trace::{self, Seen};
 use crate::world::{MODPROBE, World};
 
 /// More than the kernel starts at once.
-const MANY: usize = 60;
+pub(super) const MANY: usize = 60;
 /// As many as it starts at once. Further requests wait for one of these to end, five seconds at most, and are
 /// then refused without a modprobe; on a busy host that happens, and the trace does not show them.
 const SLOTS: usize = 50;
@@ -48,7 +48,7 @@ pub const GROUP: Group = Group {
 };
 
 /// Runs `action` with each number below `count`, all begun at the same moment.
-fn at_once<T: Send>(count: usize, action: impl Fn(usize) -> T + Sync) -> Result<Vec<T>> {
+pub(super) fn at_once<T: Send>(count: usize, action: impl Fn(usize) -> T + Sync) -> Result<Vec<T>> {
     let barrier = Barrier::new(count);
     scope(|scope| {
         let threads: Vec<_> = (0..count)

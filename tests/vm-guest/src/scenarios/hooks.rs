@@ -1,0 +1,267 @@
+//! Commands of modutils.d around what is loaded and unloaded: by people, by the kernel, and within themselves.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::net::SocketType;
+
+use super::storm::{MANY, at_once};
+use super::{PATIENCE, expect_requests};
+use crate::ask::{self, family};
+use crate::catalog::{Group, Scenario};
+use crate::kernel_log::Tail;
+use crate::program::{modprobe, rmmod, run};
+use crate::world::{MODPROBE, PROC, WORK, World};
+use crate::{stand_in, trace};
+
+/// See the module.
+pub const GROUP: Group = Group {
+    processors: 2,
+    by_default: false,
+    ..Group::new(
+        "hooks",
+        &[
+            Scenario::new("commands-stand-around-each-module-of-a-chain", &["vfat"], chain).ours_only(),
+            Scenario::new("insmod-and-rmmod-run-commands-as-well", &["minix"], one_file).ours_only(),
+            Scenario::new("rmmod-a-runs-commands-around-an-idle-module", &["dummy", "can"], autoclean)
+                .ours_only(),
+            Scenario::new("a-failure-before-stops-and-one-after-is-told", &["vfat"], failures).ours_only(),
+            Scenario::new("a-command-that-hangs-is-killed-with-its-group", &["minix"], hanging).ours_only(),
+            Scenario::new("a-request-of-the-kernel-runs-commands", &["minix"], request).ours_only(),
+            Scenario::new("a-request-whose-command-hangs-ends", &["minix"], hanging_request).ours_only(),
+            Scenario::new(
+                "a-command-that-asks-for-its-own-family-is-run-once",
+                &["can", "can-raw"],
+                recursion,
+            )
+            .ours_only(),
+            Scenario::new(
+                "a-command-that-calls-modprobe-for-its-own-module-is-run-once",
+                &["minix"],
+                direct_recursion,
+            )
+            .ours_only(),
+            Scenario::new("a-file-that-others-can-write-commands-nothing", &["minix"], untrusted).ours_only(),
+            Scenario::new("sixty-requests-with-commands-and-denials-at-once", &["vfat"], storm)
+                .ours_only()
+                .within(240),
+        ],
+    )
+};
+
+/// Where commands write what they see.
+const LOG: &str = "/vm/work/commands";
+
+/// Writes a file of modutils.d.
+pub(super) fn configure(text: &str) -> Result<()> {
+    fs::create_dir_all("/etc/modutils.d")?;
+    Ok(fs::write("/etc/modutils.d/vm.conf", text)?)
+}
+
+/// What commands have written, and forgets it.
+fn said() -> Vec<String> {
+    let text = fs::read_to_string(LOG).unwrap_or_default();
+    let _ = fs::remove_file(LOG);
+    text.lines().map(str::to_owned).collect()
+}
+
+/// A command that writes down when it runs and for what, and with this behind it.
+fn noting(more: &str) -> String {
+    format!("echo $MODUTILS_ACTION $MODPROBE_MODULE $MODUTILS_REQUEST >>{LOG}{more}")
+}
+
+/// Each of the four around every module.
+fn all(more: &str) -> String {
+    ["pre-install", "post-install", "pre-remove", "post-remove"]
+        .map(|word| format!("{word} * {}\n", noting(more)))
+        .concat()
+}
+
+fn chain(world: &mut World) -> Result<()> {
+    configure(&all(""))?;
+    modprobe(&["vfat"])?;
+    let expected = ["pre-install fat", "post-install fat", "pre-install vfat", "post-install vfat"];
+    let found = said();
+    ensure!(found == expected, "{found:?}");
+    modprobe(&["vfat"])?;
+    ensure!(said().is_empty(), "nothing was loaded");
+    modprobe(&["-r", "vfat"])?;
+    let expected = ["pre-remove vfat", "post-remove vfat", "pre-remove fat", "post-remove fat"];
+    let found = said();
+    ensure!(found == expected, "{found:?}");
+    modprobe(&["-i", "vfat"])?;
+    ensure!(said().is_empty(), "-i leaves them aside");
+    world.expect_loaded(&["vfat", "fat"])
+}
+
+fn one_file(world: &mut World) -> Result<()> {
+    configure(&all(""))?;
+    let file = world.module_file("minix")?;
+    run("/sbin/insmod", &[file.to_str().context("a path that is text")?])?.expect_code(0)?;
+    rmmod(&["minix"])?.expect_code(0)?;
+    let expected = ["pre-install minix", "post-install minix", "pre-remove minix", "post-remove minix"];
+    let found = said();
+    ensure!(found == expected, "{found:?}");
+    world.expect_absent(&["minix"])
+}
+
+fn autoclean(world: &mut World) -> Result<()> {
+    configure(&format!("interval 0\n{}", all("")))?;
+    drop(ask::socket(family::CAN, SocketType::RAW, 1));
+    world.expect_loaded(&["can"])?;
+    said();
+    for _ in 0..3 {
+        crate::world::long_ago()?;
+        rmmod(&["-a"])?.expect_code(0)?;
+    }
+    let found = said();
+    ensure!(found == ["pre-remove can", "post-remove can"], "{found:?}");
+    world.expect_absent(&["can"])
+}
+
+fn failures(world: &mut World) -> Result<()> {
+    configure("pre-install fat exit 3\n")?;
+    let ended = run(MODPROBE, &["vfat"])?;
+    ended.expect_code(1)?;
+    ensure!(ended.stderr.contains("/etc/modutils.d/vm.conf line 1"), "{ended:?}");
+    world.expect_absent(&["vfat", "fat"])?;
+    configure("post-install fat exit 4\npre-remove vfat exit 5\n")?;
+    let ended = run(MODPROBE, &["vfat"])?;
+    ended.expect_code(1)?;
+    ensure!(ended.stderr.contains("it ended with status 4"), "{ended:?}");
+    world.expect_loaded(&["vfat", "fat"])?;
+    let ended = run(MODPROBE, &["-r", "vfat"])?;
+    ended.expect_code(1)?;
+    ensure!(ended.stderr.contains("it ended with status 5"), "{ended:?}");
+    world.expect_loaded(&["vfat", "fat"])
+}
+
+/// The processes of shells that are still there.
+fn shells() -> Result<usize> {
+    let mut count = 0;
+    for entry in fs::read_dir(PROC)?.flatten() {
+        let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let is_dead = stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'));
+        count += usize::from(name.trim_end() == "sh" && !is_dead);
+    }
+    Ok(count)
+}
+
+const HANGING: &str = "command-time 1\npre-install minix (while :; do :; done) & while :; do :; done\n";
+
+fn hanging(world: &mut World) -> Result<()> {
+    configure(HANGING)?;
+    let ended = run(MODPROBE, &["minix"])?;
+    ended.expect_code(1)?;
+    ensure!(ended.stderr.contains("it was killed"), "{ended:?}");
+    ensure!(shells()? == 0, "a shell is left");
+    world.expect_absent(&["minix"])
+}
+
+fn hanging_request(world: &mut World) -> Result<()> {
+    configure(HANGING)?;
+    let mut log = Tail::new()?;
+    let begin = Instant::now();
+    let _ = expect_requests(&["fs-minix"], || ask::file_system("minix"))?;
+    world.note(&format!("the request took {} ms", begin.elapsed().as_millis()))?;
+    world.expect_absent(&["minix"])?;
+    ensure!(shells()? == 0, "a shell is left");
+    let records = log.records()?;
+    ensure!(records.iter().any(|(_, text)| text.contains("it was killed")), "{records:?}");
+    Ok(())
+}
+
+fn request(world: &mut World) -> Result<()> {
+    // The shell's own descriptors, as it got them.
+    configure(&format!("pre-install minix {}\n", noting(&format!("; ls -1 /proc/$$/fd >>{LOG}; true"))))?;
+    let _ = expect_requests(&["fs-minix"], || ask::file_system("minix"))?;
+    world.expect_loaded(&["minix"])?;
+    let found = said();
+    ensure!(found.first().is_some_and(|line| line == "pre-install minix fs-minix"), "{found:?}");
+    ensure!(["0", "1", "2"].iter().all(|number| found.iter().any(|line| line == number)), "{found:?}");
+    Ok(())
+}
+
+fn recursion(world: &mut World) -> Result<()> {
+    let asking = stand_in::path(stand_in::ASKING_FOR_CAN)?;
+    configure(&format!("pre-install can {}; {asking}\n", noting("")))?;
+    let (opened, seen) = trace::watch(|| ask::socket(family::CAN, SocketType::RAW, 1))?;
+    opened.context("the socket")?;
+    // The outer request, the one that the command makes, and what the socket needs after the family is there.
+    ensure!(seen.requests == ["net-pf-29", "net-pf-29", "can-proto-1"], "{seen:?}");
+    ensure!(seen.modprobes == 3 && seen.crashes.is_empty(), "{seen:?}");
+    let found = said();
+    ensure!(found == ["pre-install can net-pf-29"], "{found:?}");
+    world.expect_loaded(&["can", "can_raw"])
+}
+
+fn direct_recursion(world: &mut World) -> Result<()> {
+    configure(&format!("pre-install minix {}; modprobe minix\n", noting("")))?;
+    let (ended, seen) = trace::watch(|| run(MODPROBE, &["minix"]))?;
+    ended?.expect_code(0)?;
+    ensure!(seen.modprobes == 2, "{seen:?}");
+    let found = said();
+    ensure!(found == ["pre-install minix"], "{found:?}");
+    world.expect_loaded(&["minix"])
+}
+
+fn untrusted(world: &mut World) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    configure(&all(""))?;
+    fs::set_permissions("/etc/modutils.d/vm.conf", fs::Permissions::from_mode(0o666))?;
+    let ended = run(MODPROBE, &["minix"])?;
+    ended.expect_code(0)?;
+    ensure!(ended.stderr.contains("commands in /etc/modutils.d/vm.conf do not count"), "{ended:?}");
+    ensure!(said().is_empty());
+    world.expect_loaded(&["minix"])
+}
+
+/// A third of the requests is for a module with commands, a third is denied, and a third is answered by a command.
+fn storm(world: &mut World) -> Result<()> {
+    configure(&format!(
+        "pre-install * {0}\npost-install * {0}\ndeny-request fs-denied*\non-request fs-help* {0}\n",
+        noting("")
+    ))?;
+    let (asked, seen) = trace::watch(|| {
+        at_once(MANY, |number| {
+            let begin = Instant::now();
+            let _ = match number % 3 {
+                0 => ask::file_system("vfat"),
+                1 => ask::file_system(&format!("denied{number}")),
+                _ => ask::file_system(&format!("help{}", number % 4)),
+            };
+            begin.elapsed()
+        })
+    })?;
+    let longest = asked?.into_iter().max().unwrap_or_default();
+    ensure!(seen.crashes.is_empty() && seen.modprobes == seen.requests.len(), "{seen:?}");
+    ensure!(longest < PATIENCE, "a request took {} s", longest.as_secs());
+    let found = said();
+    let count = |line: &str| found.iter().filter(|found| *found == line).count();
+    for module in ["fat", "vfat"] {
+        for word in ["pre-install", "post-install"] {
+            let line = format!("{word} {module} fs-vfat");
+            ensure!(count(&line) == 1, "{line} {} times: {found:?}", count(&line));
+        }
+    }
+    let helped = found.iter().filter(|line| line.starts_with("on-request")).count();
+    let asked_for_help = seen.requests.iter().filter(|name| name.starts_with("fs-help")).count();
+    ensure!(helped > 0 && helped <= asked_for_help, "{helped} of {asked_for_help}");
+    ensure!(!found.iter().any(|line| line.contains("denied")), "{found:?}");
+    world.note(&format!(
+        "{} requests, {} modprobes, {helped} commands for {asked_for_help} requests, the longest took {} ms",
+        seen.requests.len(),
+        seen.modprobes,
+        longest.as_millis()
+    ))?;
+    let left: Vec<_> = fs::read_dir("/run/modutils/scripts")?
+        .flatten()
+        .map(|entry| entry.file_name())
+        .filter(|name| !name.to_string_lossy().starts_with("place-"))
+        .collect();
+    ensure!(left.is_empty(), "left behind: {left:?}");
+    ensure!(Duration::from_secs(0) < longest && fs::exists(WORK)?);
+    world.expect_loaded(&["vfat", "fat"])
+}
