@@ -4,6 +4,8 @@
 //! An archive and not a `cdylib`: rustc hands a list of exports of its own to the linker, which takes no second one
 //! with versions beside it; and a `cdylib` needs libgcc_s, where the archive takes what it needs of it inside.
 
+mod dependants;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,7 +39,8 @@ impl Build {
     }
 }
 
-/// Options: nothing builds the library, `install` puts it below a prefix, `test` runs the C tests on it and on kmod's, with `--memcheck` under
+/// Options: nothing builds the library, `install` puts it below a prefix, `dependants` looks
+/// whether Debian's programs find all that they link, `test` runs the C tests on it and on kmod's, with `--memcheck` under
 /// valgrind on ours alone.
 pub fn run(options: &[&str]) -> Result<()> {
     match options {
@@ -46,11 +49,12 @@ pub fn run(options: &[&str]) -> Result<()> {
             println!("{}: {} bytes", library.display(), fs::metadata(&library)?.len());
             Ok(())
         }
+        ["dependants"] => dependants::check(),
         ["install", "--prefix", prefix] => dist::install_library(Path::new(prefix)),
         ["test", "--shipped", rest @ ..] => run_tests(&build(Build::Shipped)?, rest),
         ["test", rest @ ..] => test(rest),
         _ => bail!(
-            "usage: cargo xtask libkmod [install --prefix DIR | test [--shipped] [--only TEXT] [--record] [--memcheck]]"
+            "usage: cargo xtask libkmod [dependants | install --prefix DIR | test [--shipped] [--only TEXT] [--record] [--memcheck]]"
         ),
     }
 }
