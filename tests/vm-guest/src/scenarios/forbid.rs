@@ -40,16 +40,16 @@ fn every_way(world: &mut World) -> Result<()> {
     configure("forbid fat : no removable media\n")?;
     let file = world.module_file("fat")?;
     let path = file.to_str().context("a path that is text")?;
-    std::fs::copy(&file, "/vm/work/harmless.ko")?;
+    std::fs::copy(&file, "/etc/modutils.d/harmless.ko")?;
     world.configure("a", "alias media fat\nsoftdep minix pre: fat\n")?;
     for (program, name) in [
         (MODPROBE, "fat"),
         (MODPROBE, "media"),
         (MODPROBE, "vfat"),
         (MODPROBE, path),
-        (MODPROBE, "/vm/work/harmless.ko"),
+        (MODPROBE, "/etc/modutils.d/harmless.ko"),
         ("/sbin/insmod", path),
-        ("/sbin/insmod", "/vm/work/harmless.ko"),
+        ("/sbin/insmod", "/etc/modutils.d/harmless.ko"),
     ] {
         let ended = run(program, &[name])?;
         ended.expect_code(1).with_context(|| format!("{program} {name}"))?;

@@ -50,8 +50,8 @@ pub const GROUP: Group = Group {
     )
 };
 
-/// Where commands write what they see.
-const LOG: &str = "/vm/work/commands";
+/// Where commands write what they see; it is emptied after each scenario, and no name of a configuration file.
+const LOG: &str = "/etc/modutils.d/commands";
 
 /// Writes a file of modutils.d.
 pub(super) fn configure(text: &str) -> Result<()> {

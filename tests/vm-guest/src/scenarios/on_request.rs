@@ -29,7 +29,7 @@ pub const GROUP: Group = Group {
     )
 };
 
-const LOG: &str = "/vm/work/helped";
+const LOG: &str = "/etc/modutils.d/helped";
 
 fn helped() -> Vec<String> {
     let text = fs::read_to_string(LOG).unwrap_or_default();
