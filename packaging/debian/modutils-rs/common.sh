@@ -15,7 +15,10 @@ places='/bin/kmod /bin/lsmod'
 for tool in $tools; do
     [ "$tool" = kmod ] || places="$places /sbin/$tool"
 done
-keeper=modutils-settings.service
+# Units that are on as delivered: without a persist line in modutils.d they have nothing to do. Those in the second list
+# work from now on, the others at the next boot.
+units='modutils-settings.service modutils-restore-early.service modutils-restore.service'
+units_to_start='modutils-settings.service modutils-restore-early.service'
 docs='
 /usr/share/man/man5/depmod.d.5.gz
 /usr/share/man/man5/modprobe.conf.5.gz
@@ -117,15 +120,18 @@ restore_docs() {
     done
 }
 
-# Settings outlive a reboot where persist lines of modutils.d ask for it; without one the unit has nothing to do, so
-# it is switched on. Whoever switches it off finds it off after an upgrade.
-switch_on_keeper() {
-    if deb-systemd-helper --quiet was-enabled "$keeper"; then
-        deb-systemd-helper enable "$keeper" >/dev/null || true
-    fi
+# Settings outlive a reboot where persist lines of modutils.d ask for it. Whoever switches a unit off finds it off after
+# an upgrade.
+switch_on_units() {
+    for unit in $units; do
+        if deb-systemd-helper --quiet was-enabled "$unit"; then
+            deb-systemd-helper enable "$unit" >/dev/null || true
+        fi
+    done
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload || true
-        # Its work is done when it is stopped, so it must run until then.
-        deb-systemd-invoke start "$keeper" >/dev/null || true
+        for unit in $units_to_start; do
+            deb-systemd-invoke start "$unit" >/dev/null || true
+        done
     fi
 }

@@ -103,14 +103,21 @@ fn what_is_to_be_enabled_says_where() {
             .iter()
             .flat_map(|text| text.lines())
             .any(|line| line.contains("systemctl enable") && named(line, &name));
-        let by_package =
-            package.lines().any(|line| line.split_once('=').is_some_and(|(_, value)| value == name));
+        let by_package = package.lines().any(|line| {
+            let list = line.strip_prefix("units='").and_then(|rest| rest.strip_suffix('\''));
+            list.is_some_and(|list| list.split(' ').any(|unit| unit == name))
+        });
         if by_hand || by_package {
             assert!(!values(&unit, "Install", "WantedBy").is_empty(), "{name} can be enabled nowhere");
             enabled.push(name);
         }
     }
-    for unit in ["modutils-autoclean.timer", "modutils-settings.service"] {
+    for unit in [
+        "modutils-autoclean.timer",
+        "modutils-settings.service",
+        "modutils-restore-early.service",
+        "modutils-restore.service",
+    ] {
         assert!(enabled.iter().any(|name| name == unit), "nobody enables {unit}");
     }
 }

@@ -8,6 +8,9 @@ zcat /usr/share/man/man8/modprobe.8.gz | grep -q modutils-rs
 # Nothing runs by itself but what saves settings where modutils.d asks for that.
 [ "$(readlink "$keeper")" = /lib/systemd/system/modutils-settings.service ] ||
     [ "$(readlink "$keeper")" = /usr/lib/systemd/system/modutils-settings.service ]
+[ -L /etc/systemd/system/sysinit.target.wants/modutils-restore-early.service ]
+[ -L /etc/systemd/system/sysinit.target.wants/modutils-restore.service ]
+[ -f /usr/lib/udev/rules.d/70-modutils-settings.rules ]
 /sbin/modprobe --save-settings
 [ ! -e /var/lib/modutils ]
 ! grep -q '^[^#S]' /etc/cron.d/modutils-rs

@@ -16,7 +16,12 @@ pub const PACKAGE: &str = "modutils-rs";
 const STORE: &str = "usr/lib/modutils-rs";
 
 /// Files of the source tree and where they are on a Debian system, with their modes.
-const FILES: [(&str, &str, u32); 3] = [
+const FILES: [(&str, &str, u32); 4] = [
+    (
+        "packaging/modutils.d/rare-requests.conf",
+        "usr/share/doc/modutils-rs/examples/modutils.d/rare-requests.conf",
+        0o644,
+    ),
     ("packaging/modutils.d/local.conf", "etc/modutils.d/local.conf", 0o644),
     ("packaging/cron/modutils-rs", "etc/cron.d/modutils-rs", 0o644),
     ("packaging/kernel/postrm", "etc/kernel/postrm.d/modutils-rs", 0o755),
