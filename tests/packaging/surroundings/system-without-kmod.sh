@@ -16,7 +16,7 @@ whole_system() {
 
 cat >/usr/local/sbin/report <<'END'
 #!/bin/sh
-# Reports what runs on the second serial port; a command that fails is the last one there.
+# Reports on the second serial port. The commands go to the console; one that fails is the last one there.
 modules() {
     udevadm settle --timeout=300
     echo "$1: $(cut -d ' ' -f 1 /proc/modules | sort | tr '\n' ' ')"
@@ -44,7 +44,7 @@ systemctl restart systemd-udev-trigger
 [ "$(systemctl --failed --no-legend)" = '' ]
 modules restarted
 echo finished
-) >/dev/ttyS1 2>&1
+) >/dev/ttyS1 2>/dev/ttyS0
 systemctl poweroff --force --force
 END
 chmod 755 /usr/local/sbin/report
