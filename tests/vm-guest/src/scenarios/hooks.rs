@@ -116,7 +116,8 @@ fn autoclean(world: &mut World) -> Result<()> {
         rmmod(&["-a"])?.expect_code(0)?;
     }
     let found = said();
-    ensure!(found == ["pre-remove can", "post-remove can"], "{found:?}");
+    let expected = ["pre-remove can_raw", "post-remove can_raw", "pre-remove can", "post-remove can"];
+    ensure!(found == expected, "{found:?}");
     world.expect_absent(&["can"])
 }
 
@@ -198,7 +199,7 @@ fn recursion(world: &mut World) -> Result<()> {
 }
 
 fn direct_recursion(world: &mut World) -> Result<()> {
-    configure(&format!("pre-install minix {}; modprobe minix\n", noting("")))?;
+    configure(&format!("pre-install minix {}; {MODPROBE} minix\n", noting("")))?;
     let (ended, seen) = trace::watch(|| run(MODPROBE, &["minix"]))?;
     ended?.expect_code(0)?;
     ensure!(seen.modprobes == 2, "{seen:?}");
