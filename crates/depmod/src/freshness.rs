@@ -14,7 +14,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use modcli::Severity;
 use moddb::build::again::{self, Texts};
-use moddb::build::outputs::{self, Kind, Recipe};
+use moddb::build::outputs::{self, OutputKind, Recipe};
 use modfile::name::suffix_len;
 use rustix::fs::{FileType, Stat};
 
@@ -45,7 +45,7 @@ pub struct Quick<'a> {
 /// A file of the database as it is there.
 struct Found {
     name: &'static str,
-    kind: Kind,
+    kind: OutputKind,
     bytes: Vec<u8>,
 }
 
@@ -158,12 +158,12 @@ fn is_whole(file: &Found, texts: &Texts<'_>) -> bool {
             && lines.all(|line| line.starts_with(word) && line.ends_with(b"\n"))
     };
     match (file.kind, file.name) {
-        (Kind::Binary, name) => again::index(name, texts).is_some_and(|expected| expected == *bytes),
-        (Kind::Text, "modules.dep") => has_lines(b"", b""),
-        (Kind::Text, "modules.devname") => has_lines(b"#", b""),
-        (Kind::Text, "modules.softdep") => !bytes.is_empty() && has_lines(b"#", b"softdep "),
-        (Kind::Text, "modules.weakdep") => !bytes.is_empty() && has_lines(b"#", b"weakdep "),
-        (Kind::Text, _) => !bytes.is_empty() && has_lines(b"#", b"alias "),
+        (OutputKind::Binary, name) => again::index(name, texts).is_some_and(|expected| expected == *bytes),
+        (OutputKind::Text, "modules.dep") => has_lines(b"", b""),
+        (OutputKind::Text, "modules.devname") => has_lines(b"#", b""),
+        (OutputKind::Text, "modules.softdep") => !bytes.is_empty() && has_lines(b"#", b"softdep "),
+        (OutputKind::Text, "modules.weakdep") => !bytes.is_empty() && has_lines(b"#", b"weakdep "),
+        (OutputKind::Text, _) => !bytes.is_empty() && has_lines(b"#", b"alias "),
     }
 }
 

@@ -9,7 +9,7 @@ use modcli::{Ended, Exit, Reporter, Session};
 use moddb::build::catalog::{Catalog, Module};
 use moddb::build::cycles::Cycles;
 use moddb::build::graph::{self, Check, DependencyGraph, NeedNote};
-use moddb::build::outputs::{self, Kind, Note, Output, Recipe, Sources};
+use moddb::build::outputs::{self, Note, Output, OutputKind, Recipe, Sources};
 use moddb::build::symbols::{KernelSymbols, SymbolOwners};
 
 use crate::input::read_input;
@@ -165,11 +165,11 @@ impl Making<'_> {
 /// Makes all files that are wanted, several at a time.
 fn write(request: &Request, sources: &Sources<'_>) -> Vec<(Output, Vec<Note>)> {
     let mut recipes: Vec<(usize, Recipe)> = outputs::recipes()
-        .filter(|recipe| request.destination != Destination::Stdout || recipe.kind == Kind::Text)
+        .filter(|recipe| request.destination != Destination::Stdout || recipe.kind == OutputKind::Text)
         .enumerate()
         .collect();
     // Indexes take longest. Begun last, one of them would keep all others waiting.
-    recipes.sort_by_key(|(_, recipe)| recipe.kind == Kind::Text);
+    recipes.sort_by_key(|(_, recipe)| recipe.kind == OutputKind::Text);
     let spread = Spread { jobs: request.jobs, batch: 1 };
     let mut written = parallel::map(recipes.len(), spread, |number, ()| {
         recipes.get(number).map(|(place, recipe)| (*place, recipe.write(sources)))

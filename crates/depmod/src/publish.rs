@@ -378,7 +378,7 @@ mod tests {
     use std::fs;
     use std::time::Duration;
 
-    use moddb::build::outputs::Kind;
+    use moddb::build::outputs::OutputKind;
 
     use super::*;
     use crate::messages::Silent;
@@ -387,7 +387,7 @@ mod tests {
     const ALL: NonZero<usize> = NonZero::<usize>::MAX;
 
     fn output(name: &'static str, text: &str) -> Output {
-        Output { name, kind: Kind::Text, bytes: text.into() }
+        Output { name, kind: OutputKind::Text, bytes: text.into() }
     }
 
     fn names(directory: &Path) -> Vec<String> {

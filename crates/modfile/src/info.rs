@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::elf::Layout;
 use crate::file::{self, Buffers, Image, ModuleFile, ReadError};
-use crate::list::{ByteString, Items, Kind, Strings, take_array};
+use crate::list::{ByteString, Items, ListKind, Strings, take_array};
 use crate::modinfo;
 use crate::symbols::{self, Exported, Exports, Needed, Needs, NeedsScratch, SymbolTable};
 
@@ -145,7 +145,7 @@ impl<'a> ModuleInfo<'a> {
         self.list(Place::Weakdeps)
     }
 
-    fn list<K: Kind>(&self, place: Place) -> Items<'_, K> {
+    fn list<K: ListKind>(&self, place: Place) -> Items<'_, K> {
         let list = self.lists().and_then(|lists| lists.get(place as usize).copied());
         Items::of(list.unwrap_or_default())
     }

@@ -27,7 +27,7 @@ pub trait Item<'a>: Copy + fmt::Debug {
 }
 
 /// A kind of list, by what stands in it.
-pub trait Kind {
+pub trait ListKind {
     /// The item.
     type Item<'a>: Item<'a>;
 }
@@ -45,11 +45,11 @@ pub type Strings = List<ByteString>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ByteString {}
 
-impl Kind for ByteString {
+impl ListKind for ByteString {
     type Item<'a> = &'a [u8];
 }
 
-impl<K: Kind> List<K> {
+impl<K: ListKind> List<K> {
     /// Adds an item at the end.
     pub fn push(&mut self, item: K::Item<'_>) {
         item.put(&mut self.bytes);
@@ -99,7 +99,7 @@ impl<K> Default for List<K> {
     }
 }
 
-impl<K: Kind> fmt::Debug for List<K> {
+impl<K: ListKind> fmt::Debug for List<K> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.iter()).finish()
     }
@@ -111,7 +111,7 @@ pub struct Items<'a, K> {
     kind: PhantomData<K>,
 }
 
-impl<'a, K: Kind> Items<'a, K> {
+impl<'a, K: ListKind> Items<'a, K> {
     /// The items of a stored list. Damaged bytes yield fewer of them, or others.
     #[must_use]
     pub fn of(list: &'a [u8]) -> Self {
@@ -126,7 +126,7 @@ impl<'a, K: Kind> Items<'a, K> {
     }
 }
 
-impl<'a, K: Kind> Iterator for Items<'a, K> {
+impl<'a, K: ListKind> Iterator for Items<'a, K> {
     type Item = K::Item<'a>;
 
     fn next(&mut self) -> Option<K::Item<'a>> {
@@ -143,7 +143,7 @@ impl<K> Clone for Items<'_, K> {
     }
 }
 
-impl<K: Kind> fmt::Debug for Items<'_, K> {
+impl<K: ListKind> fmt::Debug for Items<'_, K> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.clone()).finish()
     }

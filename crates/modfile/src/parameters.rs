@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::modinfo;
 
 pub use text::{Given, first_word, from_arguments, given, is_same_name, of_kernel};
-pub use value::{Kind, is_same};
+pub use value::{ParameterType, is_same};
 
 /// What a module says of one of its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use modfile::elf::Class;
-use modfile::parameters::{self, Kind};
+use modfile::parameters::{self, ParameterType};
 use modfile::{ReadError, modinfo};
 
 /// The parameters of a module.
@@ -43,8 +43,8 @@ impl Declared {
 
     /// The type of a parameter; `None` if there is no such parameter, or only the module knows its type.
     #[must_use]
-    pub fn kind(&self, name: &[u8]) -> Option<Kind> {
-        Kind::of(self.type_name(name)?, self.bits_of_long)
+    pub fn kind(&self, name: &[u8]) -> Option<ParameterType> {
+        ParameterType::of(self.type_name(name)?, self.bits_of_long)
     }
 
     /// The names.

@@ -20,7 +20,7 @@ use crate::{cli, env};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// What to do.
-    pub action: Action,
+    pub action: Work,
     /// Where modules and configuration are.
     pub place: Place,
     /// On whose behalf modules are loaded.
@@ -44,7 +44,7 @@ pub struct Place {
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum Work {
     /// Print configuration and aliases.
     ShowConfig,
     /// Print symbols of a module.
@@ -222,29 +222,25 @@ impl Request {
 }
 
 /// The actions in the order in which one takes precedence over the next.
-fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Action, Problem> {
+fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Work, Problem> {
     let format = if parsed.has(cli::JSON) { Format::Json } else { Format::Text };
     if parsed.has(cli::EXPLAIN) {
         let names = parsed.operands.clone();
-        return if names.is_empty() {
-            Err(Problem::NoOperands)
-        } else {
-            Ok(Action::Explain { names, format })
-        };
+        return if names.is_empty() { Err(Problem::NoOperands) } else { Ok(Work::Explain { names, format }) };
     }
     if parsed.has(cli::CHECK) {
-        return Ok(Action::Check { names: parsed.operands.clone(), format });
+        return Ok(Work::Check { names: parsed.operands.clone(), format });
     }
     if parsed.has(cli::JSON) {
         return Err(Problem::JsonWithoutExplain);
     }
     if parsed.has(cli::SHOW_SETTINGS) {
-        return Ok(Action::ShowSettings(parsed.operands.clone()));
+        return Ok(Work::ShowSettings(parsed.operands.clone()));
     }
     if parsed.has(cli::SAVE_SETTINGS) {
         let names = parsed.operands.clone();
         return if how(parsed, AfterFailure::Stop).terms.effect == Effect::Real {
-            Ok(Action::SaveSettings(names))
+            Ok(Work::SaveSettings(names))
         } else {
             Err(Problem::SaveDry)
         };
@@ -252,32 +248,32 @@ fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Action, Problem> {
     if parsed.has(cli::RESTORE_SETTINGS) {
         let (names, persist) = (parsed.operands.clone(), persist(parsed));
         return if how(parsed, AfterFailure::Stop).terms.effect == Effect::Real {
-            Ok(Action::RestoreSettings { names, persist })
+            Ok(Work::RestoreSettings { names, persist })
         } else {
             Err(Problem::RestoreDry)
         };
     }
     if parsed.has(cli::LIST) {
         let below = parsed.value(cli::TYPE).map(OsStr::to_owned);
-        return Ok(Action::List { pattern: parsed.operands.first().cloned(), below });
+        return Ok(Work::List { pattern: parsed.operands.first().cloned(), below });
     }
     if parsed.has(cli::TYPE) {
         return Err(Problem::TypeWithoutList);
     }
     if parsed.has(cli::SHOW_CONFIG) {
-        return Ok(Action::ShowConfig);
+        return Ok(Work::ShowConfig);
     }
     let Some((first, others)) = parsed.operands.split_first() else { return Err(Problem::NoOperands) };
     for (id, which) in [(cli::SHOW_MODVERSIONS, Symbols::Needed), (cli::SHOW_EXPORTS, Symbols::Exported)] {
         if parsed.has(id) {
-            return Ok(Action::ShowSymbols { which, module: first.clone() });
+            return Ok(Work::ShowSymbols { which, module: first.clone() });
         }
     }
     let after_failure = if parsed.has(cli::ALL) { AfterFailure::GoOn } else { AfterFailure::Stop };
     // compat: kmod up to 34 loads the module that --remove-holders names without -r; later ones unload
     // (case modprobe/remove-holders-alone).
     if parsed.has(cli::REMOVE) || parsed.has(cli::REMOVE_HOLDERS) {
-        return Ok(Action::Unload(unload(parsed, after_failure, wait)));
+        return Ok(Work::Unload(unload(parsed, after_failure, wait)));
     }
     let modules: Vec<Wanted> = match after_failure {
         AfterFailure::GoOn => parsed
@@ -289,10 +285,10 @@ fn action(parsed: &Parsed, wait: Option<Duration>) -> Result<Action, Problem> {
     };
     if parsed.has(cli::RESOLVE_ALIAS) {
         let names = modules.into_iter().map(|wanted| wanted.operand).collect();
-        return Ok(Action::ShowNames { names, after_failure });
+        return Ok(Work::ShowNames { names, after_failure });
     }
     let force = parsed.has(cli::FORCE);
-    Ok(Action::Load(Load {
+    Ok(Work::Load(Load {
         modules,
         how: how(parsed, after_failure),
         persist: persist(parsed),
@@ -423,38 +419,35 @@ mod tests {
         Request::new(&parse(arguments), Caller::Anyone, None, || "/here".into())
     }
 
-    fn action(arguments: &[&str]) -> Action {
+    fn action(arguments: &[&str]) -> Work {
         request(arguments).unwrap().action
     }
 
     #[test]
     fn actions_take_precedence_in_a_fixed_order() {
-        assert_eq!(action(&["-c", "-r", "--show-exports", "x"]), Action::ShowConfig);
+        assert_eq!(action(&["-c", "-r", "--show-exports", "x"]), Work::ShowConfig);
         assert!(matches!(
             action(&["-r", "--show-exports", "--show-modversions", "x"]),
-            Action::ShowSymbols { which: Symbols::Needed, .. }
+            Work::ShowSymbols { which: Symbols::Needed, .. }
         ));
-        assert!(matches!(action(&["-r", "-a", "-R", "x"]), Action::Unload(_)));
-        assert!(matches!(action(&["--remove-holders", "x"]), Action::Unload(_)));
-        assert!(matches!(action(&["-R", "-D", "x"]), Action::ShowNames { .. }));
-        assert!(matches!(action(&["-n", "x"]), Action::Load(_)));
+        assert!(matches!(action(&["-r", "-a", "-R", "x"]), Work::Unload(_)));
+        assert!(matches!(action(&["--remove-holders", "x"]), Work::Unload(_)));
+        assert!(matches!(action(&["-R", "-D", "x"]), Work::ShowNames { .. }));
+        assert!(matches!(action(&["-n", "x"]), Work::Load(_)));
     }
 
     #[test]
     fn settings_are_shown_or_saved_of_all_modules_or_those_named() {
-        assert_eq!(action(&["--save-settings"]), Action::SaveSettings(vec![]));
+        assert_eq!(action(&["--save-settings"]), Work::SaveSettings(vec![]));
         let (names, persist) = (vec!["a".into()], Persist::NotThisTime);
         assert_eq!(
             action(&["--restore-settings", "--no-persist", "a"]),
-            Action::RestoreSettings { names, persist }
+            Work::RestoreSettings { names, persist }
         );
-        assert_eq!(
-            action(&["--save-settings", "a", "b"]),
-            Action::SaveSettings(vec!["a".into(), "b".into()])
-        );
+        assert_eq!(action(&["--save-settings", "a", "b"]), Work::SaveSettings(vec!["a".into(), "b".into()]));
         assert_eq!(
             action(&["--show-settings", "--save-settings", "a"]),
-            Action::ShowSettings(vec!["a".into()])
+            Work::ShowSettings(vec!["a".into()])
         );
     }
 
@@ -463,30 +456,30 @@ mod tests {
         for (arguments, expected) in
             [(&["m"][..], Persist::AsConfigured), (&["--no-persist", "m"], Persist::NotThisTime)]
         {
-            let Action::Load(insert) = action(arguments) else { panic!("no load") };
-            let Action::Unload(remove) = action(&[arguments, &["-r"]].concat()) else { panic!("no unload") };
+            let Work::Load(insert) = action(arguments) else { panic!("no load") };
+            let Work::Unload(remove) = action(&[arguments, &["-r"]].concat()) else { panic!("no unload") };
             assert_eq!((insert.persist, remove.persist), (expected, expected));
         }
     }
 
     #[test]
     fn operands_after_the_first_are_parameters_without_all() {
-        let Action::Load(one) = action(&["m", "x=a b", "y=\"c d\"", "z='1 2'", "plain word", "=a b", "k="])
+        let Work::Load(one) = action(&["m", "x=a b", "y=\"c d\"", "z='1 2'", "plain word", "=a b", "k="])
         else {
             panic!("no load");
         };
         let expected = "x=\"a b\" y=\"c d\" z='1 2' plain word =\"a b\" k=";
         assert_eq!(one.modules, [Wanted { operand: "m".into(), params: expected.as_bytes().to_vec() }]);
-        let Action::Load(all) = action(&["-a", "m", "x=1"]) else { panic!("no load") };
+        let Work::Load(all) = action(&["-a", "m", "x=1"]) else { panic!("no load") };
         assert_eq!(all.modules.len(), 2);
-        let Action::Load(empty) = action(&["m", "", "x=1", "", "y"]) else { panic!("no load") };
+        let Work::Load(empty) = action(&["m", "", "x=1", "", "y"]) else { panic!("no load") };
         assert_eq!(empty.modules, [Wanted { operand: "m".into(), params: b"x=1  y".to_vec() }]);
     }
 
     #[test]
     fn show_depends_beats_dry_run_and_both_beat_the_deed() {
         let how = |arguments: &[&str]| match action(arguments) {
-            Action::Load(load) => (load.how.terms.effect, load.how.terms.presence, load.how.show),
+            Work::Load(load) => (load.how.terms.effect, load.how.terms.presence, load.how.show),
             other => panic!("{other:?}"),
         };
         let (real, dry) = (Effect::Real, Effect::Rehearsed);
@@ -522,7 +515,7 @@ mod tests {
     #[test]
     fn a_wait_is_a_number_of_c() {
         let wait = |text: &str| match request(&["-r", "-w", text, "m"]).map(|request| request.action) {
-            Ok(Action::Unload(remove)) => remove.wait.map(|wait| wait.as_millis()),
+            Ok(Work::Unload(remove)) => remove.wait.map(|wait| wait.as_millis()),
             _ => None,
         };
         for (text, expected) in [

@@ -14,7 +14,7 @@ use crate::caller::{self, Caller};
 use crate::context::{Run, System};
 use crate::loading::load_all;
 use crate::observer::Teller;
-use crate::request::{Action, Load, Place, Request, Unload};
+use crate::request::{Load, Place, Request, Unload, Work};
 use crate::requester::{self, Requester};
 use crate::unloading::unload_all;
 use crate::{cli, database, env, messages, query, report, settings};
@@ -69,14 +69,14 @@ pub fn run_in<K: KernelOps>(session: &Session, system: System<'_, K>) -> anyhow:
     };
     let Request { action, place: Place { root, release, config }, demand, handed_on, hints } = request;
     session.reporter.gives_hints(hints);
-    if matches!(action, Action::ShowConfig | Action::Check { .. } | Action::List { .. }) {
+    if matches!(action, Work::ShowConfig | Work::Check { .. } | Work::List { .. }) {
         modcli::entry::heed_time_limit();
     }
     let release = release.unwrap_or_else(|| running.clone());
     let (db, problems) =
         database::open(ModuleDir::new(&root, &release), &config, &places.proc.join("cmdline"));
     // A check reports them among the rest.
-    if !matches!(action, Action::Check { .. }) {
+    if !matches!(action, Work::Check { .. }) {
         for problem in &problems {
             let (severity, text) = messages::config(problem);
             session.reporter.message(severity, text);
@@ -146,19 +146,19 @@ fn requester<'r>(run: &'r Run<'_>) -> Option<(&'r OsString, Requester)> {
     report::may_log(run).then(|| (name, requester::find(&run.places.proc)))
 }
 
-fn act(run: &Run<'_>, action: &Action, kernel: impl KernelOps) -> anyhow::Result<Exit> {
+fn act(run: &Run<'_>, action: &Work, kernel: impl KernelOps) -> anyhow::Result<Exit> {
     Ok(match action {
-        Action::ShowConfig => query::show_config(run)?,
-        Action::ShowSymbols { which, module } => query::show_symbols(run, *which, module)?,
-        Action::ShowNames { names, after_failure } => query::show_names(run, names, *after_failure)?,
-        Action::List { pattern, below } => query::list(run, pattern.as_deref(), below.as_deref())?,
-        Action::Explain { names, format } => query::explain(run, names, *format, &kernel)?,
-        Action::Check { names, format } => query::check(run, names, *format)?,
-        Action::SaveSettings(names) => settings::save(run, names, &kernel),
-        Action::RestoreSettings { names, persist } => settings::restore(run, names, *persist, &kernel),
-        Action::ShowSettings(names) => settings::show(run, names, &kernel)?,
-        Action::Load(request) => load(run, request, kernel)?,
-        Action::Unload(request) => unload(run, request, kernel)?,
+        Work::ShowConfig => query::show_config(run)?,
+        Work::ShowSymbols { which, module } => query::show_symbols(run, *which, module)?,
+        Work::ShowNames { names, after_failure } => query::show_names(run, names, *after_failure)?,
+        Work::List { pattern, below } => query::list(run, pattern.as_deref(), below.as_deref())?,
+        Work::Explain { names, format } => query::explain(run, names, *format, &kernel)?,
+        Work::Check { names, format } => query::check(run, names, *format)?,
+        Work::SaveSettings(names) => settings::save(run, names, &kernel),
+        Work::RestoreSettings { names, persist } => settings::restore(run, names, *persist, &kernel),
+        Work::ShowSettings(names) => settings::show(run, names, &kernel)?,
+        Work::Load(request) => load(run, request, kernel)?,
+        Work::Unload(request) => unload(run, request, kernel)?,
     })
 }
 

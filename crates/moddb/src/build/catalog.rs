@@ -6,7 +6,7 @@ use crate::build::order::Located;
 use crate::build::refuse::{self, Reason};
 
 /// A module's place in the catalog.
-pub type Index = usize;
+pub type ModuleIndex = usize;
 
 /// A module in the catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]

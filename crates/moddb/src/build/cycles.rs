@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::build::catalog::Index;
+use crate::build::catalog::ModuleIndex;
 use crate::build::knots::{Knots, direct_of};
 
 /// What is in the way of an order of loading.
@@ -14,11 +14,11 @@ use crate::build::knots::{Knots, direct_of};
 pub struct Cycles {
     /// Each circle in the order in which it is reported; the last one depends on the first. Of modules that are
     /// knotted together beyond all bounds one circle stands for many.
-    pub chains: Vec<Vec<Index>>,
+    pub chains: Vec<Vec<ModuleIndex>>,
     /// The modules in circles, in ascending order.
-    pub members: Vec<Index>,
+    pub members: Vec<ModuleIndex>,
     /// The modules that depend on those, directly or not, and so cannot be loaded either, in ascending order.
-    pub dependents: Vec<Index>,
+    pub dependents: Vec<ModuleIndex>,
 }
 
 /// Steps of all walks together that look for circles. Every real circle is found long before; without a bound, paths
@@ -32,14 +32,14 @@ const MOST_REPORTED: usize = 1 << 16;
 ///
 /// # Errors
 /// [`Cycles`] if there is no such order.
-pub(super) fn order(direct: &[Vec<Index>]) -> Result<Vec<usize>, Cycles> {
+pub(super) fn order(direct: &[Vec<ModuleIndex>]) -> Result<Vec<usize>, Cycles> {
     let (number, users) = topological_numbers(direct);
     if users.iter().any(|&count| count > 0) { Err(find(direct, &users)) } else { Ok(number) }
 }
 
 /// Numbers modules so that each comes before what it depends on; returns also how many users each one has left,
 /// which is 0 for all unless there is a circle.
-fn topological_numbers(direct: &[Vec<Index>]) -> (Vec<usize>, Vec<usize>) {
+fn topological_numbers(direct: &[Vec<ModuleIndex>]) -> (Vec<usize>, Vec<usize>) {
     let mut users = vec![0_usize; direct.len()];
     for &dependency in direct.iter().flatten() {
         if let Some(count) = users.get_mut(dependency) {
@@ -48,7 +48,7 @@ fn topological_numbers(direct: &[Vec<Index>]) -> (Vec<usize>, Vec<usize>) {
     }
     let mut number = vec![0; direct.len()];
     let mut next = 0;
-    let mut stack: Vec<Index> =
+    let mut stack: Vec<ModuleIndex> =
         users.iter().enumerate().filter(|&(_, &count)| count == 0).map(|(module, _)| module).collect();
     while let Some(module) = stack.pop() {
         if let Some(slot) = number.get_mut(module) {
@@ -67,9 +67,9 @@ fn topological_numbers(direct: &[Vec<Index>]) -> (Vec<usize>, Vec<usize>) {
 }
 
 /// Finds the circles in what each module depends on, given how many users each one has that stand in the way.
-fn find(direct: &[Vec<Index>], users: &[usize]) -> Cycles {
+fn find(direct: &[Vec<ModuleIndex>], users: &[usize]) -> Cycles {
     let knots = Knots::of(direct);
-    let members: Vec<Index> =
+    let members: Vec<ModuleIndex> =
         (0..direct.len()).filter(|&module| knots.is_in_circle(direct, module)).collect();
     let mut chains = chains(direct, users);
     let mut is_reported = vec![false; knots.count];
@@ -96,14 +96,14 @@ fn find(direct: &[Vec<Index>], users: &[usize]) -> Cycles {
 /// again, where kmod 30 walks in circles for ever and kmod 34 aborts once two circles overlap; and a module
 /// that only hangs below a circle is not reported as one (cases depmod/dependency-cycles-overlapping,
 /// depmod/dependency-cycle-with-users).
-fn chains(direct: &[Vec<Index>], users: &[usize]) -> Vec<Vec<Index>> {
+fn chains(direct: &[Vec<ModuleIndex>], users: &[usize]) -> Vec<Vec<ModuleIndex>> {
     let mut roots = Ring::new(users.iter().map(|&count| count > 0));
     let mut is_on_way = vec![false; direct.len()];
     let mut chains = Vec::new();
     let mut steps = 0;
     let mut reported = 0;
     while let Some(root) = roots.take() {
-        let mut way: Vec<Index> = Vec::new();
+        let mut way: Vec<ModuleIndex> = Vec::new();
         // A module that is to be looked at, and how far from the root.
         let mut stack = vec![(root, 0)];
         while let Some((module, depth)) = stack.pop() {
@@ -138,15 +138,15 @@ fn chains(direct: &[Vec<Index>], users: &[usize]) -> Vec<Vec<Index>> {
     chains
 }
 
-fn set(flags: &mut [bool], module: Index, flag: bool) {
+fn set(flags: &mut [bool], module: ModuleIndex, flag: bool) {
     if let Some(slot) = flags.get_mut(module) {
         *slot = flag;
     }
 }
 
 /// A shortest circle through a module that is in one.
-fn shortest_through(direct: &[Vec<Index>], knots: &Knots, module: Index) -> Vec<Index> {
-    let mut user_of: HashMap<Index, Index> = HashMap::new();
+fn shortest_through(direct: &[Vec<ModuleIndex>], knots: &Knots, module: ModuleIndex) -> Vec<ModuleIndex> {
+    let mut user_of: HashMap<ModuleIndex, ModuleIndex> = HashMap::new();
     let mut level = vec![module];
     while !level.is_empty() {
         let mut below = Vec::new();
@@ -169,7 +169,11 @@ fn shortest_through(direct: &[Vec<Index>], knots: &Knots, module: Index) -> Vec<
 }
 
 /// The way from one module down to another.
-fn way_to(user_of: &HashMap<Index, Index>, from: Index, to: Index) -> Vec<Index> {
+fn way_to(
+    user_of: &HashMap<ModuleIndex, ModuleIndex>,
+    from: ModuleIndex,
+    to: ModuleIndex,
+) -> Vec<ModuleIndex> {
     let mut way = vec![to];
     let mut at = to;
     while at != from
@@ -183,8 +187,8 @@ fn way_to(user_of: &HashMap<Index, Index>, from: Index, to: Index) -> Vec<Index>
 }
 
 /// Who depends on one of the members without being one.
-fn dependents(direct: &[Vec<Index>], members: &[Index]) -> Vec<Index> {
-    let mut users: Vec<Vec<Index>> = vec![Vec::new(); direct.len()];
+fn dependents(direct: &[Vec<ModuleIndex>], members: &[ModuleIndex]) -> Vec<ModuleIndex> {
+    let mut users: Vec<Vec<ModuleIndex>> = vec![Vec::new(); direct.len()];
     for (user, dependencies) in direct.iter().enumerate() {
         for &dependency in dependencies {
             if let Some(users) = users.get_mut(dependency) {
@@ -207,14 +211,14 @@ fn dependents(direct: &[Vec<Index>], members: &[Index]) -> Vec<Index> {
 /// A circular list of modules with a head that moves on.
 struct Ring {
     /// The neighbours of each member; `None` for what is not a member.
-    around: Vec<Option<(Index, Index)>>,
-    head: Option<Index>,
+    around: Vec<Option<(ModuleIndex, ModuleIndex)>>,
+    head: Option<ModuleIndex>,
 }
 
 impl Ring {
     fn new(are_members: impl Iterator<Item = bool>) -> Self {
         let are_members: Vec<bool> = are_members.collect();
-        let members: Vec<Index> =
+        let members: Vec<ModuleIndex> =
             are_members.iter().enumerate().filter(|(_, is)| **is).map(|(module, _)| module).collect();
         let mut around = vec![None; are_members.len()];
         let after = members.iter().cycle().skip(1);
@@ -228,14 +232,14 @@ impl Ring {
     }
 
     /// Takes the head out; the one after it becomes the head.
-    fn take(&mut self) -> Option<Index> {
+    fn take(&mut self) -> Option<ModuleIndex> {
         let head = self.head?;
         self.remove(head);
         Some(head)
     }
 
     /// Takes a member out, if it is there; the one after it becomes the head.
-    fn remove(&mut self, module: Index) {
+    fn remove(&mut self, module: ModuleIndex) {
         let Some((before, after)) = self.around.get_mut(module).and_then(Option::take) else { return };
         if let Some(Some((_, next))) = self.around.get_mut(before) {
             *next = after;
@@ -252,13 +256,13 @@ mod tests {
     use super::*;
 
     /// The modules by number, each with what it depends on.
-    fn cycles(direct: &[&[Index]]) -> Cycles {
+    fn cycles(direct: &[&[ModuleIndex]]) -> Cycles {
         order(&direct.iter().map(|direct| direct.to_vec()).collect::<Vec<_>>()).unwrap_err()
     }
 
     #[test]
     fn every_circle_is_reported_once_also_where_circles_overlap() {
-        type Case<'a> = (&'a [&'a [Index]], &'a [&'a [Index]], &'a [Index]);
+        type Case<'a> = (&'a [&'a [ModuleIndex]], &'a [&'a [ModuleIndex]], &'a [ModuleIndex]);
         let cases: [Case<'_>; 6] = [
             (&[&[0]], &[&[0]], &[0]),
             (&[&[1, 2], &[0], &[3], &[]], &[&[0, 1]], &[0, 1]),
@@ -283,14 +287,15 @@ mod tests {
 
     #[test]
     fn a_knot_or_ladder_beyond_all_bounds_is_reported_by_a_circle_and_counted_whole() {
-        let knot: Vec<Vec<Index>> = (0..400).map(|_| (0..400).collect()).collect();
+        let knot: Vec<Vec<ModuleIndex>> = (0..400).map(|_| (0..400).collect()).collect();
         // Each rung has two ways to the next one, and the last leads back to the first.
-        let mut ladder: Vec<Vec<Index>> = (0..2000).map(|at| vec![(at | 1) + 1, (at | 1) + 2]).collect();
+        let mut ladder: Vec<Vec<ModuleIndex>> =
+            (0..2000).map(|at| vec![(at | 1) + 1, (at | 1) + 2]).collect();
         ladder.truncate(1998);
         ladder.extend([vec![0, 1], vec![0, 1]]);
-        let long: Vec<Vec<Index>> = (0..20_000).map(|at| vec![(at + 1) % 20_000]).collect();
+        let long: Vec<Vec<ModuleIndex>> = (0..20_000).map(|at| vec![(at + 1) % 20_000]).collect();
         // A chain into a circle, from which every module starts anew.
-        let tail: Vec<Vec<Index>> =
+        let tail: Vec<Vec<ModuleIndex>> =
             (0..20_000).map(|at| vec![if at == 19_999 { 19_999 } else { at + 1 }]).collect();
         for (direct, members) in [(knot, 400), (ladder, 2000), (long, 20_000), (tail, 1)] {
             let count = direct.len();
@@ -312,7 +317,7 @@ mod tests {
         fn members_are_those_that_can_reach_themselves(
             needs in proptest::collection::vec(proptest::collection::vec(0..9_usize, 0..3), 9),
         ) {
-            let reaches = |from: Index, to: Index| {
+            let reaches = |from: ModuleIndex, to: ModuleIndex| {
                 let mut seen = [false; 9];
                 let mut stack = needs[from].clone();
                 while let Some(at) = stack.pop() {
@@ -322,8 +327,8 @@ mod tests {
                 }
                 seen[to]
             };
-            let members: Vec<Index> = (0..9).filter(|&module| reaches(module, module)).collect();
-            let dependents: Vec<Index> = (0..9)
+            let members: Vec<ModuleIndex> = (0..9).filter(|&module| reaches(module, module)).collect();
+            let dependents: Vec<ModuleIndex> = (0..9)
                 .filter(|module| !members.contains(module) && members.iter().any(|&member| reaches(*module, member)))
                 .collect();
             match order(&needs) {

@@ -5,7 +5,7 @@
 
 use modfile::list::append;
 
-use crate::build::catalog::{Catalog, Index};
+use crate::build::catalog::{Catalog, ModuleIndex};
 use crate::build::graph::{Closures, DependencyGraph};
 use crate::index::format::{LONGEST_VALUE, OFFSET_MASK};
 
@@ -46,7 +46,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Puts a module's line at the end of text.
-    pub(super) fn append(&mut self, place: Index, text: &mut Vec<u8>) {
+    pub(super) fn append(&mut self, place: ModuleIndex, text: &mut Vec<u8>) {
         let Some(module) = self.catalog.module(place) else { return };
         append(text, &module.path);
         text.push(b':');

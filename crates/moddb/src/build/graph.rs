@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::build::catalog::{Catalog, Index};
+use crate::build::catalog::{Catalog, ModuleIndex};
 use crate::build::cycles::{self, Cycles};
 use crate::build::symbols::SymbolOwners;
 
@@ -12,23 +12,23 @@ pub enum NeedNote<'a> {
     /// A first need that makes one module depend on another.
     Dependency {
         /// The module that needs.
-        module: Index,
+        module: ModuleIndex,
         /// What it needs, by the name under which it is known.
         symbol: &'a [u8],
         /// The module that provides it.
-        provider: Index,
+        provider: ModuleIndex,
     },
     /// A symbol that nobody provides.
     Unknown {
         /// The module that needs.
-        module: Index,
+        module: ModuleIndex,
         /// What it needs.
         symbol: &'a [u8],
     },
     /// A symbol that is provided with another checksum than the module was built against.
     VersionDisagrees {
         /// The module that needs.
-        module: Index,
+        module: ModuleIndex,
         /// What it needs.
         symbol: &'a [u8],
     },
@@ -48,7 +48,7 @@ pub enum Check {
 /// Direct dependencies of all modules, and their topological order.
 #[derive(Debug)]
 pub struct DependencyGraph {
-    direct: Vec<Vec<Index>>,
+    direct: Vec<Vec<ModuleIndex>>,
     /// A module has a smaller number than what it depends on.
     number: Vec<usize>,
 }
@@ -58,13 +58,13 @@ impl DependencyGraph {
     ///
     /// # Errors
     /// [`Cycles`] if no order exists.
-    pub fn new(direct: Vec<Vec<Index>>) -> Result<Self, Cycles> {
+    pub fn new(direct: Vec<Vec<ModuleIndex>>) -> Result<Self, Cycles> {
         let number = cycles::order(&direct)?;
         Ok(Self { direct, number })
     }
 
     /// What a module depends on by itself, in the order of its needs.
-    fn direct(&self, module: Index) -> &[Index] {
+    fn direct(&self, module: ModuleIndex) -> &[ModuleIndex] {
         self.direct.get(module).map(Vec::as_slice).unwrap_or_default()
     }
 
@@ -88,8 +88,8 @@ pub struct Closures<'g> {
     /// The number of the last walk that saw a module.
     seen_in: Vec<usize>,
     walks: usize,
-    stack: Vec<Index>,
-    found: Vec<Index>,
+    stack: Vec<ModuleIndex>,
+    found: Vec<ModuleIndex>,
     /// How many dependencies were looked at.
     steps: u64,
 }
@@ -110,7 +110,7 @@ impl<'g> Closures<'g> {
 
     /// All that a module depends on, also through others, dependents before what they depend on. They are to be
     /// loaded from the last to the first.
-    pub fn of(&mut self, module: Index) -> &[Index] {
+    pub fn of(&mut self, module: ModuleIndex) -> &[ModuleIndex] {
         let Self { graph, seen_in, walks, stack, found, steps } = self;
         *walks += 1;
         found.clear();
@@ -139,7 +139,7 @@ impl<'g> Closures<'g> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolved<'a> {
     /// The modules that it depends on by itself, in the order of its needs.
-    pub direct: Vec<Index>,
+    pub direct: Vec<ModuleIndex>,
     /// Each dependency and each need that failed the check, in the order of its needs.
     pub notes: Vec<NeedNote<'a>>,
 }
@@ -150,7 +150,7 @@ pub fn resolve<'a>(
     catalog: &'a Catalog<'_>,
     symbols: &SymbolOwners<'_>,
     check: Check,
-    module: Index,
+    module: ModuleIndex,
 ) -> Resolved<'a> {
     let Resolved { mut direct, mut notes } = Resolved::default();
     // A few are found faster by a look at each.

@@ -1,9 +1,9 @@
 //! Which modules can reach each other: strongly connected components, by Tarjan's algorithm, without recursion.
 
-use crate::build::catalog::Index;
+use crate::build::catalog::ModuleIndex;
 
 /// What a module depends on by itself.
-pub(super) fn direct_of(direct: &[Vec<Index>], module: Index) -> &[Index] {
+pub(super) fn direct_of(direct: &[Vec<ModuleIndex>], module: ModuleIndex) -> &[ModuleIndex] {
     direct.get(module).map(Vec::as_slice).unwrap_or_default()
 }
 
@@ -26,10 +26,10 @@ struct Visit {
 }
 
 impl Knots {
-    pub(super) fn of(direct: &[Vec<Index>]) -> Self {
+    pub(super) fn of(direct: &[Vec<ModuleIndex>]) -> Self {
         let mut knots = Self { of: vec![0; direct.len()], sizes: Vec::new(), count: 0 };
         let mut visits: Vec<Option<Visit>> = vec![None; direct.len()];
-        let mut open: Vec<Index> = Vec::new();
+        let mut open: Vec<ModuleIndex> = Vec::new();
         let mut next = 0;
         for start in 0..direct.len() {
             if visits.get(start).is_none_or(Option::is_some) {
@@ -71,7 +71,7 @@ impl Knots {
     }
 
     /// Takes a knot off the stack if a module is the first of it.
-    fn close(&mut self, module: Index, visits: &mut [Option<Visit>], open: &mut Vec<Index>) {
+    fn close(&mut self, module: ModuleIndex, visits: &mut [Option<Visit>], open: &mut Vec<ModuleIndex>) {
         let Some(Some(visit)) = visits.get(module).copied() else { return };
         if visit.low != visit.number {
             return;
@@ -93,13 +93,13 @@ impl Knots {
         self.count += 1;
     }
 
-    pub(super) fn is_in_circle(&self, direct: &[Vec<Index>], module: Index) -> bool {
+    pub(super) fn is_in_circle(&self, direct: &[Vec<ModuleIndex>], module: ModuleIndex) -> bool {
         let size = self.of.get(module).and_then(|&knot| self.sizes.get(knot));
         size.is_some_and(|&size| size > 1) || direct_of(direct, module).contains(&module)
     }
 }
 
-fn lower(visits: &mut [Option<Visit>], module: Index, number: usize) {
+fn lower(visits: &mut [Option<Visit>], module: ModuleIndex, number: usize) {
     if let Some(Some(visit)) = visits.get_mut(module) {
         visit.low = visit.low.min(number);
     }

@@ -8,7 +8,7 @@ pub use crate::build::sources::Sources;
 
 /// Whether people or programs read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum OutputKind {
     /// Lines.
     Text,
     /// An index.
@@ -21,7 +21,7 @@ pub struct Output {
     /// Its name in the module directory.
     pub name: &'static str,
     /// What it is.
-    pub kind: Kind,
+    pub kind: OutputKind,
     /// Its contents.
     pub bytes: Bytes,
 }
@@ -43,7 +43,7 @@ pub struct Recipe {
     /// The file's name in the module directory.
     pub name: &'static str,
     /// What it is.
-    pub kind: Kind,
+    pub kind: OutputKind,
     write: Write,
 }
 
@@ -62,18 +62,18 @@ impl Recipe {
 }
 
 /// Every file of the database, in the order in which kmod writes them.
-const OUTPUTS: [(&str, Kind, Write); 11] = [
-    ("modules.dep", Kind::Text, Shared(text::dependencies)),
-    ("modules.dep.bin", Kind::Binary, Shared(binary::dependencies)),
-    ("modules.alias", Kind::Text, Alone(text::aliases)),
-    ("modules.alias.bin", Kind::Binary, Alone(binary::aliases)),
-    ("modules.softdep", Kind::Text, Alone(text::softdeps)),
-    ("modules.weakdep", Kind::Text, Alone(text::weakdeps)),
-    ("modules.symbols", Kind::Text, Alone(text::symbols)),
-    ("modules.symbols.bin", Kind::Binary, Alone(binary::symbols)),
-    ("modules.builtin.bin", Kind::Binary, Alone(binary::builtin_names)),
-    ("modules.builtin.alias.bin", Kind::Binary, Alone(binary::builtin_aliases)),
-    ("modules.devname", Kind::Text, Alone(text::devnames)),
+const OUTPUTS: [(&str, OutputKind, Write); 11] = [
+    ("modules.dep", OutputKind::Text, Shared(text::dependencies)),
+    ("modules.dep.bin", OutputKind::Binary, Shared(binary::dependencies)),
+    ("modules.alias", OutputKind::Text, Alone(text::aliases)),
+    ("modules.alias.bin", OutputKind::Binary, Alone(binary::aliases)),
+    ("modules.softdep", OutputKind::Text, Alone(text::softdeps)),
+    ("modules.weakdep", OutputKind::Text, Alone(text::weakdeps)),
+    ("modules.symbols", OutputKind::Text, Alone(text::symbols)),
+    ("modules.symbols.bin", OutputKind::Binary, Alone(binary::symbols)),
+    ("modules.builtin.bin", OutputKind::Binary, Alone(binary::builtin_names)),
+    ("modules.builtin.alias.bin", OutputKind::Binary, Alone(binary::builtin_aliases)),
+    ("modules.devname", OutputKind::Text, Alone(text::devnames)),
 ];
 
 /// How the files of the database are made, in the order in which kmod writes them.

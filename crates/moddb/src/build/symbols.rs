@@ -25,7 +25,7 @@ const ALWAYS_KNOWN: [&[u8]; 3] = [b"__this_module", b"_GLOBAL_OFFSET_TABLE_", b"
 
 /// Where a symbol is defined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Definition {
+pub struct SymbolDefinition {
     /// The providing module by its place in the catalog, `None` for the kernel itself.
     pub owner: Option<usize>,
     /// Its checksum, 0 if unknown.
@@ -35,7 +35,7 @@ pub struct Definition {
 /// All known symbols, and who provides each.
 #[derive(Debug, Default)]
 pub struct SymbolOwners<'a> {
-    definitions: HashMap<&'a [u8], Definition, RandomState>,
+    definitions: HashMap<&'a [u8], SymbolDefinition, RandomState>,
     provided: OnceLock<Vec<(&'a [u8], usize)>>,
     prefix: Option<u8>,
 }
@@ -54,13 +54,13 @@ impl<'a> SymbolOwners<'a> {
         if let Some(kernel) = kernel {
             let listed = kernel.symbols.iter().map(|(name, crc)| (name.as_slice(), *crc));
             let always = ALWAYS_KNOWN.iter().map(|&name| (name, 0));
-            table
-                .definitions
-                .extend(listed.chain(always).map(|(name, crc)| (name, Definition { owner: None, crc })));
+            table.definitions.extend(
+                listed.chain(always).map(|(name, crc)| (name, SymbolDefinition { owner: None, crc })),
+            );
         }
         for (owner, module) in catalog.modules().iter().enumerate() {
             for export in module.info.exports() {
-                let definition = Definition { owner: Some(owner), crc: export.crc };
+                let definition = SymbolDefinition { owner: Some(owner), crc: export.crc };
                 table.definitions.insert(unprefixed(export.name, prefix), definition);
             }
         }
@@ -69,7 +69,7 @@ impl<'a> SymbolOwners<'a> {
 
     /// What is known of a symbol that a module needs, and the name by which it is known.
     #[must_use]
-    pub fn lookup<'s>(&self, name: &'s [u8]) -> Option<(&'s [u8], Definition)> {
+    pub fn lookup<'s>(&self, name: &'s [u8]) -> Option<(&'s [u8], SymbolDefinition)> {
         // PowerPC writes a function's entry point with a dot before its name.
         let name = unprefixed(name.strip_prefix(b".").unwrap_or(name), self.prefix);
         self.definitions.get(name).map(|&definition| (name, definition))

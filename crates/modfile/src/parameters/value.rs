@@ -2,7 +2,7 @@
 
 /// The type of a parameter, as the module's `parmtype` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ParameterType {
     /// `bool`, `invbool` and `bint`: a switch.
     Switch,
     /// A whole number, from the smallest to the largest that it takes.
@@ -16,7 +16,7 @@ pub enum Kind {
     Text,
 }
 
-impl Kind {
+impl ParameterType {
     /// The type of this name on a machine whose `long` has this many bits; `None` for one that only the module
     /// knows. An array has the type of its elements.
     #[must_use]
@@ -57,7 +57,7 @@ impl Kind {
 /// Whether a value that was given is the one that the kernel shows. Without a known type, values that can be read as
 /// the same switch or number are taken for the same.
 #[must_use]
-pub fn is_same(given: Option<&[u8]>, shown: &[u8], kind: Option<Kind>) -> bool {
+pub fn is_same(given: Option<&[u8]>, shown: &[u8], kind: Option<ParameterType>) -> bool {
     let Some(given) = given else { return switch(shown) == Some(true) };
     let same_switch = || matches!(shown, b"Y" | b"N") && switch(given) == switch(shown);
     let same_numbers = || {
@@ -66,13 +66,13 @@ pub fn is_same(given: Option<&[u8]>, shown: &[u8], kind: Option<Kind>) -> bool {
     };
     given == shown
         || match kind {
-            Some(Kind::Text) => false,
-            Some(Kind::Switch) => {
+            Some(ParameterType::Text) => false,
+            Some(ParameterType::Switch) => {
                 let parts =
                     |text: &[u8]| text.split(|&byte| byte == b',').map(switch).collect::<Option<Vec<_>>>();
                 parts(shown).is_some_and(|shown| parts(given) == Some(shown))
             }
-            Some(Kind::Number { .. }) => same_numbers(),
+            Some(ParameterType::Number { .. }) => same_numbers(),
             None => same_switch() || same_numbers(),
         }
 }
@@ -109,8 +109,8 @@ fn switch(text: &[u8]) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn kind(name: &str) -> Option<Kind> {
-        Kind::of(name.as_bytes(), 64)
+    fn kind(name: &str) -> Option<ParameterType> {
+        ParameterType::of(name.as_bytes(), 64)
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
         assert!(!kind("int").unwrap().takes(None));
         assert_eq!(kind("array of int"), kind("int"));
         assert_eq!(kind("its own"), None);
-        assert_ne!(Kind::of(b"ulong", 32), kind("ulong"));
+        assert_ne!(ParameterType::of(b"ulong", 32), kind("ulong"));
     }
 
     #[test]

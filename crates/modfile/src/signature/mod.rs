@@ -25,7 +25,7 @@ const DIGESTS: [&str; 9] = ["md4", "md5", "sha1", "rmd160", "sha256", "sha384", 
 
 /// How a signature names its signer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SignatureKind {
     /// A bare signature by an OpenPGP key.
     Pgp,
     /// A bare signature by the key of an X.509 certificate.
@@ -34,7 +34,7 @@ pub enum Kind {
     Pkcs7,
 }
 
-impl Kind {
+impl SignatureKind {
     /// The name by which modinfo shows it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -54,7 +54,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
     /// How it names its signer.
-    pub kind: Kind,
+    pub kind: SignatureKind,
     /// Who signed: for PKCS#7 the common name of the issuer of the key. Empty if it says nothing.
     pub signer: Vec<u8>,
     /// Which key: for PKCS#7 the magnitude of its serial number, big-endian, without leading zeros.
@@ -116,7 +116,9 @@ fn read_contents(image: &Image<'_>, fields_end: u64) -> Result<Option<Contents>,
     let &[algorithm, digest, kind, signer_len, key_len, _, _, _, a, b, c, d] = fields else {
         return Ok(None);
     };
-    let Some(kind) = Kind::of_number(kind).filter(|_| algorithm < ALGORITHMS) else { return Ok(None) };
+    let Some(kind) = SignatureKind::of_number(kind).filter(|_| algorithm < ALGORITHMS) else {
+        return Ok(None);
+    };
     let Some(&digest) = DIGESTS.get(usize::from(digest)) else { return Ok(None) };
     let len = u64::from(u32::from_be_bytes([a, b, c, d]));
     let parts_len = len + u64::from(key_len) + u64::from(signer_len);
@@ -128,8 +130,8 @@ fn read_contents(image: &Image<'_>, fields_end: u64) -> Result<Option<Contents>,
     });
     let Some((signer, key, bytes)) = parts else { return Ok(None) };
     Ok(match kind {
-        Kind::Pkcs7 => signed_data::read(bytes),
-        Kind::Pgp | Kind::X509 => Some(Contents {
+        SignatureKind::Pkcs7 => signed_data::read(bytes),
+        SignatureKind::Pgp | SignatureKind::X509 => Some(Contents {
             kind,
             signer: signer.to_vec(),
             key: key.to_vec(),
@@ -185,7 +187,7 @@ mod tests {
     #[test]
     fn a_bare_signature_stands_behind_the_names_of_signer_and_key() {
         let expected = Contents {
-            kind: Kind::X509,
+            kind: SignatureKind::X509,
             signer: b"Old Key".to_vec(),
             key: vec![1; 20],
             digest: "sha256".into(),

@@ -6,7 +6,7 @@
 use der::asn1::AnyRef;
 use der::{Decode, Reader, SliceReader, Tag, Tagged};
 
-use super::{Contents, Kind, digest};
+use super::{Contents, SignatureKind, digest};
 
 /// `signedData`, 1.2.840.113549.1.7.2.
 const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
@@ -48,7 +48,7 @@ fn signer_info(mut parts: Elements<'_>) -> Option<Contents> {
     algorithm_identifier(algorithm)?;
     let signature = parts.expect(Tag::OctetString)?;
     Some(Contents {
-        kind: Kind::Pkcs7,
+        kind: SignatureKind::Pkcs7,
         signer: common_name(issuer)?.to_vec(),
         key: magnitude(serial)?,
         digest: digest::name(digest)?,
@@ -206,7 +206,7 @@ mod tests {
         let second = signer(&common("Other Key"), &[7], &[]);
         let contents = read(&[signed_by(&[first, second]), b"and more".to_vec()].concat()).unwrap();
         let expected = Contents {
-            kind: Kind::Pkcs7,
+            kind: SignatureKind::Pkcs7,
             signer: b"Some Key".to_vec(),
             key: vec![0x12, 0x34],
             digest: "sha512".into(),

@@ -1,7 +1,7 @@
 //! Lists of symbols as they are kept for each module.
 
 use crate::file::ReadError;
-use crate::list::{Item, Kind, List, put_number, take_array, take_number};
+use crate::list::{Item, List, ListKind, put_number, take_array, take_number};
 
 /// The longest list of symbols that is accepted, in bytes. Names may overlap in the file, so a small file can
 /// claim to hold an immense list; the largest real ones take some hundred thousand.
@@ -24,11 +24,11 @@ pub enum Exported {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needed {}
 
-impl Kind for Exported {
+impl ListKind for Exported {
     type Item<'a> = Export<'a>;
 }
 
-impl Kind for Needed {
+impl ListKind for Needed {
     type Item<'a> = Need<'a>;
 }
 
@@ -78,7 +78,7 @@ impl<'a> Item<'a> for Need<'a> {
     }
 }
 
-pub(super) fn check_limit<K: Kind>(list: &List<K>) -> Result<(), ReadError> {
+pub(super) fn check_limit<K: ListKind>(list: &List<K>) -> Result<(), ReadError> {
     if list.as_bytes().len() > LIST_LIMIT {
         return Err(ReadError::Malformed("the names of its symbols have more than 4 MiB"));
     }

@@ -1,7 +1,7 @@
 //! A parameter has a value that its type does not accept, or the module has no such parameter.
 
 use modfile::ModuleName;
-use modfile::parameters::{self, Given, Kind};
+use modfile::parameters::{self, Given, ParameterType};
 use rustix::io::Errno;
 
 use crate::declared::Declared;
@@ -36,11 +36,11 @@ pub fn misfit(given: &Given<'_>, declared: &Declared) -> Option<String> {
     let values: Vec<&[u8]> = if is_array { value.split(|&byte| byte == b',').collect() } else { vec![value] };
     let wrong = values.into_iter().find(|value| !kind.takes(Some(value)))?;
     Some(match kind {
-        Kind::Number { least, most } => {
+        ParameterType::Number { least, most } => {
             format!("'{}' is no number from {least} to {most} ({type_name})", text(wrong))
         }
-        Kind::Switch => format!("'{}' is neither yes nor no ({type_name})", text(wrong)),
-        Kind::Text => return None,
+        ParameterType::Switch => format!("'{}' is neither yes nor no ({type_name})", text(wrong)),
+        ParameterType::Text => return None,
     })
 }
 

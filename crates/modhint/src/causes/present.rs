@@ -3,20 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use modfile::ModuleName;
-use modfile::parameters::{self, Kind};
+use modfile::parameters::{self, ParameterType};
 use modkernel::Sysfs;
 
 use crate::declared::Declared;
 
 /// A parameter that was given, and what is known of it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
+pub struct PresentValue {
     /// Its name, as the kernel shows it.
     pub name: String,
     /// The value that was given, if one was.
     pub wanted: Option<Vec<u8>>,
     /// Its type, as far as it is known.
-    pub kind: Option<Kind>,
+    pub kind: Option<ParameterType>,
     /// What the kernel shows; `None` if it does not.
     pub present: Option<Vec<u8>>,
     /// The file to write it to, if the kernel takes it there.
@@ -25,7 +25,12 @@ pub struct Given {
 
 /// The parameters in a text, with what the kernel shows of them and what the module's file says of their types.
 #[must_use]
-pub fn given(sysfs: &Sysfs, module: &ModuleName, text: &[u8], declared: Option<&Declared>) -> Vec<Given> {
+pub fn given(
+    sysfs: &Sysfs,
+    module: &ModuleName,
+    text: &[u8],
+    declared: Option<&Declared>,
+) -> Vec<PresentValue> {
     parameters::given(text).map(|param| one(sysfs, module, &param, declared)).collect()
 }
 
@@ -34,14 +39,14 @@ fn one(
     module: &ModuleName,
     param: &parameters::Given<'_>,
     declared: Option<&Declared>,
-) -> Given {
+) -> PresentValue {
     let name = param.shown_name();
     let present = sysfs.parameter(module, &name).ok().flatten();
     let name = String::from_utf8_lossy(&name).into_owned();
     let file = sysfs.directory(module).map(|directory| directory.join("parameters").join(&name));
     let is_writable =
         |file: &Path| std::fs::metadata(file).is_ok_and(|metadata| !metadata.permissions().readonly());
-    Given {
+    PresentValue {
         wanted: param.value.map(<[u8]>::to_vec),
         kind: declared.and_then(|declared| declared.kind(param.name)),
         writable: file.filter(|file| present.is_some() && is_writable(file)),
@@ -52,8 +57,8 @@ fn one(
 
 /// What stays as it is although other values were given; `None` if everything is as requested.
 #[must_use]
-pub fn hint(module: &ModuleName, given: &[Given]) -> Option<String> {
-    let differs: Vec<&Given> = given.iter().filter(|given| !is_as_wanted(given)).collect();
+pub fn hint(module: &ModuleName, given: &[PresentValue]) -> Option<String> {
+    let differs: Vec<&PresentValue> = given.iter().filter(|given| !is_as_wanted(given)).collect();
     if differs.is_empty() {
         return None;
     }
@@ -67,13 +72,13 @@ pub fn hint(module: &ModuleName, given: &[Given]) -> Option<String> {
     Some(hint)
 }
 
-fn is_as_wanted(given: &Given) -> bool {
+fn is_as_wanted(given: &PresentValue) -> bool {
     let wanted = given.wanted.as_deref();
     given.present.as_deref().is_some_and(|present| parameters::is_same(wanted, present, given.kind))
 }
 
 /// What is known about a parameter that does not get the requested value.
-fn stays(given: &Given) -> String {
+fn stays(given: &PresentValue) -> String {
     let name = &given.name;
     match given.present.as_deref().map(String::from_utf8_lossy) {
         Some(value) if value.is_empty() || value.contains(char::is_whitespace) => {

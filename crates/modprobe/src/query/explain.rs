@@ -12,7 +12,7 @@ use modcli::words;
 use moddb::{FoundIn, ModuleDb, ModuleEntry};
 use modfile::{ModuleName, parameters};
 use modhint::causes::kernel_blacklist;
-use modhint::causes::present::{self, Given};
+use modhint::causes::present::{self, PresentValue};
 use modhint::declared::Declared;
 use modkernel::{KernelOps, ModuleState, Sysfs};
 use modload::plan::{self, Action, LoadPlan, Role, Step, Target};
@@ -20,7 +20,7 @@ use modstate::Places;
 use modstate::rules::Rules;
 use modstate::scripts::{Moment, Scripts};
 
-use super::lines::{self, Asked, Line};
+use super::lines::{self, Asked, ConfigLine};
 use crate::show;
 
 /// What an explanation is made of. The kernel is only looked at.
@@ -51,7 +51,7 @@ pub(crate) struct Explained {
     /// What loading it would do.
     pub steps: Vec<ShownStep>,
     /// Lines of the configuration that concern it.
-    pub lines: Vec<Line>,
+    pub lines: Vec<ConfigLine>,
     /// Configured parameters, and what the kernel shows of them.
     pub parameters: Vec<(String, String, Option<String>)>,
     /// What keeps it from being loaded.
@@ -160,12 +160,12 @@ fn configured(around: &Around<'_>, entry: &ModuleEntry) -> Vec<(String, String, 
     let texts = around.db.config().options_for(entry.name.as_bytes(), entry.alias.as_deref());
     let declared = entry.path.as_deref().and_then(|path| Declared::of_file(path).ok());
     let given = present::given(around.sysfs, &entry.name, &texts, declared.as_ref());
-    let shown = |given: &Given| {
+    let shown = |given: &PresentValue| {
         let wanted = given.wanted.as_deref().map_or_else(String::new, text);
         (given.name.clone(), wanted, given.present.as_deref().map(text))
     };
     // Of several values of one parameter the last counts.
-    let is_last = |place: usize, one: &Given| {
+    let is_last = |place: usize, one: &PresentValue| {
         !given
             .iter()
             .skip(place + 1)

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use modcli::json;
 
 use super::explain::{Driver, Explained, ShownStep};
-use super::lines::Line;
+use super::lines::ConfigLine;
 
 /// The explanation for people.
 pub(crate) fn as_text(explained: &[Explained]) -> String {
@@ -55,7 +55,7 @@ fn in_text(step: &ShownStep) -> String {
     format!("{} [{}{of}]", step.action, step.role)
 }
 
-fn line_in_text(line: &Line) -> String {
+fn line_in_text(line: &ConfigLine) -> String {
     let note = match (&line.note, line.counts) {
         (None, _) => String::new(),
         (Some(note), true) => format!(" ({note})"),

@@ -13,7 +13,7 @@ use modstate::rules::Rules;
 
 /// A line of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct ConfigLine {
     /// Where it stands.
     pub origin: String,
     /// What it says.
@@ -46,9 +46,9 @@ impl Asked<'_> {
 }
 
 /// The lines that concern the steps of a plan, each once, in the order in which they are looked at.
-pub(crate) fn all(asked: &Asked<'_>, steps: &[Step]) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
-    let mut add = |found: Vec<Line>| {
+pub(crate) fn all(asked: &Asked<'_>, steps: &[Step]) -> Vec<ConfigLine> {
+    let mut lines: Vec<ConfigLine> = Vec::new();
+    let mut add = |found: Vec<ConfigLine>| {
         for line in found {
             if !lines.iter().any(|known| known.origin == line.origin && known.text == line.text) {
                 lines.push(line);
@@ -69,24 +69,28 @@ pub(crate) fn all(asked: &Asked<'_>, steps: &[Step]) -> Vec<Line> {
     lines
 }
 
-fn line(origin: &dyn Display, text: String, void: Option<String>) -> Line {
-    Line { origin: origin.to_string(), text, counts: void.is_none(), note: void }
+fn line(origin: &dyn Display, text: String, void: Option<String>) -> ConfigLine {
+    ConfigLine { origin: origin.to_string(), text, counts: void.is_none(), note: void }
 }
 
 /// What modutils.d says about requests for the name.
-fn requests(asked: &Asked<'_>) -> Vec<Line> {
+fn requests(asked: &Asked<'_>) -> Vec<ConfigLine> {
     let name = modfile::name::normalize_alias(asked.name).unwrap_or_default();
     let mut allowed =
         asked.rules.allowed_requests().filter(|(pattern, _)| matches(pattern, &name)).peekable();
     let first = allowed.peek().map(|(_, line)| *line);
     let denied = asked.rules.denied_requests().filter(|(pattern, _)| matches(pattern, &name));
-    let mut lines: Vec<Line> = denied
+    let mut lines: Vec<ConfigLine> = denied
         .map(|(pattern, origin)| {
             let (counts, note) = match first {
                 Some(first) => (false, format!("{first} allows it")),
                 None => (true, "when the kernel asks".to_owned()),
             };
-            Line { counts, note: Some(note), ..line(origin, format!("deny-request {}", text(pattern)), None) }
+            ConfigLine {
+                counts,
+                note: Some(note),
+                ..line(origin, format!("deny-request {}", text(pattern)), None)
+            }
         })
         .collect();
     lines.extend(
@@ -96,21 +100,21 @@ fn requests(asked: &Asked<'_>) -> Vec<Line> {
 }
 
 /// Alias lines for the name, and those that lead to the module by other names.
-fn aliases(asked: &Asked<'_>) -> Vec<Line> {
+fn aliases(asked: &Asked<'_>) -> Vec<ConfigLine> {
     let name = modfile::name::normalize_alias(asked.name).unwrap_or_default();
     let module = asked.entry.name.as_bytes();
     let shown = |pattern: &[u8], module: &[u8]| format!("alias {} {}", text(pattern), text(module));
-    let mut lines: Vec<Line> = Vec::new();
+    let mut lines: Vec<ConfigLine> = Vec::new();
     for alias in asked.config().aliases_of(&name) {
         let leads_here = alias.module == module;
-        lines.push(Line {
+        lines.push(ConfigLine {
             note: (!leads_here).then(|| format!("leads to {}", text(&alias.module))),
             ..line(&alias.origin, shown(&alias.pattern, &alias.module), None)
         });
     }
     let others = asked.config().aliases.iter();
     for alias in others.filter(|alias| alias.module == module && !matches(&alias.pattern, &name)) {
-        lines.push(Line {
+        lines.push(ConfigLine {
             note: Some("another name for it".to_owned()),
             ..line(&alias.origin, shown(&alias.pattern, &alias.module), None)
         });
@@ -125,7 +129,7 @@ fn is_builtin(asked: &Asked<'_>, step: &Step) -> bool {
 const BUILT_IN: &str = "it is built in";
 
 /// The kernel's own list, with which it compares byte by byte.
-fn of_kernel(asked: &Asked<'_>, step: &Step) -> Vec<Line> {
+fn of_kernel(asked: &Asked<'_>, step: &Step) -> Vec<ConfigLine> {
     let list = parameters::of_kernel(asked.command_line, b"module_blacklist").unwrap_or_default();
     let named = list.split(|&byte| byte == b',').filter(|name| ModuleName::new(name) == step.module);
     let lines = named.map(|name| {
@@ -140,7 +144,7 @@ fn of_kernel(asked: &Asked<'_>, step: &Step) -> Vec<Line> {
 }
 
 /// What modutils.d forbids.
-fn forbidding(asked: &Asked<'_>, step: &Step) -> Vec<Line> {
+fn forbidding(asked: &Asked<'_>, step: &Step) -> Vec<ConfigLine> {
     let lines =
         asked.rules.forbidden_modules().filter(|(pattern, _)| matches(pattern, step.module.as_bytes()));
     let mut first = None;
@@ -156,7 +160,7 @@ fn forbidding(asked: &Asked<'_>, step: &Step) -> Vec<Line> {
     lines.collect()
 }
 
-fn blacklists(asked: &Asked<'_>, step: &Step) -> Vec<Line> {
+fn blacklists(asked: &Asked<'_>, step: &Step) -> Vec<ConfigLine> {
     let mut lines = Vec::new();
     let mut first: Option<&Origin> = None;
     for listed in &asked.config().blacklist {
@@ -202,7 +206,7 @@ fn misdirected(asked: &Asked<'_>, step: &Step, listed: &[u8]) -> Option<String> 
     is_alias.then(|| format!("blacklist knows modules only: {}", step.module))
 }
 
-fn softdeps(asked: &Asked<'_>, step: &Step) -> Vec<Line> {
+fn softdeps(asked: &Asked<'_>, step: &Step) -> Vec<ConfigLine> {
     let module = step.module.as_bytes();
     let mut first: Option<&Origin> = None;
     let found = asked.config().softdeps.iter().filter(|softdep| matches(&softdep.pattern, module));
@@ -230,12 +234,12 @@ fn softdeps(asked: &Asked<'_>, step: &Step) -> Vec<Line> {
                 (true, Some(notes.join("; ")).filter(|notes| !notes.is_empty()))
             };
             first.get_or_insert(&softdep.origin);
-            Line { counts, note, ..line(&softdep.origin, shown, None) }
+            ConfigLine { counts, note, ..line(&softdep.origin, shown, None) }
         })
         .collect()
 }
 
-fn options(asked: &Asked<'_>, step: &Step) -> Vec<Line> {
+fn options(asked: &Asked<'_>, step: &Step) -> Vec<ConfigLine> {
     let alias = if step.role == Role::Target { asked.entry.alias.as_deref() } else { None };
     let found: Vec<_> = asked.config().options_of(step.module.as_bytes(), alias).collect();
     // What a file declares is read only if somebody sets something.
@@ -244,7 +248,7 @@ fn options(asked: &Asked<'_>, step: &Step) -> Vec<Line> {
         Action::File(path) => Declared::of_file(path).ok(),
         _ => asked.db.installed(&step.module).and_then(|line| Declared::of_file(&line.path).ok()),
     };
-    let mut lines: Vec<Line> = Vec::new();
+    let mut lines: Vec<ConfigLine> = Vec::new();
     for (place, options) in found.iter().enumerate() {
         let shown = format!("options {} {}", text(&options.module), text(&options.text));
         if is_builtin(asked, step) {
@@ -260,7 +264,7 @@ fn options(asked: &Asked<'_>, step: &Step) -> Vec<Line> {
         let later = found.get(place + 1..).unwrap_or_default();
         let notes = parameter_notes(asked, step, options, later, declared.as_ref());
         let count = parameters::given(&options.text).count();
-        lines.push(Line {
+        lines.push(ConfigLine {
             counts: notes.is_empty() || notes.len() < count,
             note: Some(notes.join("; ")).filter(|notes| !notes.is_empty()),
             ..line(&options.origin, shown, None)
@@ -292,7 +296,7 @@ fn parameter_notes(
 }
 
 /// Options lines that seem to be for the module, and are for other names.
-fn other_options(asked: &Asked<'_>, step: &Step, found: &[&OptionsRule]) -> Vec<Line> {
+fn other_options(asked: &Asked<'_>, step: &Step, found: &[&OptionsRule]) -> Vec<ConfigLine> {
     let mut lines = Vec::new();
     for options in &asked.config().options {
         if found.iter().any(|known| std::ptr::eq(*known, options)) {
@@ -314,7 +318,7 @@ fn other_options(asked: &Asked<'_>, step: &Step, found: &[&OptionsRule]) -> Vec<
     lines
 }
 
-fn commands(asked: &Asked<'_>, step: &Step, word: &str, rules: &[CommandRule]) -> Vec<Line> {
+fn commands(asked: &Asked<'_>, step: &Step, word: &str, rules: &[CommandRule]) -> Vec<ConfigLine> {
     let module = step.module.as_bytes();
     let softdep =
         asked.config().softdeps_of(module).find(|line| !(line.pre.is_empty() && line.post.is_empty()));
@@ -334,7 +338,7 @@ fn commands(asked: &Asked<'_>, step: &Step, word: &str, rules: &[CommandRule]) -
                 (None, None) => (true, None),
             };
             first.get_or_insert(&command.origin);
-            Line { counts, note, ..line(&command.origin, shown, None) }
+            ConfigLine { counts, note, ..line(&command.origin, shown, None) }
         })
         .collect()
 }

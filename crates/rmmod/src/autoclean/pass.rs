@@ -16,7 +16,7 @@ use super::look::{List, Look, Moment, standing_now};
 use super::policy::{self, Facts, Reason, Verdict};
 use super::records::{self, Recorded};
 use super::removal::{self, Removal};
-use super::report::{Fate, Line};
+use super::report::{Fate, Row};
 use crate::messages;
 use crate::places::Layout;
 use crate::request::Autoclean;
@@ -56,7 +56,7 @@ impl Pass<'_> {
         records: Vec<Entry<Record>>,
         loaded: &List,
         kernel: &mut dyn KernelOps,
-    ) -> (Vec<Line>, Exit) {
+    ) -> (Vec<Row>, Exit) {
         if self.request.effect == Effect::Real
             && let Err(error) = self.memory.announce_pass()
         {
@@ -249,8 +249,8 @@ impl Pass<'_> {
     }
 }
 
-fn lines(judged: Vec<Judged>) -> Vec<Line> {
-    let line = |Judged { recorded: Recorded { module, record }, fate }| Line {
+fn lines(judged: Vec<Judged>) -> Vec<Row> {
+    let line = |Judged { recorded: Recorded { module, record }, fate }| Row {
         module,
         request: record.request,
         role: record.role,

@@ -19,14 +19,14 @@ pub(crate) enum Fate {
 
 /// One module.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct Row {
     pub module: ModuleName,
     pub request: Vec<u8>,
     pub role: RecordedRole,
     pub fate: Fate,
 }
 
-impl Line {
+impl Row {
     fn state(&self) -> &'static str {
         match &self.fate {
             Fate::Removed => "removed",
@@ -64,7 +64,7 @@ impl Line {
 }
 
 /// A table with a heading; nothing if there is nothing to show.
-pub(crate) fn lines(lines: &[Line]) -> String {
+pub(crate) fn lines(lines: &[Row]) -> String {
     if lines.is_empty() {
         return String::new();
     }
@@ -76,11 +76,11 @@ pub(crate) fn lines(lines: &[Line]) -> String {
 }
 
 /// An array with an object for each module, and a newline.
-pub(crate) fn json(lines: &[Line]) -> String {
+pub(crate) fn json(lines: &[Row]) -> String {
     json::lines(&lines.iter().map(object).collect::<Vec<_>>())
 }
 
-fn object(line: &Line) -> String {
+fn object(line: &Row) -> String {
     let role = match line.role {
         RecordedRole::Target => "target",
         RecordedRole::Dependency => "dependency",
@@ -99,8 +99,8 @@ fn object(line: &Line) -> String {
 mod tests {
     use super::*;
 
-    fn line(module: &str, fate: Fate) -> Line {
-        Line { module: module.into(), request: b"fs-x".to_vec(), role: RecordedRole::Target, fate }
+    fn line(module: &str, fate: Fate) -> Row {
+        Row { module: module.into(), request: b"fs-x".to_vec(), role: RecordedRole::Target, fate }
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn programs_get_json_whatever_is_in_the_names() {
-        let hostile = Line { request: b"a\"\\\n\xff".to_vec(), ..line("m", Fate::Removed) };
+        let hostile = Row { request: b"a\"\\\n\xff".to_vec(), ..line("m", Fate::Removed) };
         assert_eq!(
             json(&[hostile, line("n", Fate::Found(Verdict::Mark))]),
             "[\n{\"module\":\"m\",\"request\":{\"bytes\":\"61225c0aff\"},\"role\":\"target\",\
