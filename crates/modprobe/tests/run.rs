@@ -383,3 +383,29 @@ fn settings_of_a_module_that_somebody_else_loaded_are_put_back_once() {
     assert_eq!(world.run(&["--restore-settings", "--no-persist"]).2, Exit::Success);
     assert!(!world.path("run/modutils/persists").exists());
 }
+
+#[test]
+fn of_settings_that_cannot_be_read_nobody_says_that_there_are_none() {
+    let mut world = world("");
+    world.write("etc/modutils.d/a.conf", "persist low parameters *\n");
+    let none = "modprobe: ERROR: Module low is not in kernel, and no settings of it are saved.".to_owned();
+    assert_eq!(world.run(&["--show-settings", "low"]).1, [none]);
+    // A directory cannot be read as settings, whoever asks.
+    let saved = world.path("var/lib/modutils/settings/low");
+    fs::create_dir_all(&saved).unwrap();
+    let unread = "modprobe: WARNING: settings of low: /var/lib/modutils/settings/low: ignored, as it is a link or no \
+                  file; put a file there, or nothing";
+    assert_eq!(world.run(&["--show-settings", "low"]).1, [unread]);
+}
+
+#[test]
+fn where_there_is_no_run_settings_make_none() {
+    let mut world = world("");
+    world.write("etc/modutils.d/a.conf", "persist low parameters *\n");
+    world.write("sys/module/low/parameters/a", "7\n");
+    fs::remove_dir_all(world.path("run")).unwrap();
+    assert_eq!(world.run(&["low"]).2, Exit::Success);
+    world.kernel = Recording::default().with_loaded("low", &[]);
+    assert_eq!(world.run(&["-r", "low"]).2, Exit::Success);
+    assert!(!world.path("run").exists());
+}
