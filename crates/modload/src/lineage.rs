@@ -34,7 +34,8 @@ pub fn is_ancestor(proc: &Path, ancestor: u32, process: u32) -> Option<bool> {
 /// kernel's: it is taken for the one that waits for this one.
 #[must_use]
 pub fn called_from(proc: &Path, group: u32, process: u32) -> Option<Nested> {
-    if is_ancestor(proc, group, process) == Some(true) {
+    // A shell may become the last program that it calls.
+    if process == group || is_ancestor(proc, group, process) == Some(true) {
         return Some(Nested::Called);
     }
     let entries = std::fs::read_dir(proc).ok()?;
@@ -111,6 +112,7 @@ mod tests {
         for (group, process, expected) in [
             (50, 70, Some(Nested::Asked)),
             (50, 71, Some(Nested::Called)),
+            (50, 50, Some(Nested::Called)),
             (61, 70, Some(Nested::Asked)),
             (62, 70, None),
             (99, 70, None),
