@@ -154,12 +154,11 @@ impl Decompressor {
                 Some(decoder) => decoder,
                 none => none.insert(zstd::bulk::Decompressor::new().map_err(damaged)?),
             };
-            match decoder.decompress_to_buffer(packed, plain) {
-                Ok(_) => return Ok(()),
-                // More frames follow the first.
-                Err(error) if error.to_string() == "Destination buffer is too small" => plain.clear(),
-                Err(error) => return Err(damaged(error)),
+            // Otherwise more frames follow the first, or it is damaged, which is found out below.
+            if decoder.decompress_to_buffer(packed, plain).is_ok() {
+                return Ok(());
             }
+            plain.clear();
         }
         read_bounded(format, zstd::stream::read::Decoder::with_buffer(packed).map_err(damaged)?, limit, plain)
     }
