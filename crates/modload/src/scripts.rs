@@ -83,7 +83,7 @@ enum Commands {
 pub enum Beginning<'m> {
     /// It may be made.
     Now(Begun<'m>),
-    /// Another process made it while this one waited.
+    /// Another process made it meanwhile.
     Made,
 }
 
@@ -159,7 +159,8 @@ impl<'a> Scripts<'a> {
             Change::Install => ModuleState::Live,
             Change::Remove => ModuleState::Absent,
         };
-        if turn.waited && kernel.state(module).is_ok_and(|state| state == wanted) {
+        // It may have been made since the caller looked: by whoever had the turn before.
+        if kernel.state(module).is_ok_and(|state| state == wanted) {
             turn.end(self.clock.since_boot(), true);
             return Ok(Beginning::Made);
         }

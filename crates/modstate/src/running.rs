@@ -71,8 +71,6 @@ pub struct Turn {
     file: File,
     directory: Directory,
     name: OsString,
-    /// Whether another process had its turn before.
-    pub waited: bool,
     /// One of the places that only so many have.
     _place: Option<File>,
 }
@@ -98,7 +96,6 @@ impl Waiting<'_> {
         let name = file_name(subject).ok_or(io::ErrorKind::InvalidInput)?;
         let directory = Directory::make(&self.places.run, self.places.owner)?.make_inner(SCRIPTS)?;
         let began = self.clock.since_boot();
-        let mut waited = false;
         let (mut pause, mut looks) = (FIRST_PAUSE, 0_u32);
         let mut file = directory.open_to_change(as_str(&name))?;
         loop {
@@ -116,7 +113,7 @@ impl Waiting<'_> {
                     }
                     break;
                 }
-                Err(Errno::WOULDBLOCK) => waited = true,
+                Err(Errno::WOULDBLOCK) => {}
                 Err(errno) => return Err(errno.into()),
             }
             // Looking at all processes takes time, and who waits for itself does from the beginning.
@@ -143,7 +140,7 @@ impl Waiting<'_> {
                 }
             },
         };
-        Ok(Taken::Ours(Turn { file, directory, name, waited, _place: place }))
+        Ok(Taken::Ours(Turn { file, directory, name, _place: place }))
     }
 
     /// One of the places for commands that run at the same time.
@@ -305,7 +302,7 @@ mod tests {
         assert_eq!(world.files(), ["module-m"]);
         turn.end(BootTime(5000), true);
         assert_eq!(world.files(), [""; 0]);
-        assert!(!world.turn(Subject::Module(&module)).waited);
+        assert_eq!(world.clock.0.get(), 4010);
     }
 
     #[test]
