@@ -2,124 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
-use std::ffi::OsString;
-use std::fs;
-use std::path::PathBuf;
-
-use fixtures::Shown;
-use modcli::sink::Sink;
-use modcli::{Exit, Output, Reporter, Session};
-use modkernel::{KernelEvent, Recording};
-use modload::Environment;
-use modprobe::System;
+use modcli::Exit;
+use modkernel::Recording;
 use modprobe::caller::Caller;
-use modstate::{Memory, Places, RecordedRole, SystemClock};
-use rustix::io::Errno;
+use modstate::{Memory, RecordedRole};
 
-/// A system in a directory, and what a run on it did.
-struct World {
-    root: tempfile::TempDir,
-    kernel: Recording,
-    caller: Caller,
-    environment: Environment,
-}
+mod settings;
+mod world;
 
-/// What a run said on standard output and standard error, and its status.
-type Said = (Vec<String>, Vec<String>, Exit);
-
-/// `top` needs `low`; they are installed for the release 6.1, with these lines in modprobe.d.
-fn world(config: &str) -> World {
-    let root = tempfile::tempdir().unwrap();
-    let world = World {
-        root,
-        kernel: Recording::default().with_needs("top", &["low"]),
-        caller: Caller::Anyone,
-        environment: Environment { has_path: true, ..Environment::default() },
-    };
-    for (path, text) in [
-        ("lib/modules/6.1/modules.dep", "top.ko: low.ko\nlow.ko:\n"),
-        ("lib/modules/6.1/modules.alias", "alias fs-top top\n"),
-        ("lib/modules/6.1/modules.symbols", ""),
-        ("lib/modules/6.1/top.ko", ""),
-        ("lib/modules/6.1/low.ko", ""),
-        ("etc/modprobe.d/a.conf", config),
-        ("proc/cmdline", ""),
-        ("proc/sys/kernel/random/boot_id", "5bd21c3c-0a4d-4f0e-9e2b-7c7f6f1f2a3b\n"),
-        ("sys/module/top/parameters/a", "1\n"),
-        ("sys/module/low/parameters/a", "1\n"),
-        ("run/lock", ""),
-        ("var/lib/lock", ""),
-    ] {
-        world.write(path, text);
-    }
-    world
-}
-
-impl World {
-    fn path(&self, path: &str) -> PathBuf {
-        self.root.path().join(path)
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn places(&self) -> Places {
-        Places::below(self.root.path(), rustix::process::geteuid().as_raw())
-    }
-
-    /// Runs modprobe on this system with these arguments; `-d` and `-C` are its own.
-    fn run(&mut self, arguments: &[&str]) -> Said {
-        let (stdout, stderr) = (Shown::default(), Shown::default());
-        let root = self.root.path().to_owned();
-        let mut argv: Vec<OsString> =
-            ["modprobe", "-d", root.to_str().unwrap(), "-C", self.path("etc/modprobe.d").to_str().unwrap()]
-                .map(OsString::from)
-                .to_vec();
-        argv.extend(arguments.iter().map(OsString::from));
-        let sink = Sink::new("modprobe", modcli::sink::LogPlaces::default(), Some(Box::new(stderr.clone())));
-        let session = Session {
-            program: "modprobe",
-            argv,
-            closed: modcli::startup::closed_descriptors(),
-            reporter: Reporter::new(sink),
-            output: Output::to(Box::new(stdout.clone())),
-        };
-        let places = self.places();
-        let system = System {
-            kernel: &mut self.kernel,
-            places: &places,
-            clock: &SystemClock,
-            caller: self.caller,
-            environment: self.environment.clone(),
-            release: "6.1".into(),
-            current_dir: &|| root.clone(),
-        };
-        let result = modprobe::run_in(&session, system);
-        let exit = session.finish(result);
-        // The indexes are missing here, which is reported and changes nothing.
-        let lines = |shown: Shown| {
-            let lines = shown.lines().into_iter().filter(|line| !line.contains("run depmod"));
-            lines.map(|line| line.replace(root.to_str().unwrap(), "")).collect()
-        };
-        (lines(stdout), lines(stderr), exit)
-    }
-
-    /// What the kernel was asked for, in order, without directories.
-    fn asked(&self) -> Vec<String> {
-        let asked = self.kernel.events().iter().map(|event| match event {
-            KernelEvent::Insert { path, params, .. } => {
-                let name = path.file_name().unwrap().display();
-                format!("insert {name} {}", params.to_str().unwrap()).trim_end().to_owned()
-            }
-            KernelEvent::Remove { module, .. } => format!("remove {module}"),
-            KernelEvent::Shell { line, .. } => format!("shell {}", line.display()),
-        });
-        asked.collect()
-    }
-}
+use world::world;
 
 fn nothing() -> Vec<String> {
     Vec::new()
@@ -209,20 +100,6 @@ fn for_the_kernel_a_path_is_not_a_name() {
     let path = world.path("lib/modules/6.1/low.ko");
     assert_eq!(world.run(&["-q", "--", path.to_str().unwrap()]).2, Exit::Failure);
     assert_eq!(world.asked(), [""; 0]);
-}
-
-#[test]
-fn saved_settings_are_put_back_when_nothing_more_will_come_in() {
-    let mut world = world("");
-    world.write("etc/modutils.d/a.conf", "persist low\n");
-    world.write("var/lib/modutils/settings/low", "parameters/a = 7\n");
-    world.kernel = std::mem::take(&mut world.kernel)
-        .refusing(world.path("lib/modules/6.1/top.ko").to_str().unwrap(), Errno::INVAL);
-    let (_, stderr, exit) = world.run(&["top"]);
-    assert_eq!(stderr, ["modprobe: ERROR: could not insert 'top': Invalid argument"]);
-    assert_eq!(exit, Exit::Failure);
-    // The dependency is there anyway.
-    assert_eq!(fs::read_to_string(world.path("sys/module/low/parameters/a")).unwrap().trim_end(), "7");
 }
 
 #[test]
@@ -351,61 +228,4 @@ fn a_request_of_the_kernel_that_no_module_answers_may_have_a_command() {
     }
     world.kernel = Recording::default().with_exit_code("helper", 1);
     assert_eq!(world.run(&["-q", "--", "net-pf-28"]).2, Exit::Failure);
-}
-
-#[test]
-fn settings_of_a_module_that_somebody_else_loaded_are_put_back_once() {
-    let mut world = world("options low b=1\n");
-    world.write("etc/modutils.d/a.conf", "persist low parameters *\n");
-    world.write("sys/module/low/parameters/b", "1\n");
-    world.write("var/lib/modutils/settings/low", "parameters/a = 7\nparameters/b = 7\n");
-    world.kernel = Recording::default().with_loaded("low", &[]);
-    let value = |world: &World, name: &str| {
-        fs::read_to_string(world.path(&format!("sys/module/low/parameters/{name}")))
-            .unwrap()
-            .trim()
-            .to_owned()
-    };
-    for set in ["1", "5"] {
-        world.write("sys/module/low/parameters/a", set);
-        assert_eq!(world.run(&["--restore-settings", "low", "top"]), (vec![], vec![], Exit::Success));
-        // What modprobe.d gives stays.
-        assert_eq!(value(&world, "b"), "1");
-    }
-    assert_eq!(value(&world, "a"), "5");
-    let (output, _, _) = world.run(&["--show-settings", "low"]);
-    assert_eq!(output.last().unwrap().split_whitespace().last(), Some("yes"), "{output:?}");
-    assert!(output.last().unwrap().contains("by another program"), "{output:?}");
-    assert!(!world.path("run/modutils/persists").exists());
-    assert_eq!(world.run(&["--restore-settings"]).2, Exit::Success);
-    assert!(world.path("run/modutils/persists").exists());
-    world.write("etc/modutils.d/a.conf", "");
-    assert_eq!(world.run(&["--restore-settings", "--no-persist"]).2, Exit::Success);
-    assert!(!world.path("run/modutils/persists").exists());
-}
-
-#[test]
-fn of_settings_that_cannot_be_read_nobody_says_that_there_are_none() {
-    let mut world = world("");
-    world.write("etc/modutils.d/a.conf", "persist low parameters *\n");
-    let none = "modprobe: ERROR: Module low is not in kernel, and no settings of it are saved.".to_owned();
-    assert_eq!(world.run(&["--show-settings", "low"]).1, [none]);
-    // A directory cannot be read as settings, whoever asks.
-    let saved = world.path("var/lib/modutils/settings/low");
-    fs::create_dir_all(&saved).unwrap();
-    let unread = "modprobe: WARNING: settings of low: /var/lib/modutils/settings/low: ignored, as it is a link or no \
-                  file; put a file there, or nothing";
-    assert_eq!(world.run(&["--show-settings", "low"]).1, [unread]);
-}
-
-#[test]
-fn where_there_is_no_run_settings_make_none() {
-    let mut world = world("");
-    world.write("etc/modutils.d/a.conf", "persist low parameters *\n");
-    world.write("sys/module/low/parameters/a", "7\n");
-    fs::remove_dir_all(world.path("run")).unwrap();
-    assert_eq!(world.run(&["low"]).2, Exit::Success);
-    world.kernel = Recording::default().with_loaded("low", &[]);
-    assert_eq!(world.run(&["-r", "low"]).2, Exit::Success);
-    assert!(!world.path("run").exists());
 }
