@@ -16,7 +16,6 @@ use crate::world::{MODPROBE, World};
 
 /// See the module.
 pub const GROUP: Group = Group {
-    by_default: false,
     ..Group::new(
         "forbid",
         &[

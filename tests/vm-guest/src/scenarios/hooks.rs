@@ -18,7 +18,6 @@ use crate::{stand_in, trace};
 /// See the module.
 pub const GROUP: Group = Group {
     processors: 2,
-    by_default: false,
     ..Group::new(
         "hooks",
         &[

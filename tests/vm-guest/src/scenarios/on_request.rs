@@ -15,7 +15,6 @@ use crate::{stand_in, trace};
 
 /// See the module.
 pub const GROUP: Group = Group {
-    by_default: false,
     ..Group::new(
         "on-request",
         &[

@@ -15,7 +15,6 @@ use crate::world::{SYS, World};
 /// See the module.
 pub const GROUP: Group = Group {
     kernel_arguments: "tcp_vegas.gamma=3",
-    by_default: false,
     ..Group::new(
         "restore",
         &[
