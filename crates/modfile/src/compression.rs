@@ -7,6 +7,7 @@ use std::fmt;
 use std::io::Read;
 
 use xz2::stream::{Action, CONCATENATED, Status, Stream};
+use zstd::zstd_safe::DCtx;
 
 use crate::plain_size;
 
@@ -23,6 +24,9 @@ const KEPT: usize = 4 << 20;
 
 /// The most memory that an xz file may demand for its dictionary, in bytes. `xz -9` asks for 65 MiB.
 const XZ_MEMORY_LIMIT: u64 = 256 << 20;
+
+/// The answer of zstd's functions that means `ZSTD_error_dstSize_tooSmall` (`zstd_errors.h`).
+const DESTINATION_TOO_SMALL: usize = 70_usize.wrapping_neg();
 
 /// A compression format that module files come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +105,7 @@ pub enum DecompressError {
 /// long to make as a small module to decode.
 #[derive(Default)]
 pub struct Decompressor {
-    zstd: Option<zstd::bulk::Decompressor<'static>>,
+    zstd: Option<DCtx<'static>>,
 }
 
 impl fmt::Debug for Decompressor {
@@ -152,13 +156,17 @@ impl Decompressor {
             plain.try_reserve(size).map_err(|_| DecompressError::NoMemory { format })?;
             let decoder = match &mut self.zstd {
                 Some(decoder) => decoder,
-                none => none.insert(zstd::bulk::Decompressor::new().map_err(damaged)?),
+                none => none.insert(DCtx::try_create().ok_or(DecompressError::NoMemory { format })?),
             };
-            // Otherwise more frames follow the first, or it is damaged, which is found out below.
-            if decoder.decompress_to_buffer(packed, plain).is_ok() {
-                return Ok(());
+            match decoder.decompress(plain, packed) {
+                Ok(_) => return Ok(()),
+                // More frames follow the first.
+                Err(code) if code == DESTINATION_TOO_SMALL => plain.clear(),
+                Err(code) => {
+                    let reason = zstd::zstd_safe::get_error_name(code).to_owned();
+                    return Err(DecompressError::Damaged { format, reason });
+                }
             }
-            plain.clear();
         }
         read_bounded(format, zstd::stream::read::Decoder::with_buffer(packed).map_err(damaged)?, limit, plain)
     }
