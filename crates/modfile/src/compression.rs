@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::Read;
 
 use xz2::stream::{Action, CONCATENATED, Status, Stream};
-use zstd::zstd_safe::DCtx;
+use zstd::zstd_safe::{DCtx, get_error_name as name_of};
 
 use crate::plain_size;
 
@@ -162,10 +162,7 @@ impl Decompressor {
                 Ok(_) => return Ok(()),
                 // More frames follow the first.
                 Err(code) if code == DESTINATION_TOO_SMALL => plain.clear(),
-                Err(code) => {
-                    let reason = zstd::zstd_safe::get_error_name(code).to_owned();
-                    return Err(DecompressError::Damaged { format, reason });
-                }
+                Err(code) => return Err(DecompressError::Damaged { format, reason: name_of(code).into() }),
             }
         }
         read_bounded(format, zstd::stream::read::Decoder::with_buffer(packed).map_err(damaged)?, limit, plain)
