@@ -135,6 +135,7 @@ pub const GROUPS: &[Group] = &[
     scenarios::races::GROUP,
     scenarios::demo::GROUP,
     scenarios::hooks::GROUP,
+    scenarios::hooks::STORM,
     scenarios::forbid::GROUP,
     scenarios::on_request::GROUP,
     scenarios::restore::GROUP,
