@@ -11,7 +11,6 @@ use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use common::{World, world};
 use modkernel::{InsertFlags, KernelEvent, KernelOps, Recording};
@@ -20,27 +19,10 @@ use modload::{
     Cause, CommandEnvironment, Demand, Effect, Environment, Event, Execution, Manner, Modutils, Observer,
     Outcome, Presence, Process, Scripts, Terms,
 };
-use modstate::{BootTime, Clock, Places};
+use modstate::{BootTime, PauseClock, Places};
 
 const REAL: Terms = Terms { effect: Effect::Real, presence: Presence::Counts, first_time: false };
 const REHEARSED: Terms = Terms { effect: Effect::Rehearsed, ..REAL };
-
-/// A clock on which only pauses take time.
-struct Hand(Cell<u64>);
-
-impl Clock for Hand {
-    fn since_boot(&self) -> BootTime {
-        BootTime(self.0.get())
-    }
-
-    fn since_1970(&self) -> u64 {
-        0
-    }
-
-    fn pause(&self, time: Duration) {
-        self.0.set(self.0.get() + u64::try_from(time.as_millis()).unwrap());
-    }
-}
 
 /// Writes down what commands are seen, and what went wrong with them.
 #[derive(Default)]
@@ -66,7 +48,7 @@ impl Observer for Seen {
 struct System {
     _root: tempfile::TempDir,
     places: Places,
-    clock: Hand,
+    clock: PauseClock,
     seen: Seen,
     environment: Environment,
     demand: Demand,
@@ -87,7 +69,7 @@ fn system(lines: &str) -> System {
     System {
         places: Places::below(root.path(), rustix::process::geteuid().as_raw()),
         _root: root,
-        clock: Hand(Cell::new(50_000)),
+        clock: PauseClock(Cell::new(50_000)),
         seen: Seen::default(),
         environment: Environment { process: Process(|| 77), ..Environment::default() },
         demand: Demand::Person,

@@ -29,7 +29,7 @@ pub mod settings;
 
 pub use asking::Unloading;
 pub use boot_time::BootTime;
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, PauseClock, SystemClock};
 pub use directory::LONGEST_FILE;
 pub use identity::{BootId, Identity};
 pub use log_limit::MayLog;

@@ -237,35 +237,19 @@ mod tests {
     use std::fs;
 
     use super::*;
-
-    /// A clock on which only pauses take time.
-    struct Hand(Cell<u64>);
-
-    impl Clock for Hand {
-        fn since_boot(&self) -> BootTime {
-            BootTime(self.0.get())
-        }
-
-        fn since_1970(&self) -> u64 {
-            0
-        }
-
-        fn pause(&self, time: Duration) {
-            self.0.set(self.0.get() + u64::try_from(time.as_millis()).unwrap());
-        }
-    }
+    use crate::clock::PauseClock;
 
     struct World {
         root: tempfile::TempDir,
         places: Places,
-        clock: Hand,
+        clock: PauseClock,
     }
 
     fn world() -> World {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("run")).unwrap();
         let places = Places::below(root.path(), rustix::process::geteuid().as_raw());
-        World { root, places, clock: Hand(Cell::new(1000)) }
+        World { root, places, clock: PauseClock(Cell::new(1000)) }
     }
 
     impl World {
