@@ -1,10 +1,6 @@
 //! What modprobe prints without touching the kernel.
 
-mod check;
 mod config;
-mod explain;
-mod explanation;
-mod lines;
 mod list;
 mod symbols;
 
@@ -14,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use modaudit::{check, explain};
 use modcli::{Ended, Exit};
 use moddb::paths::{Table, modprobe_d};
 use modfile::{ModuleName, ReadError};
@@ -26,7 +23,7 @@ use crate::context::Run;
 use crate::find::find;
 use crate::observer::Teller;
 use crate::request::{AfterFailure, Format, Symbols};
-use crate::{hints, messages, report};
+use crate::{hints, messages, report, show};
 
 /// Prints the configuration and all aliases.
 pub(crate) fn show_config(run: &Run<'_>) -> Result<Exit, Ended> {
@@ -70,16 +67,14 @@ pub(crate) fn explain(
     format: Format,
     kernel: &dyn KernelOps,
 ) -> Result<Exit, Ended> {
-    let teller = Teller::of_query(run);
-    let modutils = run.modutils.config(&teller);
     let around = explain::Around {
         db: &run.db,
+        modutils: run.modutils.config(&Teller::of_query(run)),
         kernel,
         sysfs: &run.sysfs(),
         places: run.places,
         command_line: &kernel_command_line(run.places),
-        rules: modutils.rules(),
-        scripts: modutils.scripts(),
+        shown: show::insertion,
     };
     let after_failure = if names.len() > 1 { AfterFailure::GoOn } else { AfterFailure::Stop };
     let (mut explained, mut exit) = (Vec::new(), Exit::Success);
@@ -91,8 +86,8 @@ pub(crate) fn explain(
         explained.extend(explain::explain(&around, name.as_bytes(), &found));
     }
     run.session.output.print(match format {
-        Format::Text => explanation::as_text(&explained),
-        Format::Json => explanation::as_json(&explained),
+        Format::Text => explain::as_text(&explained),
+        Format::Json => explain::as_json(&explained),
     })?;
     Ok(exit)
 }

@@ -7,7 +7,8 @@ use modfile::wildcard::is_literal;
 
 use super::known::{Known, Meaning};
 use super::names::{in_text, meant};
-use super::{Finding, Level, text};
+use super::{Finding, Level};
+use crate::text;
 
 pub(super) fn check(db: &ModuleDb, known: &Known) -> Vec<Finding> {
     // What names mean where no line of the configuration comes before.

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use modcli::json;
 
-use super::explain::{Driver, Explained, ShownStep};
-use super::lines::ConfigLine;
+use super::{ConfigLine, Driver, Explained, ShownStep};
 
 /// The explanation for people.
-pub(crate) fn as_text(explained: &[Explained]) -> String {
+#[must_use]
+pub fn as_text(explained: &[Explained]) -> String {
     explained.iter().map(page).collect::<Vec<_>>().join("\n")
 }
 
@@ -75,7 +75,8 @@ fn section(page: &mut String, title: &str, lines: impl Iterator<Item = String>) 
 }
 
 /// The explanation for programs: one array with an object for each module.
-pub(crate) fn as_json(explained: &[Explained]) -> String {
+#[must_use]
+pub fn as_json(explained: &[Explained]) -> String {
     json::array(explained.iter().map(object)) + "\n"
 }
 

@@ -103,7 +103,7 @@ impl Known {
     /// The module that somebody who wrote this name may have meant.
     pub fn nearest(&self, name: &[u8]) -> Option<String> {
         let names = self.installed.iter().chain(&self.built_in).map(ModuleName::as_bytes);
-        nearest(name, names).map(super::text)
+        nearest(name, names).map(crate::text)
     }
 
     /// The first installed module whose name matches a pattern and that `is_meant`.

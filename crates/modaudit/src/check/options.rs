@@ -10,7 +10,8 @@ use modhint::declared::Declared;
 
 use super::known::{Known, Meaning};
 use super::names::meant;
-use super::{Finding, Level, text};
+use super::{Finding, Level};
+use crate::text;
 
 pub(super) fn check(db: &ModuleDb, known: &Known) -> Vec<Finding> {
     let mut declared = BTreeMap::new();

@@ -6,12 +6,12 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use modcli::words;
 use moddb::config::ConfigProblem;
 use modfile::regular;
 use modhint::nearest::nearest;
 
 use super::{Finding, Level};
-use crate::messages;
 
 /// A file of the configuration is not longer, in bytes.
 const LONGEST_FILE: usize = 16 << 20;
@@ -30,20 +30,20 @@ pub(super) fn unread_lines(problems: &[ConfigProblem]) -> Vec<Finding> {
         };
         let text = match problem {
             ConfigProblem::BadLine { word, .. } => {
-                let word = super::text(word);
+                let word = crate::text(word);
                 let reason = if KEYWORDS.contains(&word.as_str()) {
                     "it is incomplete, or brackets in a name do not match"
                 } else {
                     "there are no such lines"
                 };
                 let meant = nearest(word.as_bytes(), KEYWORDS.iter().map(|word| word.as_bytes()));
-                let meant = meant.filter(|meant| *meant != word.as_bytes()).map(super::text);
+                let meant = meant.filter(|meant| *meant != word.as_bytes()).map(crate::text);
                 format!(
                     "the line that begins with '{word}' is ignored: {reason}{}",
                     super::names::meant(meant)
                 )
             }
-            other => super::text(&messages::config(other).1),
+            other => crate::text(&words::config(other).1),
         };
         Finding { level: Level::Error, place, line, module: None, text }
     };

@@ -7,7 +7,8 @@ use moddb::config::CommandRule;
 use modfile::ModuleName;
 use modfile::wildcard::{is_literal, matches};
 
-use super::{Finding, Level, text};
+use super::{Finding, Level};
+use crate::text;
 
 /// More modules than this are not followed from one line.
 const MOST_MODULES: usize = 10_000;

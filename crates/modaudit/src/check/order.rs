@@ -6,7 +6,8 @@ use moddb::config::{CommandRule, Config, Origin};
 use modfile::parameters;
 use modfile::wildcard::{is_literal, matches};
 
-use super::{Finding, Level, text};
+use super::{Finding, Level};
+use crate::text;
 
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = repeated(config);

@@ -1,4 +1,4 @@
-//! `--check`: what in the configuration is wrong or has no effect, held against the module database.
+//! What in the configuration is wrong or has no effect, held against the module database.
 //!
 //! [`files`] looks at how the files are written, [`names`] at the modules that lines name, [`aliases`] at where alias
 //! lines lead, [`options`] at parameters, [`order`] at lines that others void, [`circles`] at what leads back to itself,
@@ -24,11 +24,11 @@ use moddb::config::{ConfigProblem, Origin};
 use modfile::ModuleName;
 
 use known::Known;
-pub(crate) use rules::{Modutils, problem as modutils_problem};
+pub use rules::{Modutils, problem as modutils_problem};
 
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
+pub enum Level {
     /// It does not do what was meant.
     Error,
     /// It has no effect, or another than it seems.
@@ -49,7 +49,8 @@ impl Level {
 
 /// Something that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
+pub struct Finding {
+    /// How bad it is.
     pub level: Level,
     /// The file, or the kernel command line.
     pub place: String,
@@ -57,6 +58,7 @@ pub(crate) struct Finding {
     pub line: Option<u32>,
     /// The module that the line names, if it names one.
     pub module: Option<ModuleName>,
+    /// What is wrong, in words.
     pub text: String,
 }
 
@@ -72,7 +74,8 @@ impl Finding {
 
 /// Checks the configuration of a database. `problems` are those that came up when it was read, from `directories` or
 /// files and from the kernel's command line.
-pub(crate) fn check(
+#[must_use]
+pub fn check(
     db: &ModuleDb,
     problems: &[ConfigProblem],
     directories: &[PathBuf],
@@ -116,7 +119,8 @@ pub(crate) fn check(
 }
 
 /// The findings for people, with their number.
-pub(crate) fn as_text(findings: &[Finding]) -> String {
+#[must_use]
+pub fn as_text(findings: &[Finding]) -> String {
     let mut page = String::new();
     for finding in findings {
         let line = finding.line.map(|line| format!(" line {line}")).unwrap_or_default();
@@ -132,7 +136,8 @@ pub(crate) fn as_text(findings: &[Finding]) -> String {
 }
 
 /// The findings for programs: an array with an object for each.
-pub(crate) fn as_json(findings: &[Finding]) -> String {
+#[must_use]
+pub fn as_json(findings: &[Finding]) -> String {
     let objects = findings.iter().map(|finding| {
         let module = finding.module.as_ref().map(|module| module.to_text().into_owned());
         json::object(&[
@@ -144,11 +149,6 @@ pub(crate) fn as_json(findings: &[Finding]) -> String {
         ])
     });
     json::array(objects) + "\n"
-}
-
-/// Text of bytes that need not be any.
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -8,16 +8,20 @@ use modstate::rules::{Line, Rules};
 
 use super::known::Known;
 use super::names::meant;
-use super::{Finding, Level, text};
+use super::{Finding, Level};
+use crate::text;
 
 /// What modutils.d says, and what could not be understood.
-pub(crate) struct Modutils<'a> {
+pub struct Modutils<'a> {
+    /// What may be loaded.
     pub rules: &'a Rules,
+    /// What could not be understood, as findings.
     pub problems: Vec<Finding>,
 }
 
 /// A problem of modutils.d, as a finding.
-pub(crate) fn problem(problem: &ModutilsProblem) -> Finding {
+#[must_use]
+pub fn problem(problem: &ModutilsProblem) -> Finding {
     let level = match problem {
         ModutilsProblem::OldLine { .. } => Level::Warning,
         _ => Level::Error,

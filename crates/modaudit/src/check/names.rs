@@ -9,7 +9,8 @@ use modfile::ModuleName;
 use modfile::wildcard::is_literal;
 
 use super::known::{Known, Meaning};
-use super::{Finding, Level, text};
+use super::{Finding, Level};
+use crate::text;
 
 pub(super) fn check(db: &ModuleDb, known: &Known) -> Vec<Finding> {
     let config = db.config();

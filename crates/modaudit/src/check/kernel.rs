@@ -6,7 +6,8 @@ use modfile::{ModuleName, parameters};
 
 use super::known::Known;
 use super::names::meant;
-use super::{Finding, Level, text};
+use super::{Finding, Level};
+use crate::text;
 
 /// The names in `module_blacklist=`, which the kernel compares byte by byte.
 pub(super) fn check(db: &ModuleDb, known: &Known, kernel_command_line: &[u8]) -> Vec<Finding> {
