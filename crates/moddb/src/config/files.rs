@@ -264,7 +264,8 @@ fn read_up_to(path: &Path, found: Found, is_regular: bool, limit: usize) -> Resu
         Some(stat) if is_regular => usize::try_from(stat.st_size).unwrap_or(0).max(15),
         _ => 4095,
     };
-    let mut bytes = vec![0; expected.min(limit) + 1];
+    let mut bytes = Vec::new();
+    grow(&mut bytes, expected.min(limit) + 1)?;
     let mut filled = 0;
     while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
         let wanted = room.len();
@@ -275,10 +276,17 @@ fn read_up_to(path: &Path, found: Found, is_regular: bool, limit: usize) -> Resu
             return Ok((filled <= limit).then_some(bytes));
         }
         if filled == bytes.len() && filled <= limit {
-            bytes.resize((filled * 2).clamp(4096, limit + 1), 0);
+            grow(&mut bytes, (filled * 2).clamp(4096, limit + 1))?;
         }
     }
     Ok(None)
+}
+
+/// Lengthens a buffer to a size that a file decides: the C library's caller outlives a refusal of memory.
+fn grow(bytes: &mut Vec<u8>, size: usize) -> Result<(), Errno> {
+    bytes.try_reserve_exact(size.saturating_sub(bytes.len())).map_err(|_| Errno::NOMEM)?;
+    bytes.resize(size, 0);
+    Ok(())
 }
 
 /// The first bytes of a regular file or of one of the kernel's, at most `limit`: one read returns all there are.
