@@ -37,13 +37,20 @@ const LONGEST_INTERVAL: u64 = 366 * 24 * 60 * 60;
 /// All that the files say together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModutilsConfig {
-    keep: Vec<Vec<u8>>,
-    autoclean: Vec<Vec<u8>>,
-    interval: Option<u64>,
-    log_requests: bool,
+    keep: Vec<Named>,
+    autoclean: Vec<Named>,
+    intervals: Vec<(u64, Line)>,
+    log_requests: Vec<Line>,
     persist: Vec<PersistRule>,
     rules: Rules,
     scripts: Scripts,
+}
+
+/// A pattern of a line, and where that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named {
+    names: Vec<u8>,
+    line: Line,
 }
 
 /// Which settings of which modules survive an unload.
@@ -53,6 +60,8 @@ pub struct PersistRule {
     pub modules: Vec<u8>,
     /// Which settings.
     pub what: What,
+    /// Where the line stands.
+    pub line: Line,
 }
 
 /// Which settings a `persist` line names.
@@ -116,7 +125,7 @@ impl ModutilsConfig {
                 b"allow-request" => self.rules.allow(rest, &place),
                 _ => match Moment::of_word(word) {
                     Some(moment) => self.scripts.add(moment, behind, place),
-                    None => self.directive(word, rest),
+                    None => self.directive(word, rest, &place),
                 },
             };
             if let Err(reason) = added {
@@ -126,15 +135,21 @@ impl ModutilsConfig {
         problems
     }
 
-    fn directive(&mut self, word: &[u8], rest: &[&[u8]]) -> Result<(), LineReason> {
+    fn directive(&mut self, word: &[u8], rest: &[&[u8]], line: &Line) -> Result<(), LineReason> {
+        let named = |names| Named { names, line: line.clone() };
         match word {
-            b"keep" => self.keep.extend(patterns("keep", "a pattern of module names", rest)?),
-            b"autoclean" => self.autoclean.extend(patterns("autoclean", "a pattern of aliases", rest)?),
-            b"interval" => self.interval = Some(interval(rest)?),
-            b"log-requests" if rest.is_empty() => self.log_requests = true,
+            b"keep" => {
+                self.keep.extend(patterns("keep", "a pattern of module names", rest)?.into_iter().map(named));
+            }
+            b"autoclean" => {
+                let names = patterns("autoclean", "a pattern of aliases", rest)?;
+                self.autoclean.extend(names.into_iter().map(named));
+            }
+            b"interval" => self.intervals.push((interval(rest)?, line.clone())),
+            b"log-requests" if rest.is_empty() => self.log_requests.push(line.clone()),
             b"log-requests" => return Err(LineReason::TooMany("log-requests")),
-            b"persist" => self.persist.push(persist(rest)?),
-            b"command-time" => self.scripts.set_time(rest)?,
+            b"persist" => self.persist.push(persist(rest, line.clone())?),
+            b"command-time" => self.scripts.set_time(rest, line.clone())?,
             b"legacy-modules-conf" => self.scripts.set_legacy(rest)?,
             unknown => return Err(LineReason::UnknownWord(unknown.to_vec())),
         }
@@ -161,25 +176,53 @@ impl ModutilsConfig {
     /// Whether a `keep` line names the module.
     #[must_use]
     pub fn keeps(&self, module: &ModuleName) -> bool {
-        self.keep.iter().any(|keep| wildcard::matches(keep, module.as_bytes()))
+        self.keep.iter().any(|keep| wildcard::matches(&keep.names, module.as_bytes()))
     }
 
     /// Whether an `autoclean` line names the alias, given in the form in which aliases are compared.
     #[must_use]
     pub fn trusts(&self, normalized_alias: &[u8]) -> bool {
-        self.autoclean.iter().any(|trusted| wildcard::matches(trusted, normalized_alias))
+        self.autoclean.iter().any(|trusted| wildcard::matches(&trusted.names, normalized_alias))
     }
 
     /// How long a module must have been idle, in seconds.
     #[must_use]
     pub fn interval(&self) -> u64 {
-        self.interval.unwrap_or(DEFAULT_INTERVAL)
+        self.intervals.last().map_or(DEFAULT_INTERVAL, |(seconds, _)| *seconds)
     }
 
     /// Whether the kernel's requests are logged.
     #[must_use]
     pub fn logs_requests(&self) -> bool {
-        self.log_requests
+        !self.log_requests.is_empty()
+    }
+
+    /// The patterns of all `keep` lines, in order.
+    pub fn keep_lines(&self) -> impl Iterator<Item = (&[u8], &Line)> {
+        self.keep.iter().map(|keep| (keep.names.as_slice(), &keep.line))
+    }
+
+    /// The patterns of all `autoclean` lines, in order.
+    pub fn autoclean_lines(&self) -> impl Iterator<Item = (&[u8], &Line)> {
+        self.autoclean.iter().map(|trusted| (trusted.names.as_slice(), &trusted.line))
+    }
+
+    /// All `interval` lines, in order: the last counts.
+    #[must_use]
+    pub fn interval_lines(&self) -> &[(u64, Line)] {
+        &self.intervals
+    }
+
+    /// All `log-requests` lines, in order.
+    #[must_use]
+    pub fn log_requests_lines(&self) -> &[Line] {
+        &self.log_requests
+    }
+
+    /// All `persist` lines, in order.
+    #[must_use]
+    pub fn persist_lines(&self) -> &[PersistRule] {
+        &self.persist
     }
 
     /// The `persist` lines that name the module, in order.
@@ -205,7 +248,7 @@ fn interval(rest: &[&[u8]]) -> Result<u64, LineReason> {
     }
 }
 
-fn persist(rest: &[&[u8]]) -> Result<PersistRule, LineReason> {
+fn persist(rest: &[&[u8]], line: Line) -> Result<PersistRule, LineReason> {
     let Some((modules, rest)) = rest.split_first() else {
         return Err(LineReason::Missing("persist", "a pattern of module names"));
     };
@@ -225,7 +268,7 @@ fn persist(rest: &[&[u8]]) -> Result<PersistRule, LineReason> {
         }
         Some((unknown, _)) => return Err(LineReason::UnknownKind(unknown.to_vec())),
     };
-    Ok(PersistRule { modules: normalized(modules)?, what })
+    Ok(PersistRule { modules: normalized(modules)?, what, line })
 }
 
 /// Whether a path stays below where it begins.
@@ -235,145 +278,4 @@ pub(crate) fn is_relative(path: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn config(text: &str) -> (ModutilsConfig, Vec<String>) {
-        let mut config = ModutilsConfig::default();
-        let problems = config.add(Path::new("a.conf"), text.as_bytes());
-        (config, problems.iter().map(Problem::to_string).collect())
-    }
-
-    #[test]
-    fn each_directive_is_understood() {
-        let (config, problems) = config(
-            "# a comment\n  # another\n\nkeep dm-* loop\nautoclean char-major-10-[0-9]*\ninterval 90\n\
-             log-requests\npersist nf-conntrack\npersist nf* sysctl net/netfilter/nf_conntrack_*\n\
-             persist loop parameters max_*\r\n",
-        );
-        assert_eq!(problems, [""; 0]);
-        assert!(config.keeps(&"dm_mod".into()) && config.keeps(&"loop".into()));
-        assert!(!config.keeps(&"loopy".into()));
-        assert!(config.trusts(b"char_major_10_200") && !config.trusts(b"char_major_10_x"));
-        assert_eq!(config.interval(), 90);
-        assert!(config.logs_requests());
-        assert!(config.persists_anything());
-        let nf = ModuleName::from("nf_conntrack");
-        let what: Vec<_> = config.persist(&nf).collect();
-        let sysctl = What::Sysctl(vec![b"net/netfilter/nf_conntrack_*".to_vec()]);
-        assert_eq!(what, [&What::AllParameters, &sysctl]);
-        assert_eq!(config.persist(&"ext4".into()).count(), 0);
-    }
-
-    #[test]
-    fn without_lines_nothing_is_kept_trusted_or_saved() {
-        let (config, _) = config("");
-        assert!(!config.keeps(&"a".into()) && !config.trusts(b"a") && !config.persists_anything());
-        assert!(!config.logs_requests());
-        assert_eq!(config.interval(), 60);
-    }
-
-    #[test]
-    fn a_wrong_line_is_named_and_the_others_count() {
-        for (line, reason) in [
-            ("kep a", "ignoring bad line starting with 'kep'"),
-            ("keep", "'keep' needs a pattern of module names"),
-            ("keep a[", "unmatched bracket in 'a['"),
-            ("autoclean", "'autoclean' needs a pattern of aliases"),
-            ("interval", "'interval' needs a number of seconds"),
-            ("interval 1.5", "'1.5' is no number of seconds"),
-            ("interval -1", "'-1' is no number of seconds"),
-            ("interval 99999999999999999999", "'99999999999999999999' is no number of seconds"),
-            ("interval 1 2", "'interval' takes no more words"),
-            ("log-requests yes", "'log-requests' takes no more words"),
-            ("persist", "'persist' needs a pattern of module names"),
-            ("persist a files x", "'files' is neither 'parameters' nor 'sysctl'"),
-            ("persist a parameters", "'parameters' needs a pattern of parameter names"),
-            ("persist a sysctl", "'sysctl' needs a path below /proc/sys"),
-            ("persist a sysctl /proc/sys/x", "'/proc/sys/x' is no path below /proc/sys"),
-            ("forbid", "'forbid' needs a pattern of module names"),
-            ("forbid : no", "'forbid' needs a pattern of module names"),
-            ("forbid a b", "a reason for 'forbid' stands behind ' : '"),
-            ("forbid a[ : x", "unmatched bracket in 'a['"),
-            ("deny-request", "'deny-request' needs a pattern of requested names"),
-            ("allow-request a[", "unmatched bracket in 'a['"),
-            ("persist a sysctl net/../x", "'net/../x' is no path below /proc/sys"),
-        ] {
-            let (config, problems) = config(&format!("{line}\nkeep z\n"));
-            assert_eq!(problems, [format!("line 1: {reason}")], "{line}");
-            assert!(config.keeps(&"z".into()));
-        }
-    }
-
-    #[test]
-    fn a_forbidden_module_is_known_by_line_and_reason() {
-        let text = "forbid fat : no  removable media\t\n  forbid  dvb-*\nforbid x :\n";
-        let (config, problems) = config(text);
-        assert_eq!(problems, [""; 0]);
-        let found = |module: &str| {
-            let line = config.rules().forbidden(&module.into())?;
-            let reason = line.reason.as_ref().map(|reason| String::from_utf8(reason.clone()).unwrap());
-            Some((line.line.to_string(), reason))
-        };
-        assert_eq!(found("fat"), Some(("a.conf line 1".into(), Some("no  removable media".into()))));
-        assert_eq!(found("dvb_core"), Some(("a.conf line 2".into(), None)));
-        assert_eq!(found("x"), Some(("a.conf line 3".into(), None)));
-        assert_eq!(found("vfat"), None);
-    }
-
-    #[test]
-    fn a_denied_request_may_be_an_exception_wherever_it_stands() {
-        let (config, _) = config("allow-request net-pf-1 net-pf-2\ndeny-request net-pf-* algif-*\n");
-        let denied = |name: &[u8]| config.rules().denied(name).map(ToString::to_string);
-        assert_eq!(denied(b"net_pf_38").as_deref(), Some("a.conf line 2"));
-        assert_eq!(denied(b"algif_hash").as_deref(), Some("a.conf line 2"));
-        assert_eq!(denied(b"net_pf_2"), None);
-        assert_eq!(denied(b"fs_ext4"), None);
-    }
-
-    #[test]
-    fn the_examples_that_are_shipped_are_understood() {
-        let rare = include_str!("../../../packaging/modutils.d/rare-requests.conf");
-        let (rare, problems) = config(rare);
-        assert_eq!(problems, [""; 0]);
-        for name in
-            ["net_pf_38", "net_pf_3", "net_pf_2_proto_132_type_1", "net_pf_10_proto_33_type_6", "fs_hfs"]
-        {
-            assert!(rare.rules().denied(name.as_bytes()).is_some(), "{name}");
-        }
-        // What every machine needs stays: IPv4 and IPv6, netlink, packets, the usual file systems.
-        for name in
-            ["net_pf_2", "net_pf_10", "net_pf_1", "net_pf_16_proto_12", "net_pf_17", "fs_ext4", "fs_hfsplus"]
-        {
-            assert!(rare.rules().denied(name.as_bytes()).is_none(), "{name}");
-        }
-        let (_, problems) = config(include_str!("../../../packaging/modutils.d/local.conf"));
-        assert_eq!(problems, [""; 0]);
-    }
-
-    #[test]
-    fn a_wrong_line_that_was_to_close_something_is_known_as_such() {
-        let problems = ModutilsConfig::default()
-            .add(Path::new("a.conf"), b"forbid\ndeny-request\nallow-request\nkeep\n");
-        let closing = problems.iter().map(|problem| problem.directive == Directive::Closing);
-        assert_eq!(closing.collect::<Vec<_>>(), [true, true, false, false]);
-    }
-
-    #[test]
-    fn the_last_interval_counts_and_files_add_up() {
-        let mut config = ModutilsConfig::default();
-        config.add(Path::new("a.conf"), b"interval 10\nkeep a\n");
-        config.add(Path::new("a.conf"), b"interval 20\nkeep b\n");
-        assert_eq!(config.interval(), 20);
-        assert!(config.keeps(&"a".into()) && config.keeps(&"b".into()));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_the_parser_panic(text in prop::collection::vec(any::<u8>(), 0..300)) {
-            ModutilsConfig::default().add(Path::new("a.conf"), &text);
-        }
-    }
-}
+mod tests;

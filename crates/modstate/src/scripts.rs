@@ -71,7 +71,7 @@ pub struct Script {
     /// When it is run.
     pub moment: Moment,
     /// Pattern of module names, or of requested names.
-    names: Vec<u8>,
+    pub names: Vec<u8>,
     /// The shell's line.
     pub command: Vec<u8>,
     /// Where it stands.
@@ -88,7 +88,9 @@ impl Script {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scripts {
     scripts: Vec<Script>,
-    time: Option<Duration>,
+    /// Those that do not count.
+    distrusted: Vec<Script>,
+    times: Vec<(u64, Line)>,
     legacy: bool,
 }
 
@@ -107,7 +109,7 @@ impl Scripts {
     /// How long all commands of one run may take together.
     #[must_use]
     pub fn time(&self) -> Duration {
-        self.time.unwrap_or(DEFAULT_TIME)
+        self.times.last().map_or(DEFAULT_TIME, |(seconds, _)| Duration::from_secs(*seconds))
     }
 
     /// Whether `/etc/modules.conf` counts.
@@ -124,7 +126,26 @@ impl Scripts {
 
     /// Takes out the commands of a file that others than root can have written.
     pub fn distrust(&mut self, file: &Path) {
-        self.scripts.retain(|script| *script.line.file != *file);
+        let of_file = |script: &mut Script| *script.line.file == *file;
+        self.distrusted.extend(self.scripts.extract_if(.., of_file));
+    }
+
+    /// All commands that count, in order.
+    #[must_use]
+    pub fn all(&self) -> &[Script] {
+        &self.scripts
+    }
+
+    /// Those that were taken out.
+    #[must_use]
+    pub fn distrusted(&self) -> &[Script] {
+        &self.distrusted
+    }
+
+    /// All `command-time` lines, in seconds and in order: the last counts.
+    #[must_use]
+    pub fn time_lines(&self) -> &[(u64, Line)] {
+        &self.times
     }
 
     /// Adds a line with a command: the text behind the directive. The command is the rest of the line as it stands.
@@ -146,7 +167,7 @@ impl Scripts {
     }
 
     /// Adds a `command-time` line.
-    pub(crate) fn set_time(&mut self, words: &[&[u8]]) -> Result<(), LineReason> {
+    pub(crate) fn set_time(&mut self, words: &[&[u8]], line: Line) -> Result<(), LineReason> {
         let seconds = match words {
             [] => return Err(LineReason::Missing("command-time", "a number of seconds")),
             [text] => fields::number(text)
@@ -154,7 +175,7 @@ impl Scripts {
                 .ok_or_else(|| LineReason::BadTime(text.to_vec()))?,
             _ => return Err(LineReason::TooMany("command-time")),
         };
-        self.time = Some(Duration::from_secs(seconds));
+        self.times.push((seconds, line));
         Ok(())
     }
 
