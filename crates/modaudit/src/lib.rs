@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod explain;
+mod patterns;
 
 /// Text of bytes that need not be any.
 fn text(bytes: &[u8]) -> String {

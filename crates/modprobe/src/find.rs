@@ -41,7 +41,20 @@ pub(crate) fn find(
     Ok(None)
 }
 
-fn refuse_unknown(run: &Run<'_>, operand: &OsStr, after_failure: AfterFailure) -> Result<(), Ended> {
+/// Whether an operand is a name that nothing has.
+pub(crate) fn is_unknown(run: &Run<'_>, operand: &OsStr) -> bool {
+    !is_path(operand) && run.db.resolve(operand.as_bytes()).is_empty()
+}
+
+/// Reports a name that nothing has.
+///
+/// # Errors
+/// It was reported as FATAL.
+pub(crate) fn refuse_unknown(
+    run: &Run<'_>,
+    operand: &OsStr,
+    after_failure: AfterFailure,
+) -> Result<(), Ended> {
     let text = messages::not_found_in(operand, run.db.directory().path());
     // What is wrong with the database comes before what follows from it.
     report::tables(run);

@@ -2,13 +2,14 @@
 
 use moddb::ModuleDb;
 use modfile::ModuleName;
-use modfile::wildcard::{is_literal, is_wild, matches};
+use modfile::wildcard::is_literal;
 use modload::ModutilsProblem;
 use modstate::rules::{Line, Rules};
 
 use super::known::Known;
 use super::names::meant;
 use super::{Finding, Level};
+use crate::patterns::{covers, may_meet};
 use crate::text;
 
 /// What modutils.d says, and what could not be understood.
@@ -55,36 +56,6 @@ pub(super) fn check(db: &ModuleDb, known: &Known, rules: &Rules) -> Vec<Finding>
     let mut findings = forbidden(db, known, rules);
     findings.extend(requests(db, known, rules));
     findings
-}
-
-/// Whether a pattern covers all that another one covers, as far as that is easily seen.
-fn covers(wider: &[u8], pattern: &[u8]) -> bool {
-    wider == pattern || is_literal(pattern) && matches(wider, pattern) || is_prefix_of(wider, pattern)
-}
-
-/// Whether one pattern is a text followed by `*` that the other one begins with, too.
-fn is_prefix_of(wider: &[u8], pattern: &[u8]) -> bool {
-    let prefix = wider.strip_suffix(b"*").filter(|prefix| is_literal(prefix));
-    prefix.is_some_and(|prefix| plain_beginning(pattern).starts_with(prefix))
-}
-
-/// A pattern up to its first special character.
-fn plain_beginning(pattern: &[u8]) -> &[u8] {
-    let end = pattern.iter().position(|&byte| is_wild(byte) || byte == b'\\').unwrap_or(pattern.len());
-    pattern.get(..end).unwrap_or_default()
-}
-
-/// Whether two patterns may have a name in common.
-fn may_meet(one: &[u8], other: &[u8]) -> bool {
-    match (is_literal(one), is_literal(other)) {
-        (true, true) => one == other,
-        (true, false) => matches(other, one),
-        (false, true) => matches(one, other),
-        (false, false) => {
-            let (one, other) = (plain_beginning(one), plain_beginning(other));
-            one.starts_with(other) || other.starts_with(one)
-        }
-    }
 }
 
 fn forbidden(db: &ModuleDb, known: &Known, rules: &Rules) -> Vec<Finding> {

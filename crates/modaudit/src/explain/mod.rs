@@ -9,6 +9,7 @@ mod page;
 mod steps;
 
 use moddb::{FoundIn, ModuleDb, ModuleEntry};
+use modfile::name::normalize_alias;
 use modfile::parameters;
 use modhint::causes::present::{self, PresentValue};
 use modhint::declared::Declared;
@@ -19,8 +20,8 @@ use modstate::config::ModutilsConfig;
 
 use crate::text;
 pub use device::Driver;
-use lines::Asked;
 pub use lines::ConfigLine;
+use lines::{Asked, Nothing};
 pub use page::{as_json, as_text};
 pub use steps::ShownStep;
 
@@ -84,6 +85,36 @@ pub fn explain(around: &Around<'_>, name: &[u8], found: &[ModuleEntry]) -> Vec<E
     explained
 }
 
+/// The lines that concern a name that nothing has; `None` if there are none.
+#[must_use]
+pub fn of_nothing(around: &Around<'_>, name: &[u8]) -> Option<Explained> {
+    let normalized = normalize_alias(name).ok()?;
+    let nothing = Nothing { db: around.db, modutils: around.modutils, name: &normalized };
+    let lines = lines::of_nothing(&nothing);
+    let state = if lines.iter().any(ConfigLine::answers_the_kernel) { ANSWERED } else { "not installed" };
+    (!lines.is_empty()).then(|| Explained {
+        module: text(name),
+        found: "nothing",
+        alias: None,
+        file: None,
+        state,
+        device: None,
+        wins: None,
+        steps: Vec::new(),
+        lines,
+        parameters: Vec::new(),
+        blocked: Vec::new(),
+    })
+}
+
+impl Explained {
+    /// Whether the kernel gets an answer if it asks for a name that nothing has.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.state == ANSWERED
+    }
+}
+
 fn one(around: &Around<'_>, name: &[u8], entry: &ModuleEntry) -> Explained {
     let (db, modutils) = (around.db, around.modutils);
     let rules = modutils.rules();
@@ -91,6 +122,9 @@ fn one(around: &Around<'_>, name: &[u8], entry: &ModuleEntry) -> Explained {
     let mut plan = plan::load(db, &Target { entry, params: b"", ignore_commands: false, rules });
     let asked = Asked { db, modutils, command_line: around.command_line, name, entry, is_builtin };
     let lines = lines::all(&asked, &plan.steps);
+    if obstacles::prohibitions(around, &plan).next().is_some() {
+        plan.steps.clear();
+    }
     if is_builtin {
         // Nothing is done for what the kernel has, whatever is configured.
         plan.steps.retain(|step| step.role == Role::Target);
@@ -147,6 +181,7 @@ fn source(found_in: FoundIn) -> &'static str {
 }
 
 const LOADED: &str = "loaded";
+const ANSWERED: &str = "answered by a command";
 
 fn state(kernel: &dyn KernelOps, entry: &ModuleEntry) -> &'static str {
     match kernel.state(&entry.name) {

@@ -2,7 +2,8 @@
 
 use moddb::ModuleEntry;
 use modhint::causes::kernel_blacklist;
-use modload::plan::{Action, LoadPlan, Role};
+use modkernel::ModuleState;
+use modload::plan::{Action, LoadPlan, Prohibition, Role};
 
 use super::Around;
 use crate::text;
@@ -13,10 +14,11 @@ pub(super) fn of_plan(around: &Around<'_>, entry: &ModuleEntry, plan: &LoadPlan)
     if let (Some(line), Some(_)) = (around.db.config().blacklisted(entry.name.as_bytes()), &entry.alias) {
         blocked.push(format!("{} blacklists {}, and it was found through an alias", line.origin, entry.name));
     }
-    for prohibition in plan.forbidden.iter().filter(|prohibition| prohibition.role != Role::Wished) {
-        let reason = prohibition.by.reason.as_deref().map(|reason| format!(": {}", text(reason)));
-        let reason = reason.unwrap_or_default();
-        blocked.push(format!("{} forbids {}{reason}", prohibition.by.line, prohibition.module));
+    let forbidden: Vec<String> = prohibitions(around, plan).map(told).collect();
+    if !forbidden.is_empty() {
+        // Nothing is begun, so nothing else can be in the way.
+        blocked.extend(forbidden);
+        return blocked;
     }
     for step in plan.steps.iter().filter(|step| step.role != Role::Wished) {
         match &step.action {
@@ -38,4 +40,19 @@ pub(super) fn of_plan(around: &Around<'_>, entry: &ModuleEntry, plan: &LoadPlan)
         }
     }
     blocked
+}
+
+/// The lines that end the load before it begins: they forbid something that is not there yet.
+pub(super) fn prohibitions<'p>(
+    around: &Around<'_>,
+    plan: &'p LoadPlan,
+) -> impl Iterator<Item = &'p Prohibition> {
+    let is_there = |module| around.kernel.state(module).is_ok_and(|state| state == ModuleState::Live);
+    let needed = plan.forbidden.iter().filter(|prohibition| prohibition.role != Role::Wished);
+    needed.filter(move |prohibition| !is_there(&prohibition.module))
+}
+
+fn told(prohibition: &Prohibition) -> String {
+    let reason = prohibition.by.reason.as_deref().map(|reason| format!(": {}", text(reason)));
+    format!("{} forbids {}{}", prohibition.by.line, prohibition.module, reason.unwrap_or_default())
 }

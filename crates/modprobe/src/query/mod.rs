@@ -20,7 +20,7 @@ use modload::{Event, Observer};
 use rustix::io::Errno;
 
 use crate::context::Run;
-use crate::find::find;
+use crate::find::{find, is_unknown, refuse_unknown};
 use crate::observer::Teller;
 use crate::request::{AfterFailure, Format, Symbols};
 use crate::{hints, messages, report, show};
@@ -77,18 +77,32 @@ pub(crate) fn explain(
         shown: show::insertion,
     };
     let after_failure = if names.len() > 1 { AfterFailure::GoOn } else { AfterFailure::Stop };
-    let (mut explained, mut exit) = (Vec::new(), Exit::Success);
+    let (mut explained, mut unknown, mut exit) = (Vec::new(), Vec::new(), Exit::Success);
     for name in names {
-        let Some(found) = find(run, name, after_failure)? else {
-            exit = Exit::Failure;
+        if is_unknown(run, name) {
+            let of_lines = explain::of_nothing(&around, name.as_bytes());
+            if !of_lines.as_ref().is_some_and(explain::Explained::is_answered) {
+                unknown.push(name);
+            }
+            explained.extend(of_lines);
             continue;
-        };
-        explained.extend(explain::explain(&around, name.as_bytes(), &found));
+        }
+        match find(run, name, after_failure)? {
+            Some(found) => explained.extend(explain::explain(&around, name.as_bytes(), &found)),
+            None => exit = Exit::Failure,
+        }
     }
-    run.session.output.print(match format {
-        Format::Text => explain::as_text(&explained),
-        Format::Json => explain::as_json(&explained),
-    })?;
+    // Of one name that means nothing, and for which no line stands, there is only that to say.
+    if names.len() > 1 || !explained.is_empty() {
+        run.session.output.print(match format {
+            Format::Text => explain::as_text(&explained),
+            Format::Json => explain::as_json(&explained),
+        })?;
+    }
+    for name in unknown {
+        refuse_unknown(run, name, after_failure)?;
+        exit = Exit::Failure;
+    }
     Ok(exit)
 }
 
