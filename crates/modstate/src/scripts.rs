@@ -45,6 +45,10 @@ pub enum Moment {
 }
 
 impl Moment {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::PreInstall, Self::PostInstall, Self::PreRemove, Self::PostRemove, Self::OnRequest];
+
     /// The directive.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -60,8 +64,7 @@ impl Moment {
     /// The moment of a directive.
     #[must_use]
     pub fn of_word(word: &[u8]) -> Option<Self> {
-        let all = [Self::PreInstall, Self::PostInstall, Self::PreRemove, Self::PostRemove, Self::OnRequest];
-        all.into_iter().find(|moment| moment.word().as_bytes() == word)
+        Self::ALL.into_iter().find(|moment| moment.word().as_bytes() == word)
     }
 }
 

@@ -52,16 +52,33 @@ pub(super) fn unread_lines(problems: &[ConfigProblem]) -> Vec<Finding> {
 
 const KEYWORDS: [&str; 7] = ["alias", "blacklist", "options", "install", "remove", "softdep", "weakdep"];
 
-/// Looks at the files of these directories, and at these files.
+/// Looks at the files of these directories of modprobe.d, and at these files.
 pub(super) fn check(places: &[PathBuf]) -> Vec<Finding> {
+    let (files, directories): (Vec<_>, Vec<_>) = places.iter().partition(|place| place.is_file());
+    let mut findings: Vec<Finding> = files.into_iter().flat_map(|path| file(path, Ends::Count)).collect();
+    findings.extend(in_directories(directories, Ends::Count));
+    findings
+}
+
+/// Looks at the files of these directories of modutils.d.
+pub(super) fn check_modutils(directories: &[PathBuf]) -> Vec<Finding> {
+    in_directories(directories, Ends::AreSpace)
+}
+
+/// What a carriage return at the end of a line is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// A part of the last word.
+    Count,
+    /// White space.
+    AreSpace,
+}
+
+fn in_directories<'p>(directories: impl IntoIterator<Item = &'p PathBuf>, ends: Ends) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut seen: BTreeMap<OsString, PathBuf> = BTreeMap::new();
-    for place in places {
-        if place.is_file() {
-            findings.extend(file(place));
-            continue;
-        }
-        for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+    for directory in directories {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let (path, name) = (entry.path(), entry.file_name());
             if name.as_bytes().starts_with(b".") || path.is_dir() {
                 continue;
@@ -72,7 +89,7 @@ pub(super) fn check(places: &[PathBuf]) -> Vec<Finding> {
                     findings.push(note(Level::Note, &path, None, &text));
                     continue;
                 }
-                findings.extend(file(&path));
+                findings.extend(file(&path, ends));
                 seen.insert(name, path);
             } else if path.is_file() {
                 findings.push(note(Level::Note, &path, None, "not read, its name does not end in .conf"));
@@ -86,7 +103,7 @@ fn note(level: Level, path: &Path, line: Option<u32>, text: &str) -> Finding {
     Finding { level, place: path.display().to_string(), line, module: None, text: text.to_owned() }
 }
 
-fn file(path: &Path) -> Vec<Finding> {
+fn file(path: &Path, ends: Ends) -> Vec<Finding> {
     let Ok(text) = regular::read(path, LONGEST_FILE) else { return Vec::new() };
     let mut findings = Vec::new();
     if text.starts_with(BYTE_ORDER_MARK) {
@@ -95,7 +112,9 @@ fn file(path: &Path) -> Vec<Finding> {
     }
     let ends_in_return =
         |line: &[u8]| line.last() == Some(&b'\r') && !line.starts_with(b"#") && line.trim_ascii() != b"";
-    if let Some(at) = text.split(|&byte| byte == b'\n').position(ends_in_return) {
+    if ends == Ends::Count
+        && let Some(at) = text.split(|&byte| byte == b'\n').position(ends_in_return)
+    {
         let line = u32::try_from(at).ok().and_then(|at| at.checked_add(1));
         let text = "lines end in CR LF, and the CR is taken for a part of the last word";
         findings.push(note(Level::Error, path, line, text));

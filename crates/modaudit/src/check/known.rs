@@ -133,7 +133,7 @@ impl Known {
     }
 
     /// The lines `alias ALIAS MODULE` of the database.
-    fn module_aliases(&self, db: &ModuleDb) -> Vec<(Vec<u8>, ModuleName)> {
+    pub fn module_aliases(&self, db: &ModuleDb) -> Vec<(Vec<u8>, ModuleName)> {
         let text = regular::read(&db.directory().text(Table::Aliases), LONGEST_TABLE).unwrap_or_default();
         let lines = text.split(|&byte| byte == b'\n').filter_map(|line| line.strip_prefix(b"alias "));
         lines

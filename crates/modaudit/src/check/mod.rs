@@ -2,18 +2,22 @@
 //!
 //! [`files`] looks at how the files are written, [`names`] at the modules that lines name, [`aliases`] at where alias
 //! lines lead, [`options`] at parameters, [`order`] at lines that others void, [`circles`] at what leads back to itself,
-//! [`kernel`] at the kernel's command line, and [`rules`] at modutils.d. Nothing is changed, and no line is judged that
-//! depmod writes.
+//! [`kernel`] at the kernel's command line. Of modutils.d [`rules`] looks at what may be loaded, [`scripts`] at commands,
+//! whose [`programs`] may be missing, and [`modutils`] at the rest. Nothing is changed, and no line is judged that depmod
+//! writes.
 
 mod aliases;
 mod circles;
 mod files;
 mod kernel;
 mod known;
+mod modutils;
 mod names;
 mod options;
 mod order;
+mod programs;
 mod rules;
+mod scripts;
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -24,7 +28,7 @@ use moddb::config::{ConfigProblem, Origin};
 use modfile::ModuleName;
 
 use known::Known;
-pub use rules::{Modutils, problem as modutils_problem};
+pub use modutils::{Modutils, problem as modutils_problem};
 
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,12 +84,13 @@ pub fn check(
     problems: &[ConfigProblem],
     directories: &[PathBuf],
     kernel_command_line: &[u8],
-    modutils: Modutils<'_>,
+    modutils: &Modutils<'_>,
 ) -> Vec<Finding> {
     let known = Known::of(db);
     let mut findings = files::unread_lines(problems);
-    findings.extend(modutils.problems);
+    findings.extend(modutils.problems.iter().cloned());
     findings.extend(files::check(directories));
+    findings.extend(files::check_modutils(modutils.directories));
     if known.is_empty() {
         findings.push(Finding {
             level: Level::Error,
@@ -102,7 +107,9 @@ pub fn check(
     findings.extend(order::check(db.config()));
     findings.extend(circles::check(db));
     findings.extend(kernel::check(db, &known, kernel_command_line));
-    findings.extend(rules::check(db, &known, modutils.rules));
+    findings.extend(rules::check(db, &known, modutils.config.rules()));
+    findings.extend(scripts::check(db, &known, modutils));
+    findings.extend(modutils::check(db, &known, modutils.config));
     // Lines of modules' own directory are depmod's, not the administrator's.
     let made = db.directory().configuration();
     findings.retain(|finding| !made.iter().any(|file| file.display().to_string() == finding.place));

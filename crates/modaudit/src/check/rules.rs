@@ -3,54 +3,14 @@
 use moddb::ModuleDb;
 use modfile::ModuleName;
 use modfile::wildcard::is_literal;
-use modload::ModutilsProblem;
-use modstate::rules::{Line, Rules};
+use modstate::rules::Rules;
 
 use super::known::Known;
+use super::modutils::finding;
 use super::names::meant;
 use super::{Finding, Level};
 use crate::patterns::{covers, may_meet};
 use crate::text;
-
-/// What modutils.d says, and what could not be understood.
-pub struct Modutils<'a> {
-    /// What may be loaded.
-    pub rules: &'a Rules,
-    /// What could not be understood, as findings.
-    pub problems: Vec<Finding>,
-}
-
-/// A problem of modutils.d, as a finding.
-#[must_use]
-pub fn problem(problem: &ModutilsProblem) -> Finding {
-    let level = match problem {
-        ModutilsProblem::OldLine { .. } => Level::Warning,
-        _ => Level::Error,
-    };
-    let (place, line, what) = match problem {
-        ModutilsProblem::File(problem) => {
-            (problem.path().display().to_string(), None, text(&modcli::words::config_file(problem)))
-        }
-        ModutilsProblem::Line { file, problem } => {
-            (file.display().to_string(), u32::try_from(problem.line).ok(), problem.reason.to_string())
-        }
-        ModutilsProblem::Distrusted { file, reason } => {
-            let what = modcli::words::distrusted(file, &reason.path, &reason.reason);
-            (file.display().to_string(), None, text(&what))
-        }
-        ModutilsProblem::OldFile { file, error } => {
-            (file.display().to_string(), None, modcli::errno::chain(error))
-        }
-        ModutilsProblem::OldLine { file, line } => (file.display().to_string(), None, line.to_string()),
-    };
-    Finding { level, place, line, module: None, text: what }
-}
-
-fn finding(level: Level, line: &Line, name: &[u8], text: String) -> Finding {
-    let module = Some(ModuleName::new(name));
-    let place = line.file.display().to_string();
-    Finding { level, place, line: u32::try_from(line.number).ok(), module, text }
-}
 
 pub(super) fn check(db: &ModuleDb, known: &Known, rules: &Rules) -> Vec<Finding> {
     let mut findings = forbidden(db, known, rules);

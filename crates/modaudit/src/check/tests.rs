@@ -41,8 +41,9 @@ fn told(files: &[(&str, &str)], command_line: &str) -> Vec<String> {
             problems.map(|problem| modutils_problem(&ModutilsProblem::Line { file: (*name).into(), problem }))
         })
         .collect();
-    let modutils = Modutils { rules: config.rules(), problems: problems_of_rules };
-    let findings = check(&db, &problems, &[at("etc")], command_line.as_bytes(), modutils);
+    let modutils =
+        Modutils { config: &config, problems: problems_of_rules, directories: &[], owner: 0, programs: "" };
+    let findings = check(&db, &problems, &[at("etc")], command_line.as_bytes(), &modutils);
     let page = as_text(&findings).replace(&format!("{}/", at("etc").display()), "");
     page.lines().map(str::to_owned).collect()
 }
@@ -236,13 +237,13 @@ fn lines_of_modutils_d_are_held_against_the_database_and_each_other() {
             "rules.conf line 3: note: this also keeps out what depends on fat, such as vfat",
             "rules.conf line 4: warning: usbcore is built in, so forbidding it has no effect",
             "rules.conf line 5: note: there is no module vfta here; did you mean vfat?",
-            "rules.conf line 6: error: a reason for 'forbid' stands behind ' : '",
+            "rules.conf line 6: error: a reason for 'forbid' stands behind ' : '; this line keeps nothing out",
             "rules.conf line 7: note: no module has an alias that net_pf_99 stands for",
             "rules.conf line 8: note: rules.conf line 7 denies fs_vfat already",
             "rules.conf line 10: warning: nothing denies char_*, so there is nothing to allow",
             "rules.conf line 11: warning: rules.conf line 12 allows all of block_major_7_1, so this denies nothing",
             "rules.conf line 13: note: rules.conf line 12 allows block_major_7_2 already",
-            "rules.conf line 14: error: ignoring bad line starting with 'denny'",
+            "rules.conf line 14: error: the line that begins with 'denny' is ignored: there are no such lines",
             "2 errors, 5 warnings, 6 notes",
         ]
     );

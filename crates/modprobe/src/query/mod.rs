@@ -124,9 +124,15 @@ pub(crate) fn check(run: &Run<'_>, names: &[OsString], format: Format) -> Result
     let command_line = kernel_command_line(run.places);
     let modules: Vec<_> = names.iter().flat_map(|name| run.db.resolve(name.as_bytes())).collect();
     let problems = Problems::default();
-    let rules = run.modutils.config(&problems).rules();
-    let modutils = check::Modutils { rules, problems: problems.0.take() };
-    let mut findings = check::check(&run.db, &run.problems, &directories, &command_line, modutils);
+    let config = run.modutils.config(&problems);
+    let modutils = check::Modutils {
+        config,
+        problems: problems.0.take(),
+        directories: &run.places.modutils_d,
+        owner: run.places.owner,
+        programs: modload::paths::COMMANDS,
+    };
+    let mut findings = check::check(&run.db, &run.problems, &directories, &command_line, &modutils);
     if !names.is_empty() {
         let written: Vec<_> = names.iter().map(|name| ModuleName::new(name.as_bytes())).collect();
         findings.retain(|finding| {
