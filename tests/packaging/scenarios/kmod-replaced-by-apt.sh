@@ -19,7 +19,7 @@ cp -p /etc/modules /modules-before
 dpkg --purge kmod
 cmp /modules-before /etc/modules
 [ "$(stat --format='%a %Y' /modules-before)" = "$(stat --format='%a %Y' /etc/modules)" ]
-[ ! -e /run/modutils-rs-kmod.modules ]
+[ ! -e /run/modutils-rs-kmod ]
 # Whoever does without the file goes on without it.
 mv /etc/modules /elsewhere
 dpkg --audit

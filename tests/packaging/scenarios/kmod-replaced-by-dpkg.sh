@@ -4,6 +4,7 @@ dpkg --install /packages/modutils-rs.deb
 dpkg --install /packages/modutils-rs-kmod.deb
 ours_in_place
 [ "$(standing kmod)" = config-files ]
+modprobe --showconfig | grep -q '^options snd_pcsp index=-2'
 # Both are upgraded, and go back.
 changed 'sed -i "s/^Version: .*/Version: 99/; s/>= [0-9.]*/>= 99/" DEBIAN/control' modutils-rs-kmod
 mv /packages/changed.deb /packages/second.deb

@@ -29,9 +29,10 @@ const FILES: [(&str, &str, u32); 4] = [
 
 /// The same for what kmod's package brings beside its tools. All have names of their own, so that neither package's
 /// removal takes the other's away.
-const INSTEAD_OF_KMODS: [(&str, &str, u32); 4] = [
+const INSTEAD_OF_KMODS: [(&str, &str, u32); 5] = [
     ("packaging/dpkg/modutils-rs-kmod", "etc/dpkg/dpkg.cfg.d/modutils-rs-kmod", 0o644),
-    ("packaging/modprobe.d/modutils-rs.conf", "usr/lib/modprobe.d/modutils-rs.conf", 0o644),
+    ("packaging/dpkg/conffiles", "usr/lib/modutils-rs-kmod/conffiles", 0o755),
+    ("packaging/modprobe.d/aliases.conf", "usr/lib/modutils-rs-kmod/aliases.conf", 0o644),
     ("packaging/initramfs-tools/hook", "usr/share/initramfs-tools/hooks/modutils-rs", 0o755),
     ("packaging/sysvinit/modutils-rs", "etc/init.d/modutils-rs", 0o755),
 ];
