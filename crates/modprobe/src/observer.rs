@@ -143,6 +143,7 @@ impl Observer for Teller<'_> {
             Event::Setting { module, notice } => {
                 let text = messages::setting(module, notice);
                 match &self.run.demand {
+                    _ if notice.is_news() => reporter.info(text),
                     Demand::Person => reporter.warning(text),
                     // The kernel calls quietly and has nobody to report to.
                     Demand::Kernel(_) => reporter.insist(Severity::Warning, text),

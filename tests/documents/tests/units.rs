@@ -66,6 +66,21 @@ fn each_has_what_its_kind_needs_and_says_what_it_is() {
 }
 
 #[test]
+fn no_service_may_do_what_it_never_needs() {
+    for (name, unit) in units().iter().filter(|(name, _)| name.ends_with(".service")) {
+        for key in
+            ["NoNewPrivileges", "ProtectClock", "ProtectHostname", "RestrictNamespaces", "RestrictSUIDSGID"]
+        {
+            assert_eq!(values(unit, "Service", key), ["yes"], "{name}: {key}");
+        }
+        for key in ["ProtectSystem", "ProtectHome", "CapabilityBoundingSet", "SystemCallFilter"] {
+            assert!(!values(unit, "Service", key).is_empty(), "{name}: {key}");
+        }
+        assert_eq!(values(unit, "Service", "SystemCallArchitectures"), ["native"], "{name}");
+    }
+}
+
+#[test]
 fn programs_and_pages_that_they_name_are_there() {
     for (name, unit) in units() {
         for (section, key, value) in &unit {

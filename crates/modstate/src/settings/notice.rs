@@ -37,6 +37,8 @@ pub enum Notice {
     NotAFile(PathBuf),
     /// The value would make the kernel load another module while it waits for this one.
     LoadsModules(Key),
+    /// A sysctl was put back some time after the load, and had another value until then.
+    PutBackLater(Key),
     /// A file of ours cannot be read.
     CannotRead(PathBuf, io::Error),
     /// A file of ours cannot be written; the old one is as it was.
@@ -48,6 +50,12 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Whether all went as it should, and this is for the record.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        matches!(self, Self::PutBackLater(_))
+    }
+
     /// All of it in one line: whose setting, what, the system's reason as `reason` words it, what to do.
     #[must_use]
     pub fn sentence(&self, module: &ModuleName, reason: impl FnOnce(&io::Error) -> String) -> String {
@@ -77,9 +85,11 @@ impl Notice {
 
     fn remedy(&self) -> Option<&'static str> {
         Some(match self {
-            Self::NotPlain(_) | Self::Unreadable(..) | Self::CannotRead(..) | Self::CannotWrite(..) => {
-                return None;
-            }
+            Self::NotPlain(_)
+            | Self::Unreadable(..)
+            | Self::CannotRead(..)
+            | Self::CannotWrite(..)
+            | Self::PutBackLater(_) => return None,
             Self::OtherNetwork(_) => "run it in the network and PID namespaces of the host",
             Self::Refused { .. } => "correct the line, or remove it",
             Self::NotAllowed(..) => "add one to modutils.d, or remove the line",
@@ -129,6 +139,10 @@ impl fmt::Display for Notice {
                     formatter,
                     "{key} is not put back in a request of the kernel, as it may need another module"
                 )
+            }
+            // Without the values, as above.
+            Self::PutBackLater(key) => {
+                write!(formatter, "{key} is as it was saved, and was something else before")
             }
             Self::CannotRead(path, _) => write!(formatter, "{} cannot be read", path.display()),
             Self::CannotWrite(path, _) => {

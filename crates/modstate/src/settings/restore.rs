@@ -99,7 +99,9 @@ pub fn restore_later(places: &Places, restoring: &Restoring<'_>) -> Vec<Notice> 
             now.is_some() && now == baseline.value(key)
         }
     };
-    put_back(places, &network, &restoring, &is_known, &mut baseline, &mut notices);
+    let changed = put_back(places, &network, &restoring, &is_known, &mut baseline, &mut notices);
+    // Who has set them meanwhile, as sysctl.d does, is to find out why they are something else now.
+    notices.extend(changed.into_iter().map(Notice::PutBackLater));
     write(places, &restoring, &baseline, &mut notices);
     notices
 }
@@ -118,6 +120,7 @@ fn write(places: &Places, restoring: &Restoring<'_>, baseline: &Baseline, notice
     }
 }
 
+/// Writes back what is saved; the sysctls that had another value before.
 fn put_back(
     places: &Places,
     network: &Network,
@@ -125,9 +128,12 @@ fn put_back(
     may_set: &dyn Fn(&Baseline, &Key) -> bool,
     baseline: &mut Baseline,
     notices: &mut Vec<Notice>,
-) {
+) -> Vec<Key> {
+    let mut changed = Vec::new();
     let &Restoring { module, rules, given, .. } = restoring;
-    let Some(document) = file::read(places, module, notices).map(|file| file.document) else { return };
+    let Some(document) = file::read(places, module, notices).map(|file| file.document) else {
+        return changed;
+    };
     let path = file::path(places, module);
     notices.extend(document.bad_lines().map(|line| Notice::BadLine(path.clone(), line)));
     let shown = || given.iter().map(|name| read(places, module, name)).collect::<Vec<_>>();
@@ -148,6 +154,9 @@ fn put_back(
         values::write(places, network, module, key, value)?;
         if shown() == before {
             baseline.in_effect.push(key.clone());
+            if matches!(key, Key::Sysctl(_)) && baseline.value(key) != Some(value) {
+                changed.push(key.clone());
+            }
         } else if let Some(at_load) = baseline.value(key) {
             // It is another view of a parameter that was given, as nf_conntrack_buckets is of hashsize. What fails
             // here cannot be put right.
@@ -158,6 +167,7 @@ fn put_back(
     for ((key, _), error) in refused {
         notices.push(Notice::Refused { path: path.clone(), key: key.clone(), error });
     }
+    changed
 }
 
 /// Writes values; returns those that are refused. They may bound each other, as a minimum and a maximum do: what is
@@ -268,6 +278,22 @@ mod tests {
         system.write("sys/module/m/parameters/a", "5");
         assert_eq!(later(&system, &[]), [""; 0]);
         assert_eq!(values(), ["5", "7", "7"]);
+    }
+
+    #[test]
+    fn a_sysctl_that_was_set_between_a_load_and_its_service_is_named() {
+        let system = system(
+            "persist m sysctl net/*\npersist m parameters a\n",
+            &[
+                ("sys/module/m/parameters/a", "7"),
+                ("proc/sys/net/x", "7"),
+                ("proc/sys/net/y", "1"),
+                (FILE, "parameters/a = 1\nsysctl/net/x = 1\nsysctl/net/y = 1\n"),
+            ],
+        );
+        assert_eq!(later(&system, &[]), ["sysctl/net/x is as it was saved, and was something else before"]);
+        assert_eq!(system.value("proc/sys/net/x"), "1");
+        assert_eq!(later(&system, &[]), [""; 0]);
     }
 
     #[test]
