@@ -2,7 +2,8 @@
 //!
 //! The program that the root file system starts reports over the second serial port, its last line is `finished`,
 //! and it ends the machine. Anything else that happens, silence too, is a failure. A line `plug DEVICE` asks for a
-//! device, in the emulator's words, that the machine gets while it runs.
+//! device, in the emulator's words, that the machine gets while it runs. Where the last line is `again`, the machine is
+//! started once more, with the kernel and the image that its disk has then: `/vmlinuz` and `/initrd.img`.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -13,7 +14,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-/// How long emulated processors may take, in seconds, before the machine is ended.
+/// How long emulated processors may take for one boot, in seconds, before the machine is ended.
 const LIMIT: &str = "1800";
 
 /// What shows the way to the root file system, and the console.
@@ -23,6 +24,10 @@ const ARGUMENTS: &str = "root=/dev/vda rootfstype=ext4 rw init=/init panic=-1 co
 /// What has drivers as modules, besides the disk.
 const DEVICES: [&str; 6] =
     ["-device", "virtio-rng-pci", "-device", "qemu-xhci", "-nic", "user,model=virtio-net-pci"];
+
+/// The last line of a report: of all, or of one before another boot.
+const FINISHED: &str = "\nfinished\n";
+const AGAIN: &str = "\nagain\n";
 
 /// How much of the console is shown after a failure, in lines.
 const LAST_LINES: usize = 60;
@@ -46,8 +51,38 @@ pub fn boot(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Boots one machine; its report.
+/// Boots one machine, as often as it wants; its report.
 fn run(directory: &Path) -> Result<String> {
+    let mut report = String::new();
+    loop {
+        report.push_str(&run_once(directory).with_context(|| format!("before that it reported:\n{report}"))?);
+        if report.ends_with(FINISHED) {
+            return Ok(report);
+        }
+        for (from, to) in [("/vmlinuz", "kernel"), ("/initrd.img", "initrd")] {
+            extract(&directory.join("root"), from, &directory.join(to))?;
+        }
+    }
+}
+
+/// Copies a file out of a file system that nobody uses; links are followed.
+fn extract(file_system: &Path, from: &str, to: &Path) -> Result<()> {
+    let debugfs = |request: String| -> Result<String> {
+        let output = Command::new("debugfs").arg("-R").arg(&request).arg(file_system).output();
+        let output = output.context("cannot start debugfs, which is in package e2fsprogs")?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let shown = debugfs(format!("stat {from}"))?;
+    let link = shown.lines().find_map(|line| line.strip_prefix("Fast link dest: "));
+    let file = link.map_or(from, |link| link.trim().trim_matches('"'));
+    fs::write(to, "")?;
+    debugfs(format!("dump {file} {}", to.display()))?;
+    ensure!(fs::metadata(to)?.len() > 0, "{from} is not on the machine's disk, which says:\n{shown}");
+    Ok(())
+}
+
+/// Boots one machine once; its report.
+fn run_once(directory: &Path) -> Result<String> {
     let console = directory.join("console");
     let monitor = directory.join("monitor");
     let stick = directory.join("stick");
@@ -85,7 +120,7 @@ fn run(directory: &Path) -> Result<String> {
     }
     let status = child.wait()?;
     ensure!(
-        status.success() && said.ends_with("finished\n"),
+        status.success() && (said.ends_with(FINISHED) || said.ends_with(AGAIN)),
         "the machine ended with {status}; it reported:\n{said}\n{}\nthe console ends with:\n{}",
         fs::read_to_string(directory.join("errors")).unwrap_or_default(),
         end_of(&console)

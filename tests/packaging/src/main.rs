@@ -56,7 +56,9 @@ fn run() -> Result<usize> {
     let library = System { base: &base, packages: &packages, ours: &ours, reference: &reference };
     let shared = common.clone() + &fs::read_to_string(source.join("library.sh"))?;
     results.play(&library, &shared, &source.join("library"))?;
-    let common = common + &fs::read_to_string(source.join("kernel.sh"))?;
+    let common = common
+        + &fs::read_to_string(source.join("kernel.sh"))?
+        + &fs::read_to_string(source.join("systemd.sh"))?;
     let (base, packages) = (cache.system_for_kernels(), cache.kernel_packages());
     let among = System { base: &base, packages: &packages, ours: &ours, reference: &reference };
     results.play(&among, &common, &source.join("surroundings"))?;
