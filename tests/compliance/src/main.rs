@@ -11,6 +11,7 @@ mod fields;
 mod index;
 mod later;
 mod lookups;
+mod module;
 mod neutral;
 mod observe;
 mod parallel;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use reference::{Ending, Limits, Outcome, Program, run, run_with_stdout_set};
+use reference::{Ending, Limits, Outcome, Program, run, run_at_terminal, run_with_stdout_set};
 
 use crate::case::{self, Case, Run};
 use crate::neutral::{self, replace};
@@ -58,7 +58,7 @@ pub fn observe(case: &Case, subjects: &Subjects, program: &Program, root: &Path)
         command.env_clear().env("PATH", PATH).env("LC_ALL", "C");
         command.envs(case.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(root.join(&case.cwd));
-        let outcome = start(command, line)?;
+        let outcome = start(command, case, line)?;
         observations.push(seen(outcome, root, &mut before)?);
     }
     Ok(observations)
@@ -86,8 +86,9 @@ fn seen(outcome: Outcome, root: &Path, before: &mut Snapshot) -> Result<Observat
     })
 }
 
-fn start(mut command: Command, line: &Run) -> Result<Outcome> {
+fn start(mut command: Command, case: &Case, line: &Run) -> Result<Outcome> {
     match &line.stdout {
+        None if case.terminal => run_at_terminal(command, &LIMITS),
         None => run(command, &LIMITS),
         Some(path) => {
             let file = File::options().write(true).open(path).with_context(|| path.clone())?;

@@ -10,4 +10,4 @@ mod run;
 
 pub use cache::{Cache, Kernel};
 pub use program::{Program, Release};
-pub use run::{Ending, Limits, Outcome, run, run_with_stdout_set};
+pub use run::{Ending, Limits, Outcome, run, run_at_terminal, run_with_stdout_set};

@@ -1,6 +1,9 @@
 //! Running a program to its end within limits. A program that never ends, or prints for ever, is stopped.
 
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -8,6 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustix::io::Errno;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 /// What a program may use.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +72,35 @@ pub fn run(mut command: Command, limits: &Limits) -> Result<Outcome> {
 /// # Errors
 /// If the program cannot be started or its output not be read.
 pub fn run_with_stdout_set(mut command: Command, limits: &Limits) -> Result<Outcome> {
-    command.stdin(Stdio::null()).stderr(Stdio::piped());
+    command.stderr(Stdio::piped());
+    start(command, None, limits)
+}
+
+/// As [`run`], with a terminal for standard error: what is written there is kept as it was written.
+///
+/// # Errors
+/// If there is no terminal to be had, too.
+pub fn run_at_terminal(mut command: Command, limits: &Limits) -> Result<Outcome> {
+    let (ours, theirs) = terminal().context("opening a terminal")?;
+    command.stdout(Stdio::piped()).stderr(theirs);
+    start(command, Some(ours), limits)
+}
+
+/// Both ends of a terminal that changes nothing of what is written to it.
+fn terminal() -> io::Result<(File, File)> {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    grantpt(&ours)?;
+    unlockpt(&ours)?;
+    let path = ptsname(&ours, Vec::new())?;
+    let theirs = File::options().read(true).write(true).open(OsStr::from_bytes(path.as_bytes()))?;
+    let mut attributes = tcgetattr(&theirs)?;
+    attributes.make_raw();
+    tcsetattr(&theirs, OptionalActions::Now, &attributes)?;
+    Ok((ours.into(), theirs))
+}
+
+fn start(mut command: Command, terminal: Option<File>, limits: &Limits) -> Result<Outcome> {
+    command.stdin(Stdio::null());
     let mut child = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
     let (sender, events) = channel();
     let mut readers = 0;
@@ -74,11 +108,30 @@ pub fn run_with_stdout_set(mut command: Command, limits: &Limits) -> Result<Outc
         collect(pipe, limits.output, sender.clone(), Event::Stdout);
         readers += 1;
     }
+    // A terminal ends when nobody has its other end open any more.
+    drop(command);
     if let Some(pipe) = child.stderr.take() {
-        collect(pipe, limits.output, sender, Event::Stderr);
+        collect(pipe, limits.output, sender.clone(), Event::Stderr);
         readers += 1;
     }
+    if let Some(terminal) = terminal {
+        collect(Terminal(terminal), limits.output, sender.clone(), Event::Stderr);
+        readers += 1;
+    }
+    drop(sender);
     finish(child, readers, &events, limits)
+}
+
+/// Our end of a terminal, on which reading fails where it would end elsewhere.
+struct Terminal(File);
+
+impl Read for Terminal {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer) {
+            Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => Ok(0),
+            read => read,
+        }
+    }
 }
 
 fn collect(
@@ -153,6 +206,15 @@ mod tests {
         let outcome = shell("echo out; echo err >&2; exit 3", &Limits::default());
         assert_eq!(outcome.ending, Ending::Exit(3));
         assert_eq!((&*outcome.stdout, &*outcome.stderr), (&b"out\n"[..], &b"err\n"[..]));
+    }
+
+    #[test]
+    fn standard_error_may_be_a_terminal_that_keeps_what_is_written() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "test -t 2 && ! test -t 1 && echo out && printf 'a\\n\\033[mb\\n' >&2"]);
+        let outcome = run_at_terminal(command, &Limits::default()).unwrap();
+        assert_eq!(outcome.ending, Ending::Exit(0));
+        assert_eq!((&*outcome.stdout, &*outcome.stderr), (&b"out\n"[..], &b"a\n\x1b[mb\n"[..]));
     }
 
     #[test]
