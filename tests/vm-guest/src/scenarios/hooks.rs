@@ -1,9 +1,11 @@
 //! Commands of modutils.d around what is loaded and unloaded: by people, by the kernel, and within themselves.
 
 use std::fs;
+use std::path::Path;
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use rustix::net::SocketType;
 
 use super::storm::{MANY, at_once};
@@ -12,8 +14,9 @@ use crate::ask::{self, family};
 use crate::catalog::{Group, Scenario};
 use crate::kernel_log::Tail;
 use crate::program::{modprobe, rmmod, run};
+use crate::stand_in;
+use crate::trace::{self, Seen};
 use crate::world::{MODPROBE, PROC, WORK, World};
-use crate::{stand_in, trace};
 
 /// See the module.
 pub const GROUP: Group = Group {
@@ -46,16 +49,26 @@ pub const GROUP: Group = Group {
     )
 };
 
-/// Sixty requests at once, with commands for all of them. On a machine that is busy otherwise, commands may need more
-/// time than they have together, and are then killed, as promised: so this does not run unless it is asked for.
+/// Many requests at once, with commands for them.
 pub const STORM: Group = Group {
     processors: 2,
-    by_default: false,
     ..Group::new(
         "hooks-storm",
-        &[Scenario::new("sixty-requests-with-commands-and-denials-at-once", &["vfat"], storm)
+        &[
+            Scenario::new("sixty-requests-with-commands-and-denials-at-once", &["vfat"], storm)
+                .ours_only()
+                .within(240),
+            Scenario::new("sixty-requests-whose-commands-hang-all-end", &["vfat"], hanging_storm)
+                .ours_only()
+                .within(240),
+            Scenario::new(
+                "requests-behind-a-command-that-waits-hold-up-no-others",
+                &["vfat", "minix", "efs"],
+                waiting_storm,
+            )
             .ours_only()
-            .within(240)],
+            .within(240),
+        ],
     )
 };
 
@@ -228,12 +241,14 @@ fn untrusted(world: &mut World) -> Result<()> {
     world.expect_loaded(&["minix"])
 }
 
-/// A third of the requests is for a module with commands, a third is denied, and a third is answered by a command.
-fn storm(world: &mut World) -> Result<()> {
-    configure(&format!(
-        "pre-install * {0}\npost-install * {0}\ndeny-request fs-denied*\non-request fs-help* {0}\n",
-        noting("")
-    ))?;
+/// Seconds that all commands of a run have together in a storm: on a machine that is busy with other things, sixty
+/// processes have little of it each, and what is counted here is how often commands run.
+const STORM_TIME: u64 = 60;
+
+/// Makes requests at once, a third for a module with commands, a third that is denied, and a third that is answered by a
+/// command; gives how long the longest took, and what was seen.
+fn requests_of_a_storm(configuration: &str) -> Result<(Duration, Seen)> {
+    configure(configuration)?;
     let (asked, seen) = trace::watch(|| {
         at_once(MANY, |number| {
             let begin = Instant::now();
@@ -245,15 +260,25 @@ fn storm(world: &mut World) -> Result<()> {
             begin.elapsed()
         })
     })?;
-    let longest = asked?.into_iter().max().unwrap_or_default();
     ensure!(seen.crashes.is_empty() && seen.modprobes == seen.requests.len(), "{seen:?}");
-    ensure!(longest < PATIENCE, "a request took {} s", longest.as_secs());
+    Ok((asked?.into_iter().max().unwrap_or_default(), seen))
+}
+
+fn storm(world: &mut World) -> Result<()> {
+    log_everything()?;
+    let mut log = Tail::new()?;
+    let (longest, seen) = requests_of_a_storm(&format!(
+        "command-time {STORM_TIME}\npre-install * {0}\npost-install * {0}\ndeny-request fs-denied*\n\
+         on-request fs-help* {0}\n",
+        noting("")
+    ))?;
+    ensure!(longest.as_secs() < STORM_TIME, "a request took {} s", longest.as_secs());
     let found = said();
     let count = |line: &str| found.iter().filter(|found| *found == line).count();
     for module in ["fat", "vfat"] {
         for word in ["pre-install", "post-install"] {
             let line = format!("{word} {module} fs-vfat");
-            ensure!(count(&line) == 1, "{line} {} times: {found:?}", count(&line));
+            ensure!(count(&line) == 1, "{line} {} times: {found:?}, {:?}", count(&line), log.records()?);
         }
     }
     let helped = found.iter().filter(|line| line.starts_with("on-request")).count();
@@ -266,12 +291,83 @@ fn storm(world: &mut World) -> Result<()> {
         seen.modprobes,
         longest.as_millis()
     ))?;
+    nothing_left()?;
+    world.expect_loaded(&["vfat", "fat"])
+}
+
+/// What processes write into the kernel's log is not left out, however much it is.
+fn log_everything() -> Result<()> {
+    Ok(fs::write(Path::new(PROC).join("sys/kernel/printk_devkmsg"), "on\n")?)
+}
+
+/// No command is noted as running.
+fn nothing_left() -> Result<()> {
     let left: Vec<_> = fs::read_dir("/run/modutils/scripts")?
         .flatten()
         .map(|entry| entry.file_name())
         .filter(|name| !name.to_string_lossy().starts_with("place-"))
         .collect();
     ensure!(left.is_empty(), "left behind: {left:?}");
-    ensure!(Duration::from_secs(0) < longest && fs::exists(WORK)?);
+    Ok(())
+}
+
+/// Every command takes longer than there is time; the log says of each request why it failed, until there are too many.
+fn hanging_storm(world: &mut World) -> Result<()> {
+    log_everything()?;
+    let mut log = Tail::new()?;
+    let (longest, seen) = requests_of_a_storm(
+        "command-time 1\npre-install * while :; do sleep 1; done\ndeny-request fs-denied*\n\
+         on-request fs-help* while :; do sleep 1; done\n",
+    )?;
+    ensure!(longest < PATIENCE * 2, "a request took {} s", longest.as_secs());
+    ensure!(shells()? == 0, "a shell is left");
+    nothing_left()?;
+    let records: Vec<_> =
+        log.records()?.into_iter().map(|(_, text)| text).filter(|text| text.contains("modprobe[")).collect();
+    let told = |what: &str| records.iter().filter(|text| text.contains(what)).count();
+    let stopped = told("it was killed") + told("others have been running such commands");
+    ensure!(
+        stopped > 0 && stopped + told("denied by") + told("were not logged") == records.len(),
+        "{records:?}"
+    );
+    world.note(&format!(
+        "{} requests, {} modprobes, {stopped} of them said that time was up; the longest took {} ms",
+        seen.requests.len(),
+        seen.modprobes,
+        longest.as_millis()
+    ))?;
+    world.expect_absent(&["vfat", "fat"])
+}
+
+/// A command does not end before its gate is opened, and twenty requests wait for it. Meanwhile others come and go.
+fn waiting_storm(world: &mut World) -> Result<()> {
+    let (begun, gate) = (format!("{WORK}/begun"), format!("{WORK}/gate"));
+    crate::program::shell(&format!("mkfifo {gate}"))?;
+    configure(&format!(
+        "command-time {STORM_TIME}\npre-install fat echo >{begun}; cat {gate}; {0}\npre-install minix {0}\n\
+         deny-request fs-denied*\non-request fs-help* {0}\n",
+        noting("")
+    ))?;
+    let waiting = spawn(|| at_once(20, |_| ask::file_system("vfat").is_ok()));
+    let deadline = Instant::now() + PATIENCE;
+    while !Path::new(&begun).exists() {
+        ensure!(Instant::now() < deadline, "the command does not begin");
+        sleep(Duration::from_millis(1));
+    }
+    for (kind, module) in [("minix", Some("minix")), ("efs", Some("efs")), ("denied", None), ("help", None)] {
+        ensure!(ask::file_system(kind).is_err(), "{kind} needs a device");
+        if let Some(module) = module {
+            world.expect_loaded(&[module])?;
+        }
+    }
+    let found = said();
+    ensure!(found == ["pre-install minix fs-minix", "on-request fs-help"], "{found:?}");
+    ensure!(!waiting.is_finished(), "the requests for vfat did not wait");
+    world.expect_absent(&["fat"])?;
+    fs::write(&gate, "")?;
+    waiting.join().map_err(|_| anyhow!("a request panicked"))??;
+    let found = said();
+    ensure!(found == ["pre-install fat fs-vfat"], "{found:?}");
+    nothing_left()?;
     world.expect_loaded(&["vfat", "fat"])
 }
