@@ -22,6 +22,7 @@ pub use crate::cli::DEFINITION;
 /// # Errors
 /// Whatever ends the run early; `modcli` words it.
 pub fn run(session: &Session) -> anyhow::Result<Exit> {
+    modcli::entry::heed_time_limit();
     let parsed = session.parse(&DEFINITION)?;
     let places = Places::of_system();
     match Request::new(&parsed) {

@@ -141,10 +141,13 @@ fn out_of_processor_time_it_is_a_status_and_no_signal() {
     let endless = world.path().join("endless.conf");
     fs::write(&endless, "softdep a pre: b c d\n".repeat(1 << 20)).unwrap();
     let many = ["-C", "endless.conf"].repeat(400);
-    let call = [vec!["modprobe"], many, vec!["-c"]].concat();
-    let output = shell(world.path(), "-St 1", &call).stdout(Stdio::null()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{}, {said}", output.status);
-    assert_eq!(output.status.signal(), None);
-    assert_eq!(said, "modprobe: FATAL: CPU time limit exceeded\n");
+    let database = ["-d", ".", "-S", VERSION];
+    for work in [&["-c"][..], &["m1"], &["-r", "m1"], &["--show-depends", "m1"], &["-q", "--", "m1"]] {
+        let call = [vec!["modprobe"], many.clone(), database.to_vec(), work.to_vec()].concat();
+        let output = shell(world.path(), "-St 1", &call).stdout(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{work:?}: {}, {said}", output.status);
+        assert_eq!(output.status.signal(), None);
+        assert_eq!(said, "modprobe: FATAL: CPU time limit exceeded\n", "{work:?}");
+    }
 }

@@ -33,6 +33,7 @@ pub use crate::cli::DEFINITION;
 /// # Errors
 /// Whatever ends the run early; `modcli` words it.
 pub fn run(session: &Session) -> anyhow::Result<Exit> {
+    modcli::entry::heed_time_limit();
     run_parsed(session, &session.parse(&DEFINITION)?)
 }
 

@@ -68,8 +68,9 @@ pub unsafe fn enter(count: c_int, arguments: *const *const c_char, tools: &[Tool
     session.finish(result).status().into()
 }
 
-/// Where processor time is limited, ends the program with a status and a reason when it is over, not by a signal. For
-/// work that may take seconds; the least limit is one, and a module is loaded in less.
+/// Where processor time is limited, ends the program with a status and a reason when it is over, not by a signal. To be
+/// called by every tool, except where the kernel does: what it starts has no limits, and somebody waits for each system
+/// call.
 pub fn heed_time_limit() {
     if getrlimit(Resource::Cpu).current.is_some() {
         // SAFETY: the handler writes and ends the process, and nothing else.

@@ -40,8 +40,9 @@ pub const fn of_short_runs() -> OfShortRuns {
     #[cfg(target_env = "musl")]
     return {
         let mut small = Dlmalloc::new();
-        // One request to the kernel serves a whole short run; pages that are not touched cost nothing.
-        small.set_granularity(1 << 18);
+        // One request to the kernel serves a whole short run, one that reads a database, too; pages that are not touched
+        // cost nothing.
+        small.set_granularity(1 << 19);
         OrEnd(Small(Mutex::new(small)))
     };
     #[cfg(not(target_env = "musl"))]

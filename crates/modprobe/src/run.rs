@@ -69,7 +69,7 @@ pub fn run_in<K: KernelOps>(session: &Session, system: System<'_, K>) -> anyhow:
     };
     let Request { action, place: Place { root, release, config }, demand, handed_on, hints } = request;
     session.reporter.gives_hints(hints);
-    if matches!(action, Work::ShowConfig | Work::Check { .. } | Work::List { .. }) {
+    if caller == Caller::Anyone {
         modcli::entry::heed_time_limit();
     }
     let release = release.unwrap_or_else(|| running.clone());

@@ -31,6 +31,7 @@ pub use crate::cli::DEFINITION;
 /// # Errors
 /// Whatever ends the run early; `modcli` words it.
 pub fn run(session: &Session) -> anyhow::Result<Exit> {
+    modcli::entry::heed_time_limit();
     let parsed = session.parse(&DEFINITION)?;
     let request = match Request::new(&parsed) {
         Ok(request) => request,
