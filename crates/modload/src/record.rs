@@ -4,13 +4,16 @@
 //! This is best effort: without a place to remember it, nothing fails. But a record that says "on demand" of a module
 //! that somebody wants must not stay, or the module goes one day: where the pin cannot be written the record is
 //! removed, which needs no space.
+//!
+//! Where there is no record of a module that was there before, this may be a container or chroot with another `/run`
+//! than the one in which it lies: the wish is noted in sysfs then.
 
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use modfile::ModuleName;
-use modstate::{BootId, Clock, Identity, Memory, Places, Record, RecordedRole, Written};
+use modstate::{BootId, Clock, Identity, Memory, Places, Record, RecordedRole, Written, elsewhere};
 
 use crate::demand::Demand;
 use crate::execute::Loaded;
@@ -67,6 +70,10 @@ impl Recorder<'_> {
             Demand::Person => {
                 for module in loaded.inserted.iter().chain(&loaded.present) {
                     let Some(identity) = identity(module) else { continue };
+                    if loaded.present.contains(module) && !memory.has_record_of(module, &identity) {
+                        // Not possible everywhere; rmmod(8) says so.
+                        let _ = elsewhere::note(&sys_module, module);
+                    }
                     let pinned = memory.write_pin(module, &identity);
                     if !matches!(pinned, Ok(Written::Done))
                         && let Err(error) = memory.forget_record(module)
@@ -187,6 +194,31 @@ mod tests {
         fs::create_dir(at("run/modutils/autoloaded/a")).unwrap();
         let failed = remember(&Demand::Person, &present).unwrap_err();
         assert_eq!(failed.modules, ["a".into()]);
+    }
+
+    #[test]
+    fn a_module_that_was_there_without_a_record_is_noted_as_wanted_in_sysfs() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        fs::create_dir_all(at("proc/sys/kernel/random")).unwrap();
+        fs::write(at("proc/sys/kernel/random/boot_id"), "5bd21c3c-0a4d-4f0e-9e2b-7c7f6f1f2a3b\n").unwrap();
+        fs::create_dir(at("run")).unwrap();
+        for module in ["recorded", "loaded", "elsewhere"] {
+            fs::create_dir_all(at("sys/module").join(module)).unwrap();
+            fs::write(at("sys/module").join(module).join("initstate"), "live\n").unwrap();
+        }
+        let places = places(&root);
+        let remember = |demand: &Demand, inserted: &[&str], present: &[&str]| {
+            let names = |names: &[&str]| names.iter().map(|&name| name.into()).collect();
+            let loaded = Loaded { inserted: names(inserted), present: names(present) };
+            Recorder { places: &places, demand, clock: &Seven }
+                .remember(&"recorded".into(), &loaded)
+                .unwrap();
+        };
+        remember(&Demand::Kernel("fs-a".into()), &["recorded"], &[]);
+        remember(&Demand::Person, &["loaded"], &["recorded", "elsewhere"]);
+        let is_noted = |module: &str| elsewhere::is_noted(&places.sys_module(), &module.into()).unwrap();
+        assert_eq!(["recorded", "loaded", "elsewhere"].map(is_noted), [false, false, true]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod boot_time;
 pub mod clock;
 pub mod config;
 mod directory;
+pub mod elsewhere;
 mod fields;
 pub mod identity;
 pub mod load_lists;

@@ -133,6 +133,13 @@ impl Memory {
         Ok(text.map(|text| pin::parse(&text.bytes)).transpose()?)
     }
 
+    /// Whether a record says that this load of a module came in on demand.
+    #[must_use]
+    pub fn has_record_of(&self, module: &ModuleName, identity: &Identity) -> bool {
+        let read = || self.open(RECORDS).ok()??.read(file_name(module)?).ok()?;
+        read().is_some_and(|text| Record::parse(&text.bytes).is_ok_and(|record| record.identity == *identity))
+    }
+
     /// Forgets the record of a module.
     ///
     /// # Errors

@@ -35,6 +35,8 @@ pub(crate) struct Standing {
 pub(crate) enum Wanted {
     /// It was loaded by hand, or by a program that named it.
     Pinned,
+    /// The same, from where `/run` is another: a container or a chroot.
+    Elsewhere,
     /// Whether it was cannot be read.
     PinUnreadable,
     /// A `keep` line names it.
@@ -233,6 +235,9 @@ impl fmt::Display for Reason {
             Self::NotLive => write!(formatter, "kept: being loaded or unloaded"),
             Self::Permanent => write!(formatter, "kept: cannot be unloaded"),
             Self::Wanted(Wanted::Pinned) => write!(formatter, "kept: loaded on purpose"),
+            Self::Wanted(Wanted::Elsewhere) => {
+                write!(formatter, "kept: loaded on purpose where /run is another")
+            }
             Self::Wanted(Wanted::PinUnreadable) => {
                 write!(formatter, "kept: cannot read whether it was loaded on purpose")
             }

@@ -1,4 +1,5 @@
-//! Who said that a module is to stay: a pin of this load, a `keep` line, a list of modules to load at boot.
+//! Who said that a module is to stay: a pin of this load, a note of the same from where `/run` is another, a `keep` line,
+//! a list of modules to load at boot.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -10,7 +11,7 @@ use moddb::ModuleDb;
 use modfile::ModuleName;
 use modfile::regular::{self, RegularError};
 use modstate::config::ModutilsConfig;
-use modstate::{Identity, Memory, load_lists};
+use modstate::{Identity, Memory, elsewhere, load_lists};
 
 use super::policy::Wanted;
 use crate::places::Layout;
@@ -39,6 +40,11 @@ impl<'a> Wishes<'a> {
             // A pin of another load says nothing of this one.
             Ok(Some(pinned)) if pinned != *identity => {}
             Ok(Some(_)) => return Some(Wanted::Pinned),
+            Err(_) => return Some(Wanted::PinUnreadable),
+        }
+        match elsewhere::is_noted(&self.layout.sys_module(), module) {
+            Ok(false) => {}
+            Ok(true) => return Some(Wanted::Elsewhere),
             Err(_) => return Some(Wanted::PinUnreadable),
         }
         if self.config.keeps(module) {
@@ -135,6 +141,14 @@ mod tests {
     fn a_damaged_pin_keeps_its_module() {
         let world = world(&[("run/modutils/pinned/m", "inode=")]);
         assert_eq!(wanted(&world, "", "m"), Some(Wanted::PinUnreadable));
+        assert_eq!(wanted(&world, "", "n"), None);
+    }
+
+    #[test]
+    fn a_note_from_elsewhere_keeps() {
+        let world = world(&[("sys/module/m/initstate", "live\n"), ("sys/module/n/initstate", "live\n")]);
+        elsewhere::note(&world.layout.sys_module(), &"m".into()).unwrap();
+        assert_eq!(wanted(&world, "", "m"), Some(Wanted::Elsewhere));
         assert_eq!(wanted(&world, "", "n"), None);
     }
 

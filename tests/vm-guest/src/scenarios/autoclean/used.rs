@@ -13,7 +13,7 @@ use super::{
 };
 use crate::ask;
 use crate::netlink;
-use crate::program::{modprobe, rmmod};
+use crate::program::{modprobe, rmmod, run};
 use crate::world::{PROC, WORK, World};
 
 pub(super) fn recorded(world: &mut World) -> Result<()> {
@@ -164,16 +164,37 @@ pub(super) fn pinned_in_fixed_run(world: &mut World) -> Result<()> {
     world.expect_loaded(&["minix"])
 }
 
+/// As in a chroot, in a container, and in one with a network of its own, which has another sysfs: each has another
+/// `/run`, in which the pin is written.
+const ELSEWHERE: [&str; 3] = [
+    "mount -t tmpfs none /run; /sbin/modprobe minix",
+    "umount /sys; mount -t sysfs none /sys; mount -t tmpfs none /run; /sbin/modprobe minix",
+    "unshare -n sh -ec 'umount /sys; mount -t sysfs none /sys; mount -t tmpfs none /run; /sbin/modprobe minix'",
+];
+
 pub(super) fn pinned_elsewhere(world: &mut World) -> Result<()> {
-    let _ = on_demand(|| ask::file_system("minix"))?;
-    {
-        // As in a container or chroot: the pin is written, where nobody else looks.
-        let _run = SmallRun::new()?;
-        modprobe(&["minix"])?;
-        ensure!(!Path::new("/run/modutils/autoloaded/minix").exists());
+    for script in ELSEWHERE {
+        let _ = on_demand(|| ask::file_system("minix"))?;
+        // Another namespace of mounts, so that the system's stay.
+        let ended = run("/bin/sh", &["-ec", &format!("unshare -m sh -ec \"{script}\"")])?;
+        ended.expect_code(0).with_context(|| script.to_owned())?;
+        ensure!(!Path::new("/run/modutils/pinned/minix").exists(), "{script}: it has the same /run");
+        stays(world, &["minix"]).with_context(|| script.to_owned())?;
+        let told = rmmod(&["-a", "-n"])?.stdout;
+        ensure!(told.contains("loaded on purpose where /run is another"), "{script}: {told}");
+        // The next load is another matter.
+        rmmod(&["minix"])?.expect_code(0)?;
+        let _ = on_demand(|| ask::file_system("minix"))?;
+        goes(world, &["minix"]).with_context(|| script.to_owned())?;
     }
-    ensure!(!Path::new("/run/modutils/pinned/minix").exists());
-    // rmmod(8) says so, and what to do: a line that keeps the module.
+    Ok(())
+}
+
+/// Where sysfs is read only nothing can be noted; rmmod(8) says so, and what to do: a line that keeps the module.
+pub(super) fn pinned_nowhere(world: &mut World) -> Result<()> {
+    let _ = on_demand(|| ask::file_system("minix"))?;
+    let script = "mount -o remount,bind,ro /sys; mount -t tmpfs none /run; /sbin/modprobe minix";
+    run("/bin/sh", &["-ec", &format!("unshare -m sh -ec \"{script}\"")])?.expect_code(0)?;
     configure("keep minix\n")?;
     stays(world, &["minix"])?;
     fs::remove_file("/etc/modutils.d/vm.conf")?;
