@@ -15,6 +15,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// The modules whose files the image must hold, without what they depend on.
     pub modules: &'static [&'static str],
+    /// The same, where the kernel has them as modules: not every kernel does.
+    pub modules_if_there: &'static [&'static str],
     /// Modules whose files the image must hold in compressed form as well, below `/vm/compressed`: each with
     /// the suffix that names the compression, `xz`, `gz` or `zst`.
     pub compressed: &'static [(&'static str, &'static str)],
@@ -72,13 +74,27 @@ impl Scenario {
         modules: &'static [&'static str],
         run: fn(&mut World) -> anyhow::Result<()>,
     ) -> Self {
-        Self { name, modules, compressed: &[], passes: Passes::Any, limit: Duration::from_secs(90), run }
+        Self {
+            name,
+            modules,
+            modules_if_there: &[],
+            compressed: &[],
+            passes: Passes::Any,
+            limit: Duration::from_secs(90),
+            run,
+        }
     }
 
     /// The same scenario, which only our tools can pass.
     #[must_use]
     pub const fn ours_only(self) -> Self {
         Self { passes: Passes::OursOnly, ..self }
+    }
+
+    /// The same scenario with more modules in its image, as far as the kernel has them.
+    #[must_use]
+    pub const fn if_there(self, modules: &'static [&'static str]) -> Self {
+        Self { modules_if_there: modules, ..self }
     }
 
     /// The same scenario with compressed modules in its image.
@@ -127,6 +143,7 @@ pub const GROUPS: &[Group] = &[
     scenarios::load::GROUP,
     scenarios::request::GROUP,
     scenarios::autoclean::GROUP,
+    scenarios::autoclean::CLASSES,
     scenarios::persist::GROUP,
     scenarios::reasons::GROUP,
     scenarios::reasons::SIGNED,

@@ -2,6 +2,7 @@
 //! protocol as that takes.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
@@ -10,6 +11,9 @@ use rustix::net::{
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
+const NEW_ADDRESS: u16 = 20;
+const LOCAL_ADDRESS: u16 = 2;
+const PHONET: u8 = 35;
 const NEW_ROUTE: u16 = 24;
 const MAIN_TABLE: u8 = 254;
 const BOOT_PROTOCOL: u8 = 3;
@@ -111,6 +115,18 @@ pub fn enslave(index: u32, master: u32) -> io::Result<()> {
     tell(NEW_LINK, 0, &link(index, 0, 0, &[attribute(MASTER, &master.to_ne_bytes())]))
 }
 
+/// Gives an interface an address of Phonet, which is one byte.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn add_phonet_address(index: u32, address: u8) -> io::Result<()> {
+    // Family, length, flags, scope; the interface.
+    let mut body = vec![PHONET, 0, 0, 0];
+    body.extend(index.to_ne_bytes());
+    body.extend(attribute(LOCAL_ADDRESS, &[address]));
+    tell(NEW_ADDRESS, CREATE, &body)
+}
+
 /// The fixed part of a link message, and its attributes.
 fn link(index: u32, flags: u32, change: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = vec![0; 4];
@@ -204,18 +220,40 @@ pub(crate) fn tell(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     acknowledged(&talk(None, kind, flags, body)?)
 }
 
+/// Sends one message of a protocol, which is acknowledged: `net-pf-16-proto-PROTOCOL`.
+pub(crate) fn tell_through(protocol: Protocol, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+    acknowledged(&talk(Some(protocol), kind, flags, body)?)
+}
+
+/// Sends messages at once, so many of which are acknowledged.
+pub(crate) fn send_all(protocol: Protocol, messages: &[u8], acknowledgements: usize) -> io::Result<()> {
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(protocol))?;
+    sendto(&socket, messages, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    (0..acknowledgements).try_for_each(|_| acknowledged(&answer(&socket)?))
+}
+
 /// Sends one message and gives the kernel's answer to it.
 fn talk(protocol: Option<Protocol>, kind: u16, flags: u16, body: &[u8]) -> io::Result<Vec<u8>> {
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
-    let length = u32::try_from(body.len() + 16).map_err(io::Error::other)?;
+    sendto(&socket, &message(kind, ASK | flags, body), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    answer(&socket)
+}
+
+/// A message with its header, filled up to a multiple of four bytes.
+pub(crate) fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 16).unwrap_or(u32::MAX);
     let mut message = Vec::from(length.to_ne_bytes());
     message.extend(kind.to_ne_bytes());
-    message.extend((ASK | flags).to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
     message.extend([1, 0, 0, 0, 0, 0, 0, 0]);
     message.extend(body);
-    sendto(&socket, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    message.resize(message.len().next_multiple_of(4), 0);
+    message
+}
+
+fn answer(socket: &OwnedFd) -> io::Result<Vec<u8>> {
     let mut answer = vec![0; 8192];
-    let (length, _) = recv(&socket, answer.as_mut_slice(), RecvFlags::empty())?;
+    let (length, _) = recv(socket, answer.as_mut_slice(), RecvFlags::empty())?;
     answer.truncate(length);
     Ok(answer)
 }

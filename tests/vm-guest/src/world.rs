@@ -126,6 +126,14 @@ impl World {
         set_kernel_modprobe(program)
     }
 
+    /// Says that these modules cannot be removed any more, which is no fault.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn leaves_behind(&self, modules: &[&str]) -> Result<()> {
+        Ok(fs::write(left_behind_path(), modules.join("\n"))?)
+    }
+
     /// Has the host print a figure or an observation.
     ///
     /// # Errors
@@ -167,6 +175,11 @@ impl World {
 #[must_use]
 pub fn notes_path() -> PathBuf {
     Path::new(WORK).join("notes")
+}
+
+/// Where a scenario says which modules it leaves behind.
+fn left_behind_path() -> PathBuf {
+    Path::new(WORK).join("left-behind")
 }
 
 /// Where a scenario leaves the reason of its failure.

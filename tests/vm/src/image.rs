@@ -99,7 +99,9 @@ fn add_subject(archive: &mut Archive, index: usize, subject: &Subject) -> Result
 fn add_modules(archive: &mut Archive, parts: &Parts, scenarios: &[&Scenario]) -> Result<()> {
     let guest_dir = format!("/lib/modules/{}", parts.kernel.release);
     let host_dir = parts.kernel.modules_dir();
-    let wanted: Vec<&str> = scenarios.iter().flat_map(|scenario| scenario.modules.iter().copied()).collect();
+    let needed = scenarios.iter().flat_map(|scenario| scenario.modules.iter().copied());
+    let others = scenarios.iter().flat_map(|scenario| scenario.modules_if_there.iter().copied());
+    let wanted: Vec<&str> = needed.chain(others.filter(|module| parts.tree.path(module).is_ok())).collect();
     let mut list = String::new();
     for (name, path) in parts.tree.closure(&wanted)? {
         let path = path.to_string_lossy();

@@ -5,14 +5,16 @@
 //!
 //! What is here is shared: passes, and what is expected of them. [`idle`] shows what goes and [`used`] what
 //! stays; [`network`] and [`storage`] hold the modules that serve although their use count is 0, and show that
-//! they still do afterwards; [`passes`] is about the passes themselves.
+//! they still do afterwards; [`passes`] is about the passes themselves, and [`classes`] about what holds a count.
 
+mod classes;
 mod idle;
 mod network;
 mod passes;
 mod storage;
 mod used;
 
+pub use classes::GROUP as CLASSES;
 pub(super) use passes::requests_beside;
 
 use std::collections::BTreeSet;

@@ -57,6 +57,8 @@ impl Baseline {
     /// Says what is left behind; everything else has been restored all the same.
     pub fn restore(&mut self, world: &World) -> Result<()> {
         end_processes()?;
+        let left_behind = fs::read_to_string(super::left_behind_path()).unwrap_or_default();
+        self.modules.extend(left_behind.lines().map(str::to_owned));
         // A file may still be open for writing in a process that is just ending; the next line tells.
         remount_root(MountFlags::empty()).context("cannot make the root writable")?;
         unmount_scratch()?;
