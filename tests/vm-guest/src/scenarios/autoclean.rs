@@ -15,7 +15,7 @@ mod storage;
 mod used;
 
 pub use classes::GROUP as CLASSES;
-pub(super) use passes::requests_beside;
+pub(super) use passes::{requests_beside, slow_beside};
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, ensure};
 
 use super::PATIENCE;
-use super::autoclean::{requests_beside, without_interval};
+use super::autoclean::{requests_beside, slow_beside, without_interval};
 use crate::ask;
 use crate::catalog::{Group, Scenario};
 use crate::program::{modprobe, rmmod};
@@ -31,6 +31,11 @@ pub const GROUP: Group = Group {
             Scenario::new("askers-in-a-loop-beside-passes-in-a-loop", &FILE_SYSTEMS, loops)
                 .ours_only()
                 .within(900),
+            Scenario::new("who-asks-while-a-pass-takes-seconds-to-unload", &["can"], |world| {
+                slow_beside(world, 30)
+            })
+            .ours_only()
+            .within(1200),
             Scenario::new("a-module-that-takes-seconds-to-go-is-waited-for", &[SLOW], slow)
                 .ours_only()
                 .within(600),

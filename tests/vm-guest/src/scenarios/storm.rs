@@ -6,6 +6,7 @@ use std::thread::{ScopedJoinHandle, scope};
 
 use anyhow::{Result, ensure};
 
+use super::autoclean::slow_beside;
 use crate::ask;
 use crate::catalog::{Group, Scenario};
 use crate::program::{self, Ended, run};
@@ -43,6 +44,11 @@ pub const GROUP: Group = Group {
             })
             .within(240),
             Scenario::new("loads-racing-with-unloads-end-in-order", &["vfat"], race).within(240),
+            Scenario::new("a-module-that-takes-a-pass-seconds-to-unload-is-waited-for", &["can"], |world| {
+                slow_beside(world, 4)
+            })
+            .ours_only()
+            .within(240),
         ],
     )
 };

@@ -1,7 +1,7 @@
 //! The passes themselves: when, of what, how many at once, and what is seen of them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
@@ -198,6 +198,78 @@ pub(in crate::scenarios) fn requests_beside(world: &mut World, rounds: u64) -> R
 fn is_leaving(module: &str) -> bool {
     let state = Path::new(SYS).join("module").join(module).join("initstate");
     fs::read_to_string(state).map_or(true, |state| state.trim() != "live")
+}
+
+/// Makes the kernel's grace periods long, so that a module takes seconds to go whose end waits for some of them. With a
+/// single processor there is nothing to wait for.
+struct LongGracePeriods([String; 2]);
+
+impl LongGracePeriods {
+    const FILES: [&str; 2] = ["jiffies_till_first_fqs", "jiffies_till_next_fqs"];
+
+    fn file(name: &str) -> PathBuf {
+        Path::new(SYS).join("module/rcutree/parameters").join(name)
+    }
+
+    fn new() -> Result<Self> {
+        let mut before = Self(Default::default());
+        for (name, value) in Self::FILES.iter().zip(&mut before.0) {
+            *value = fs::read_to_string(Self::file(name))?;
+            // A second is the most that counts.
+            fs::write(Self::file(name), "1000")?;
+        }
+        Ok(before)
+    }
+}
+
+impl Drop for LongGracePeriods {
+    fn drop(&mut self) {
+        for (name, value) in Self::FILES.iter().zip(&self.0) {
+            // Whoever comes later only waits longer.
+            let _ = fs::write(Self::file(name), value);
+        }
+    }
+}
+
+/// A pass unloads a module that takes seconds to go, and in the middle of that somebody asks for it: by its name, or
+/// through the kernel.
+pub(in crate::scenarios) fn slow_beside(world: &mut World, rounds: usize) -> Result<()> {
+    without_interval()?;
+    let (mut failures, mut removed, mut waited) = (0, Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let _ = ask::socket(ask::family::CAN, SocketType::RAW, 7);
+        world.expect_loaded(&["can"])?;
+        pass()?;
+        long_ago()?;
+        let long = LongGracePeriods::new()?;
+        let pass = spawn(|| -> Result<Duration> {
+            let begun = Instant::now();
+            rmmod(&["-a"])?.expect_code(0)?;
+            Ok(begun.elapsed())
+        });
+        while !is_leaving("can") {
+            ensure!(!pass.is_finished(), "round {round}: the pass did not unload it");
+        }
+        let begun = Instant::now();
+        let failed = match round % 2 {
+            0 => crate::program::run(crate::world::MODPROBE, &["can"])?.code != Some(0),
+            // There is no such interface, but the kernel asks for it, and for a module of that name.
+            _ => ask::interface("can").is_ok(),
+        };
+        waited.push(begun.elapsed().as_millis());
+        failures += usize::from(failed || is_leaving("can"));
+        removed.push(pass.join().map_err(|_| anyhow!("the pass panicked"))??.as_millis());
+        drop(long);
+        ensure!(!is_leaving("can"), "round {round}: it was unloaded after somebody had it");
+        rmmod(&["can"])?.expect_code(0)?;
+    }
+    world.note(&format!(
+        "{rounds} trials, {failures} failures; the passes took {removed:?} ms, and whoever asked meanwhile waited \
+         {waited:?} ms"
+    ))?;
+    ensure!(failures == 0, "{failures} of {rounds} went without");
+    ensure!(removed.iter().any(|millis| *millis >= 1000), "no pass took long: nothing was shown");
+    Ok(())
 }
 
 pub(super) fn race(world: &mut World) -> Result<()> {
