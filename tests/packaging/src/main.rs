@@ -49,7 +49,7 @@ fn run() -> Result<usize> {
     let reference = cache.kmod(Release::Kmod34.number());
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
     let common = format!("tools='{}'\n", suite::words()) + &fs::read_to_string(source.join("common.sh"))?;
-    let (base, packages) = (cache.system(), cache.kmod_packages());
+    let (base, packages) = (cache.system(), [cache.kmod_packages()]);
     let alone = System { base: &base, packages: &packages, ours: &ours, reference: &reference };
     results.play(&alone, &common, &source.join("scenarios"))?;
     let base = cache.system_for_kernels();
@@ -59,7 +59,7 @@ fn run() -> Result<usize> {
     let common = common
         + &fs::read_to_string(source.join("kernel.sh"))?
         + &fs::read_to_string(source.join("systemd.sh"))?;
-    let (base, packages) = (cache.system_for_kernels(), cache.kernel_packages());
+    let (base, packages) = (cache.system_for_kernels(), [cache.kernel_packages(), cache.caller_packages()]);
     let among = System { base: &base, packages: &packages, ours: &ours, reference: &reference };
     results.play(&among, &common, &source.join("surroundings"))?;
     results.count("installed-below-a-prefix", || prefix::works(prefix.as_ref()));

@@ -13,8 +13,8 @@ use anyhow::{Context, Result, ensure};
 pub struct System<'a> {
     /// The minimal system; it stays as it is.
     pub base: &'a Path,
-    /// A directory with packages, which the scenario finds in `/packages`.
-    pub packages: &'a Path,
+    /// Directories with packages, which the scenario finds in `/packages`.
+    pub packages: &'a [PathBuf],
     /// Our packages, which are there, too, each as its name and `.deb`.
     pub ours: &'a [PathBuf],
     /// A directory that the scenario sees as `/reference`.
@@ -72,8 +72,10 @@ impl System<'_> {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", ENTER, "sh"]).arg(work);
         command.args([self.base, self.reference]).args(self.ours);
-        for package in fs::read_dir(self.packages).with_context(|| self.packages.display().to_string())? {
-            command.arg(package?.path());
+        for directory in self.packages {
+            for package in fs::read_dir(directory).with_context(|| directory.display().to_string())? {
+                command.arg(package?.path());
+            }
         }
         let output = command.output().context("cannot start unshare")?;
         ensure!(

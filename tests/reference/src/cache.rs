@@ -66,6 +66,11 @@ impl Cache {
         self.directory.join("kernel-packages")
     }
 
+    /// The directory of packages whose programs call module tools, whether it is there or not.
+    pub fn caller_packages(&self) -> PathBuf {
+        self.directory.join("caller-packages")
+    }
+
     /// Where the kernel packages are unpacked, whether they are there or not.
     pub fn kernel_root(&self) -> PathBuf {
         self.directory.join("kernel")

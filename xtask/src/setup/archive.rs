@@ -78,6 +78,12 @@ pub fn kernel_packages(cache: &Cache) -> Result<()> {
     })
 }
 
+/// sensors-detect, which asks modprobe what it would do, with what it needs, as files.
+pub fn caller_packages(cache: &Cache) -> Result<()> {
+    let packages = || ["libsensors-config", "libsensors5", "lm-sensors"].map(str::to_owned).to_vec();
+    keep(cache, &cache.caller_packages(), &["bookworm"], |_| Ok(packages()))
+}
+
 /// Downloads packages of some Debian releases to `target`, which appears only when complete.
 fn keep(
     cache: &Cache,
@@ -104,6 +110,9 @@ fn keep(
     in_place(&all, target)
 }
 
+/// How often a system is tried to be made: one download of hundreds that fails ends debootstrap.
+const DEBOOTSTRAP_TRIES: u32 = 3;
+
 /// A minimal Debian of that name with these packages, for whoever may make one: root.
 pub fn system(cache: &Cache, target: &Path, codename: &str, packages: &[&str]) -> Result<()> {
     if target.is_dir() {
@@ -112,11 +121,22 @@ pub fn system(cache: &Cache, target: &Path, codename: &str, packages: &[&str]) -
     println!("making {} (Debian {codename} with {})", target.display(), packages.join(", "));
     fs::create_dir_all(cache.directory())?;
     let work = tempfile::Builder::new().prefix(".partial-").tempdir_in(cache.directory())?;
-    let root = work.path().join("root");
-    let mut debootstrap = Command::new("debootstrap");
-    debootstrap.arg("--variant=minbase").arg(format!("--include={}", packages.join(","))).arg(codename);
-    shell::quietly(debootstrap.arg(&root).arg(sources::mirror(codename)?))?;
-    in_place(&root, target)
+    // Kept, so that what breaks off has brought something, and so that a second system of a release is quickly made.
+    let downloads = cache.directory().join(format!("downloads-{codename}"));
+    fs::create_dir_all(&downloads)?;
+    let mirror = sources::mirror(codename)?;
+    let mut tries = 1..=DEBOOTSTRAP_TRIES;
+    loop {
+        let root = work.path().join(format!("root-{}", tries.next().unwrap_or_default()));
+        let mut debootstrap = Command::new("debootstrap");
+        debootstrap.arg("--variant=minbase").arg(format!("--include={}", packages.join(",")));
+        debootstrap.arg(format!("--cache-dir={}", downloads.display()));
+        match shell::quietly(debootstrap.arg(codename).arg(&root).arg(&mirror)) {
+            Ok(()) => return in_place(&root, target),
+            Err(error) if tries.is_empty() => return Err(error),
+            Err(error) => println!("{error:#}; once more, with what has been fetched"),
+        }
+    }
 }
 
 /// apt with lists and a cache of its own. What is installed here, and which versions are preferred here, must not matter:

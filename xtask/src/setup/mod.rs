@@ -74,6 +74,7 @@ pub fn packaging() -> Result<()> {
     archive::kmod(&cache, Release::Kmod34)?;
     archive::kmod_packages(&cache)?;
     archive::kernel_packages(&cache)?;
+    archive::caller_packages(&cache)?;
     archive::system(&cache, &cache.system(), "bookworm", &["bash-completion", "kmod", "man-db"])?;
     archive::system(&cache, &cache.system_for_kernels(), "bookworm", &USERS_OF_MODULE_TOOLS)
 }
