@@ -34,7 +34,7 @@ until_true() {
 }
 # The system is up, and all of it.
 up() {
-    systemctl is-system-running --wait
+    until_true 'systemctl is-system-running | grep -qv starting'
     all_well
     [ "$(systemctl is-active multi-user.target systemd-modules-load kmod-static-nodes systemd-udevd | sort -u)" = active ]
 }
@@ -45,6 +45,11 @@ fails() {
     if "$@"; then
         return 1
     fi
+}
+# What was found, $2, is what is expected, $1. It is part of the report.
+is() {
+    echo "$2"
+    [ "$2" = "$1" ]
 }
 again() {
     echo again
@@ -60,7 +65,15 @@ END
     cat - >>/usr/local/sbin/report
     cat >>/usr/local/sbin/report <<'END'
 echo finished
+touch /run/finished
 ) >/dev/ttyS1 2>/dev/ttyS0
+if [ ! -e /run/again ] && [ ! -e /run/finished ]; then
+    {
+        systemctl --failed
+        systemctl list-jobs
+        journalctl --boot --output=cat | tail -n 60
+    } >/dev/ttyS0 2>&1
+fi
 [ -e /run/again ] || systemctl poweroff --force --force
 END
     chmod 755 /usr/local/sbin/report

@@ -30,7 +30,7 @@ const FINISHED: &str = "\nfinished\n";
 const AGAIN: &str = "\nagain\n";
 
 /// How much of the console is shown after a failure, in lines.
-const LAST_LINES: usize = 60;
+const LAST_LINES: usize = 150;
 
 /// Boots the machine whose parts lie in a directory, or each of those in directories below it: their reports are to
 /// be the same.
