@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::{project, shell};
+use crate::{libkmod, project, shell};
 
 /// Runs the comparison for the tools named by the first option; further options go to it as they are.
 pub fn run(options: &[&str]) -> Result<()> {
@@ -24,7 +24,15 @@ pub fn run(options: &[&str]) -> Result<()> {
     println!("ours: {}", built.description);
     shell::run(cargo_run("compliance").args(["--tool", tool, "--ours"]).arg(&built.path).args(rest))?;
     if tool == "depmod" && rest.is_empty() {
-        shell::run(cargo_run("libkmod-oracle").arg("--ours").arg(&built.path))?;
+        let oracle = || {
+            let mut oracle = cargo_run("libkmod-oracle");
+            oracle.arg("--ours").arg(&built.path);
+            oracle
+        };
+        shell::run(&mut oracle())?;
+        let library = libkmod::build(libkmod::Build::Tests)?;
+        let mut ours = oracle();
+        shell::run(libkmod::loaded_first(ours.arg("--library").arg(&library), &library)?)?;
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ impl Build {
 }
 
 /// Options: nothing builds the library, `install` puts it below a prefix, `dependants` looks
-/// whether Debian's programs find all that they link, `test` runs the C tests on it and on kmod's, with `--memcheck` under
+/// whether Debian's programs find all that they link, `tools` tests our own tools with it, `test` runs the C tests on it and on kmod's, with `--memcheck` under
 /// valgrind on ours alone.
 pub fn run(options: &[&str]) -> Result<()> {
     match options {
@@ -50,11 +50,12 @@ pub fn run(options: &[&str]) -> Result<()> {
             Ok(())
         }
         ["dependants"] => dependants::check(),
+        ["tools"] => with_tools(),
         ["install", "--prefix", prefix] => dist::install_library(Path::new(prefix)),
         ["test", "--shipped", rest @ ..] => run_tests(&build(Build::Shipped)?, rest),
         ["test", rest @ ..] => test(rest),
         _ => bail!(
-            "usage: cargo xtask libkmod [dependants | install --prefix DIR | test [--shipped] [--only TEXT] [--record] [--memcheck]]"
+            "usage: cargo xtask libkmod [dependants | install --prefix DIR | tools | test [--shipped] [--only TEXT] [--record] [--memcheck]]"
         ),
     }
 }
@@ -69,6 +70,32 @@ fn run_tests(library: &Path, options: &[&str]) -> Result<()> {
     let mut tests = project::cargo();
     tests.args(["run", "--quiet", "--package", "libkmod-c", "--", "--ours"]).arg(library).args(options);
     shell::run(&mut tests)
+}
+
+/// A command whose programs load this library, and not the system's.
+pub fn loaded_first<'c>(command: &'c mut Command, library: &Path) -> Result<&'c mut Command> {
+    let directory = library.parent().context("a library is in a directory")?;
+    Ok(command.env("LD_LIBRARY_PATH", directory))
+}
+
+/// Builds modprobe and rmmod with libkmod in the place of system calls, on our header and our library, and runs their
+/// tests on it.
+fn with_tools() -> Result<()> {
+    let library = build(Build::Tests)?;
+    let directory = library.parent().context("a library is in a directory")?;
+    let for_linkers = directory.join("libkmod.so");
+    if !for_linkers.is_symlink() {
+        std::os::unix::fs::symlink(LIBRARY, for_linkers)?;
+    }
+    let mut include = std::ffi::OsString::from("-I");
+    include.push(project::root().join("crates/libkmod/include"));
+    let mut tests = project::cargo();
+    tests.args(["test", "--package", "modprobe", "--package", "rmmod"]);
+    tests.args(["--features", "modprobe/libkmod,rmmod/libkmod"]);
+    // Of its own: the linker's choice is no part of what cargo compares.
+    tests.arg("--target-dir").arg(project::target_directory()?.join("on-our-libkmod"));
+    tests.env("BINDGEN_EXTRA_CLANG_ARGS", include).env("LIBRARY_PATH", directory);
+    shell::run(loaded_first(&mut tests, &library)?)
 }
 
 /// Builds the library; its path.

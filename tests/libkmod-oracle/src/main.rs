@@ -1,6 +1,7 @@
 //! libkmod as an oracle, in this process: a database that our depmod built must answer it exactly as one that
 //! kmod 34 built, for every module name, every alias with its wildcards filled in, and every symbol of a real
-//! kernel's modules. It is a package of its own because the `kmod` crate needs libclang to be built.
+//! kernel's modules. Any libkmod.so.2 may be asked: the system's, or ours. It is a package of its own because the `kmod`
+//! crate needs libclang to be built.
 //!
 //! And `moddb`, the reading half of our own library, must give the same answers on our database: names, paths, and
 //! dependencies in their order. What the `kmod` crate cannot say, error codes above all, is not compared here.
@@ -29,7 +30,10 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let result = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["--ours", program] => compare(Path::new(program)),
-        _ => Err(anyhow::anyhow!("usage: libkmod-oracle --ours DEPMOD")),
+        ["--ours", program, "--library", library] => {
+            is_loaded(Path::new(library)).and_then(|()| compare(Path::new(program)))
+        }
+        _ => Err(anyhow::anyhow!("usage: libkmod-oracle --ours DEPMOD [--library LIBKMOD]")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -38,6 +42,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether this library, and no other, answers in this process.
+fn is_loaded(library: &Path) -> Result<()> {
+    let library = library.canonicalize()?;
+    let maps = std::fs::read_to_string("/proc/self/maps")?;
+    let loaded = maps.lines().filter_map(|line| Some(Path::new(line.get(line.find('/')?..)?)));
+    let loaded: BTreeSet<_> = loaded.filter(|path| path.to_string_lossy().contains("libkmod.so")).collect();
+    ensure!(loaded.iter().eq([&library.as_path()]), "not {}, but {loaded:?} is loaded", library.display());
+    Ok(())
 }
 
 fn compare(ours: &Path) -> Result<()> {
