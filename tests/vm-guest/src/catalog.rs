@@ -17,8 +17,9 @@ pub struct Scenario {
     pub modules: &'static [&'static str],
     /// The same, where the kernel has them as modules: not every kernel does.
     pub modules_if_there: &'static [&'static str],
-    /// Modules whose files the image must hold in compressed form as well, below `/vm/compressed`: each with
-    /// the suffix that names the compression, `xz`, `gz` or `zst`.
+    /// Modules whose files the image must hold in another form as well, below `/vm/compressed`: each with the suffix
+    /// that names the form. `xz`, `gz`, `zst`; `crc64.xz` and `two.xz`, which the kernel does not read; `signed` by a
+    /// key that it does not know.
     pub compressed: &'static [(&'static str, &'static str)],
     /// Which tools can pass.
     pub passes: Passes,
@@ -141,6 +142,7 @@ pub const GROUPS: &[Group] = &[
     scenarios::syslog::GROUP,
     scenarios::storm::GROUP,
     scenarios::load::GROUP,
+    scenarios::xz::GROUP,
     scenarios::request::GROUP,
     scenarios::autoclean::GROUP,
     scenarios::autoclean::CLASSES,

@@ -23,6 +23,7 @@ pub mod netlink;
 pub mod program;
 pub mod report;
 pub mod scenarios;
+pub mod signature;
 pub mod stand_in;
 pub mod trace;
 pub mod traffic_control;

@@ -54,6 +54,26 @@ pub fn watch<T>(action: impl FnOnce() -> T) -> Result<(T, Seen)> {
     Ok((value, parse(&text)))
 }
 
+/// Runs `action` and gives its value with the system calls that handed a module to the kernel meanwhile, in order.
+///
+/// # Errors
+/// When the trace cannot be read or lost events.
+pub fn insertions<T>(action: impl FnOnce() -> T) -> Result<(T, Vec<String>)> {
+    const CALLS: [&str; 2] = ["finit_module", "init_module"];
+    let enable = |value: &str| {
+        CALLS.iter().try_for_each(|call| put(&format!("events/syscalls/sys_enter_{call}/enable"), value))
+    };
+    enable("1")?;
+    let watched = watch(action).map(|(value, _)| value);
+    enable("0")?;
+    let text = fs::read_to_string(file("trace"))?;
+    let call = |line: &str| {
+        let (_, rest) = line.split_once(": sys_")?;
+        Some(rest.split_once('(')?.0.to_owned())
+    };
+    Ok((watched?, text.lines().filter(|line| !line.starts_with('#')).filter_map(call).collect()))
+}
+
 fn file(name: &str) -> PathBuf {
     Path::new(TRACING).join(name)
 }

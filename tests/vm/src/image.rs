@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use vm_guest::catalog::{Group, Scenario};
 use vm_guest::world::{PLAN, Plan, SUBJECT_LINKS};
 
 use crate::cpio::Archive;
 use crate::database;
+use crate::form;
 use crate::kernel::Kernel;
 use crate::modules::Tree;
 use crate::subject::Subject;
@@ -111,7 +111,7 @@ fn add_modules(archive: &mut Archive, parts: &Parts, scenarios: &[&Scenario]) ->
     archive.file("/vm/modules", 0o644, list.as_bytes())?;
     let compressed: BTreeSet<_> = scenarios.iter().flat_map(|scenario| scenario.compressed).collect();
     for (module, suffix) in compressed {
-        let packed = compress(&parts.tree.plain(module)?, suffix)?;
+        let packed = form::of(&parts.tree.plain(module)?, suffix)?;
         archive.file(&format!("/vm/compressed/{module}.ko.{suffix}"), 0o644, &packed)?;
     }
     for path in database::files(&parts.database)? {
@@ -119,30 +119,6 @@ fn add_modules(archive: &mut Archive, parts: &Parts, scenarios: &[&Scenario]) ->
         archive.file(&format!("{guest_dir}/{name}"), 0o644, &read(&path)?)?;
     }
     Ok(())
-}
-
-fn compress(content: &[u8], suffix: &str) -> Result<Vec<u8>> {
-    Ok(match suffix {
-        "xz" => {
-            // The kernel's build uses this check, the only one that every decoder of modules knows.
-            let filters = {
-                let mut filters = xz2::stream::Filters::new();
-                filters.lzma2(&xz2::stream::LzmaOptions::new_preset(6)?);
-                filters
-            };
-            let stream = xz2::stream::Stream::new_stream_encoder(&filters, xz2::stream::Check::Crc32)?;
-            let mut encoder = xz2::write::XzEncoder::new_stream(Vec::new(), stream);
-            encoder.write_all(content)?;
-            encoder.finish()?
-        }
-        "gz" => {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-            encoder.write_all(content)?;
-            encoder.finish()?
-        }
-        "zst" => zstd::stream::encode_all(content, 3)?,
-        _ => bail!("no module has the suffix .{suffix}"),
-    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

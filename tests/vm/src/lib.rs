@@ -1,7 +1,7 @@
 //! Runs the tools on a real kernel: Debian's stock one, in QEMU without KVM.
 //!
 //! For each group of scenarios: [`modules`] finds the module files that it needs, [`database`] has depmod make
-//! the indexes of the whole tree, [`image`] puts both with the [`subject`]'s tools and the guest's init into an
+//! the indexes of the whole tree, [`form`] packs or signs modules, [`image`] puts all with the [`subject`]'s tools and the guest's init into an
 //! initramfs ([`cpio`]), [`machine`] boots the [`kernel`] and listens, [`verdict`] turns what was heard into
 //! results. What the scenarios do is the business of the guest's crate.
 //!
@@ -11,6 +11,7 @@ pub mod cli;
 pub mod console;
 pub mod cpio;
 pub mod database;
+pub mod form;
 pub mod guest;
 pub mod image;
 pub mod kernel;

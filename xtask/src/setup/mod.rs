@@ -43,7 +43,7 @@ pub fn modules() -> Result<Cache> {
 
 /// The same, and what the virtual machine needs.
 pub fn machine() -> Result<Cache> {
-    packages::install_missing_of(&["qemu-system-x86"])?;
+    packages::install_missing_of(&["openssl", "qemu-system-x86"])?;
     let cache = modules()?;
     archive::busybox(&cache)?;
     Ok(cache)
@@ -62,6 +62,7 @@ pub fn packaging() -> Result<()> {
         "gcc",
         "gcc-aarch64-linux-gnu",
         "musl-tools",
+        "openssl",
         "qemu-system-x86",
         "qemu-user-static",
         "strace",

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::shell;
 
 /// What is needed, and by what.
-const PACKAGES: [(&str, &str); 20] = [
+const PACKAGES: [(&str, &str); 21] = [
     ("debootstrap", "a system into which our package is installed"),
     ("fish", "tests of its completions"),
     ("gcc", "the C parts of the compression libraries"),
@@ -17,6 +17,7 @@ const PACKAGES: [(&str, &str); 20] = [
     ("libclang-dev", "bindings of the libkmod oracle are made at build time"),
     ("libkmod-dev", "the libkmod oracle"),
     ("man-db", "manual pages must render without warnings"),
+    ("openssl", "modules that are signed by a key of their own"),
     ("pkg-config", "finding libkmod"),
     ("musl-tools", "the static build of C parts"),
     ("qemu-system-x86", "tests on a real kernel"),

@@ -18,6 +18,7 @@ pub mod request;
 pub mod restore;
 pub mod storm;
 pub mod syslog;
+pub mod xz;
 
 use std::sync::mpsc::channel;
 use std::thread::spawn;

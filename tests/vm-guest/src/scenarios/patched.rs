@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::program::depmod;
+pub(super) use crate::signature::unsigned;
 use crate::world::{WORK, World};
 
 /// A tree of modules of the scenario's own.
@@ -37,18 +38,6 @@ impl Tree {
     pub(super) fn with<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
         ["-d", &self.root].into_iter().chain(arguments.iter().copied()).collect()
     }
-}
-
-/// The module without its signature, which would not fit any more: a wrong one is refused, none is accepted.
-/// The end of a signed file is a mark of 28 bytes, and before it the signature's length as the last of 12.
-pub(super) fn unsigned(module: &[u8]) -> Vec<u8> {
-    let stripped = || {
-        let rest = module.strip_suffix(b"~Module signature appended~\n")?;
-        let (rest, length) = rest.split_last_chunk::<4>()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        rest.get(..rest.len().checked_sub(length.checked_add(8)?)?)
-    };
-    stripped().unwrap_or(module).to_vec()
 }
 
 fn position(bytes: &[u8], part: &[u8]) -> Result<usize> {
@@ -100,17 +89,6 @@ pub(super) fn without_checksums(module: &[u8]) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_signature_is_cut_off_and_an_unsigned_module_stays() {
-        let mut signed = b"module".to_vec();
-        signed.extend(b"signature");
-        signed.extend([0; 8]);
-        signed.extend(9u32.to_be_bytes());
-        signed.extend(b"~Module signature appended~\n");
-        assert_eq!(unsigned(&signed), b"module");
-        assert_eq!(unsigned(b"module"), b"module");
-    }
 
     #[test]
     fn the_name_behind_zeros_is_the_kernels() {

@@ -9,7 +9,8 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use super::patched::{Tree, changed, other_checksum, renamed, replaced, unsigned, without_checksums};
 use crate::catalog::{Group, Scenario};
 use crate::program::{Ended, modprobe, run, shell};
-use crate::world::{MODPROBE, World};
+use crate::signature::OWN_SIGNER;
+use crate::world::{MODPROBE, OWN, World};
 
 /// A kernel that accepts signed modules and others.
 pub const GROUP: Group = Group::new(
@@ -27,7 +28,14 @@ pub const GROUP: Group = Group::new(
 /// A kernel that accepts signed modules only.
 pub const SIGNED: Group = Group {
     kernel_arguments: "module.sig_enforce=1",
-    ..Group::new("signatures", &[ours("why-a-signature-does-not-count-is-told-apart", &["minix"], enforced)])
+    ..Group::new(
+        "signatures",
+        &[
+            ours("why-a-signature-does-not-count-is-told-apart", &["minix"], enforced),
+            ours("a-key-of-ones-own-is-named-with-what-to-do", &["minix"], own_key)
+                .with_compressed(&[("minix", "signed")]),
+        ],
+    )
 };
 
 /// A kernel that keeps root from changing it.
@@ -185,6 +193,32 @@ fn enforced(world: &mut World) -> Result<()> {
     let ended = run(MODPROBE, &tree.with(&["--hints", "nonesuch"]))?;
     ended.expect_code(1)?;
     ensure!(!ended.stderr.contains("sign"), "{ended:?}");
+    Ok(())
+}
+
+/// As DKMS leaves a module: signed with a key that was made on the machine, and is not enrolled. Into the kernel's
+/// secondary keyring goes only what one of its own keys has signed, so a key that it knows cannot be shown here.
+fn own_key(world: &mut World) -> Result<()> {
+    let tree = Tree::new(world)?;
+    let path = format!("{OWN}/compressed/minix.ko.signed");
+    let module = fs::read(&path).with_context(|| format!("cannot read {path}"))?;
+    let ended = load(&tree, "minix.ko", &module, &[])?;
+    let hint = format!("is signed by '{OWN_SIGNER}' (key ");
+    expect_hint(&ended, "Key was rejected by service", &hint)?;
+    let what_to_do = "enrol its certificate (mokutil --import CERTIFICATE) and reboot";
+    ensure!(ended.stderr.contains(what_to_do), "{ended:?}");
+    // The key in the hint is the one that modinfo names.
+    let shown =
+        run("/sbin/modinfo", &["-F", "sig_key", &tree.modules.join("kernel/minix.ko").to_string_lossy()])?;
+    let key = shown.stdout.trim().replace(':', "").to_ascii_lowercase();
+    ensure!(key.len() >= 8 && ended.stderr.contains(&format!("(key {key})")), "{key:?}: {ended:?}");
+    // The same file with a byte changed is as little known: whether it was changed cannot be seen.
+    let ended = load(&tree, "minix.ko", &changed(&module)?, &[])?;
+    expect_hint(&ended, "Key was rejected by service", "which is not among this kernel's keys")?;
+    // The same error of a file that Debian signed has another cause.
+    let ended = load(&tree, "minix.ko", &changed(&world.module("minix")?)?, &[])?;
+    expect_hint(&ended, "Key was rejected by service", "was changed after it was signed")?;
+    ensure!(!ended.stderr.contains("mokutil"), "{ended:?}");
     Ok(())
 }
 
