@@ -24,6 +24,7 @@ pub mod program;
 pub mod report;
 pub mod scenarios;
 pub mod signature;
+pub mod slow;
 pub mod stand_in;
 pub mod trace;
 pub mod traffic_control;

@@ -32,7 +32,7 @@ pub const GROUP: Group = Group {
                 .ours_only()
                 .within(900),
             Scenario::new("who-asks-while-a-pass-takes-seconds-to-unload", &["can"], |world| {
-                slow_beside(world, 30)
+                slow_beside(world, 20)
             })
             .ours_only()
             .within(1200),

@@ -45,7 +45,7 @@ pub const GROUP: Group = Group {
             .within(240),
             Scenario::new("loads-racing-with-unloads-end-in-order", &["vfat"], race).within(240),
             Scenario::new("a-module-that-takes-a-pass-seconds-to-unload-is-waited-for", &["can"], |world| {
-                slow_beside(world, 4)
+                slow_beside(world, 2)
             })
             .ours_only()
             .within(240),
