@@ -15,6 +15,8 @@ const CREATE: u8 = 3;
 const REMOVE: u8 = 4;
 const SUSPEND: u8 = 6;
 const LOAD: u8 = 9;
+/// Suspend instead of resume.
+const SUSPENDED: u32 = 2;
 
 /// A device of the mapper.
 pub struct Device {
@@ -29,7 +31,7 @@ impl Device {
     /// What the kernel answers.
     pub fn new(control: File, name: &'static str) -> io::Result<Self> {
         let device = Self { control, name };
-        device.call(CREATE, 0, &[])?;
+        device.call(CREATE, 0, 0, &[])?;
         Ok(device)
     }
 
@@ -45,7 +47,7 @@ impl Device {
         table.extend(target.as_bytes());
         // The name's room, and no parameters.
         table.resize(48, 0);
-        self.call(LOAD, 1, &table)
+        self.call(LOAD, 0, 1, &table)
     }
 
     /// Makes the table that was loaded the active one.
@@ -53,7 +55,15 @@ impl Device {
     /// # Errors
     /// What the kernel answers.
     pub fn resume(&self) -> io::Result<()> {
-        self.call(SUSPEND, 0, &[])
+        self.call(SUSPEND, 0, 0, &[])
+    }
+
+    /// Has it take nothing for a while.
+    ///
+    /// # Errors
+    /// What the kernel answers.
+    pub fn suspend(&self) -> io::Result<()> {
+        self.call(SUSPEND, SUSPENDED, 0, &[])
     }
 
     /// Takes the device away with its tables.
@@ -61,13 +71,14 @@ impl Device {
     /// # Errors
     /// What the kernel answers.
     pub fn remove(self) -> io::Result<()> {
-        self.call(REMOVE, 0, &[])
+        self.call(REMOVE, 0, 0, &[])
     }
 
-    fn call(&self, command: u8, targets: u32, table: &[u8]) -> io::Result<()> {
+    fn call(&self, command: u8, flags: u32, targets: u32, table: &[u8]) -> io::Result<()> {
         let length = u32::try_from(HEAD + table.len()).map_err(io::Error::other)?;
         let mut bytes = Vec::new();
-        for word in [4, 0, 0, length, 312, targets] {
+        // A version, sizes, how often it is open, flags.
+        for word in [4, 0, 0, length, 312, targets, 0, flags] {
             bytes.extend(word.to_ne_bytes());
         }
         bytes.resize(NAME, 0);

@@ -56,6 +56,11 @@ fn one_alias_of_another_kind_means_keep() {
         ("char-major-10-200", &["devname:net/tun"], "char-major-10-200"),
         ("pci:v00008086d*", &[], "pci:v00008086d*"),
         ("md-mod", &[], "md-mod"),
+        // What these are used for may be told from a connection, a template or a service, and not from a count.
+        ("tcp-ulp-tls", &[], "tcp-ulp-tls"),
+        ("nfct-helper-ftp", &[], "nfct-helper-ftp"),
+        ("net-pf-16-proto-16-family-IPVS", &[], "net-pf-16-proto-16-family-IPVS"),
+        ("net-pf-40", &[], "net-pf-40"),
     ] {
         assert_eq!(first_untrusted(request, aliases).as_deref(), Some(against), "{request} {aliases:?}");
     }

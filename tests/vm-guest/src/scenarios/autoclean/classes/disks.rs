@@ -18,6 +18,8 @@ pub(super) fn mapper(world: &mut World) -> Result<()> {
     held(world, &["dm_zero"]).context("of a table that is not active yet")?;
     device.resume()?;
     held(world, &["dm_zero"]).context("of an active table")?;
+    device.suspend()?;
+    held(world, &["dm_zero"]).context("of a device that is suspended")?;
     device.remove().context("the device's end")?;
     let_go(world, &["dm_zero"])
 }
