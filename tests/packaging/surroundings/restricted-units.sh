@@ -32,7 +32,7 @@ timeout 300 sh -c 'until systemctl start modutils-autoclean && [ ! -e /sys/modul
 [ "$(systemctl show -P Result modutils-autoclean.service)" = success ]
 # The remove command could unmount, write a sysctl, make a network interface, run as somebody else, kill, and write to
 # /run and /var; what is around it ran, too.
-is 'before overlay in the command after overlay' "$(echo $(cat /run/commands))"
+is 'in the command before overlay after overlay' "$(echo $(cat /run/commands))"
 is 'parameters/index = Y' "$(grep -v '^#' /var/lib/modutils/settings/overlay)"
 fails grep -q ' /media ' /proc/mounts
 is 77 "$(cat /proc/sys/net/ipv4/ip_default_ttl)"
@@ -41,7 +41,7 @@ is 77 "$(cat /proc/sys/net/ipv4/ip_default_ttl)"
 used
 is Y "$(cat /sys/module/overlay/parameters/index)"
 # SECURITY.md says how exposed they are.
-is '6.4 2.2 3.0 3.0 2.3' "$(for unit in autoclean settings restore restore@x restore-early; do
+is '6.4 2.4 3.3 3.3 2.3' "$(for unit in autoclean settings restore restore@x restore-early; do
     systemd-analyze security --no-pager "modutils-$unit.service" | sed -n 's/.*Overall exposure.*: \([0-9.]*\) .*/\1/p'
 done | paste -s -d ' ')"
 all_well
