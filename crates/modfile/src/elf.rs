@@ -41,6 +41,8 @@ pub struct Layout<'b> {
     table: &'b [u8],
     /// The names of sections.
     names: &'b [u8],
+    /// Where the sections of these names are, in the order of [`KNOWN`]: all that anybody asks for is found in one go.
+    known: [Option<Range>; KNOWN.len()],
     /// The size of the file: a section that reaches outside of it does not exist.
     file_len: u64,
 }
@@ -88,7 +90,8 @@ impl<'b> Layout<'b> {
         let at = usize::try_from(before).unwrap_or(usize::MAX);
         let (before_table, table) = tail.split_at_checked(at).ok_or(TABLE_OUTSIDE)?;
         let file_len = image.len();
-        let mut layout = Self { class, endian, machine: header.machine, table, names: &[], file_len };
+        let known = [None; KNOWN.len()];
+        let mut layout = Self { class, endian, machine: header.machine, table, names: &[], known, file_len };
         let (own_name, range) = layout.entry(header.names_section).ok_or(NAMES_OUTSIDE)?;
         let range = range.ok_or(NAMES_OUTSIDE)?;
         let in_tail = range
@@ -108,18 +111,44 @@ impl<'b> Layout<'b> {
         if layout.names.get(own_name as usize).is_none() {
             return Err(ReadError::Malformed("the section of names has none itself"));
         }
+        layout.find_known();
         Ok(layout)
+    }
+
+    fn find_known(&mut self) {
+        let mut known = [None; KNOWN.len()];
+        for (offset, range) in self.sections() {
+            let name = self.names.get(offset as usize..).unwrap_or_default();
+            // One comparison of eight bytes rules nearly all names out.
+            let start: Option<&[u8; 8]> = name.first_chunk();
+            for (place, wanted) in known.iter_mut().zip(KNOWN) {
+                let may_be =
+                    start.is_none_or(|start| wanted.first_chunk().is_none_or(|begin| begin == start));
+                if may_be && place.is_none() && name.starts_with(wanted) {
+                    *place = range.filter(|range| range.offset != 0);
+                }
+            }
+        }
+        self.known = known;
     }
 
     /// The first section of a name that lies inside the file. compat: one at its very beginning does not count
     /// (random damage in tests/compliance/src/damaged.rs).
     #[must_use]
     pub fn section(&self, name: &[u8]) -> Option<Range> {
-        // Number 0 stands for no section, whatever it is called.
-        let mut sections = (1..).map_while(|number| self.entry(number));
-        sections.find_map(|(offset, range)| {
+        let is_known = |known: &&[u8]| known.strip_suffix(b"\0") == Some(name);
+        if let Some(place) = KNOWN.iter().position(is_known) {
+            return self.known.get(place).copied().flatten();
+        }
+        self.sections().find_map(|(offset, range)| {
             range.filter(|range| range.offset != 0 && self.is_named(offset, name))
         })
+    }
+
+    /// The offset of each section's name, and the section if it lies inside the file. Number 0 stands for no section,
+    /// whatever it is called.
+    fn sections(&self) -> impl Iterator<Item = (u32, Option<Range>)> {
+        (1..).map_while(|number| self.entry(number))
     }
 
     /// Whether the file is what `objcopy --only-keep-debug` makes of a module: the headers of its sections are there,
@@ -198,6 +227,17 @@ impl<'b> Layout<'b> {
         }
     }
 }
+
+/// Names of sections that are asked for, with the NUL behind them.
+const KNOWN: [&[u8]; 7] = [
+    b".modinfo\0",
+    b".symtab\0",
+    b".strtab\0",
+    b"__versions\0",
+    b"__version_ext_crcs\0",
+    b"__version_ext_names\0",
+    b"__ksymtab_strings\0",
+];
 
 /// Bytes before the section table that are read with it. Section names of real modules take up to 2 KiB.
 const NAMES_BEFORE_TABLE: u64 = 2048;

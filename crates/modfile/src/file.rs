@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use crate::compression::{Compression, DECOMPRESSED_LIMIT, DecompressError, Decompressor};
 
 /// Files up to this size are read at once, which is cheaper than five positioned reads.
-const SMALL_FILE: usize = 32 << 10;
+const SMALL_FILE: usize = 16 << 10;
 
 /// Of a larger file this much is read first: the header of an ELF file, or the magic bytes of another.
 const START: usize = 64;

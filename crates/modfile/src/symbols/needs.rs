@@ -53,14 +53,18 @@ pub fn needs(
     }
     let name_at = |place: usize| versions.at(layout, place).map_or(b"".as_slice(), |version| version.name);
     places.clear();
+    places.reserve(versions.len(), |&other| hasher.hash_one(name_at(other)));
     accounted.clear();
     accounted.resize(versions.len(), false);
     for place in 0..versions.len() {
         let name = name_at(place);
         let hash = hasher.hash_one(name);
         let rehash = |&other: &usize| hasher.hash_one(name_at(other));
-        places.entry(hash, |&other| name_at(other) == name, rehash).or_insert(place);
+        places.entry(hash, |&other| versions.is_of(layout, other, name), rehash).or_insert(place);
     }
+    let names_differ = places.len() == versions.len();
+    // Compilers write half of the versions in the order of the symbols.
+    let mut next = None;
     let is_undefined = |section| section == SHN_UNDEF;
     let undefined = table.try_each(layout, is_undefined, |symbol| {
         if is_register(layout, &symbol) {
@@ -70,7 +74,11 @@ pub fn needs(
         if name.is_empty() {
             return Ok(());
         }
-        let place = places.find(hasher.hash_one(name), |&place| name_at(place) == name).copied();
+        let is_it = |&place: &usize| versions.is_of(layout, place, name);
+        let place = next
+            .filter(|place| names_differ && is_it(place))
+            .or_else(|| places.find(hasher.hash_one(name), is_it).copied());
+        next = place.map(|place| place + 1);
         if let Some(accounted) = place.and_then(|place| accounted.get_mut(place)) {
             *accounted = true;
         }

@@ -22,9 +22,24 @@ pub(super) struct Symbol<'a> {
     pub(super) weak: bool,
 }
 
-/// A name ends at a NUL, or with the table.
+/// A name ends at a NUL, or with the table. Names are short, and there are hundreds of thousands: eight bytes at a time
+/// take less time than a search that is made for long texts.
 pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
-    memchr::memchr(0, bytes).and_then(|end| bytes.get(..end)).unwrap_or(bytes)
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The lowest bit that is set stands in the first byte that is zero.
+        let zeros = word.wrapping_sub(ONES) & !word & HIGHS;
+        if zeros != 0 {
+            let end = number * size_of::<u64>() + zeros.trailing_zeros() as usize / 8;
+            return bytes.get(..end).unwrap_or(bytes);
+        }
+    }
+    let before = bytes.len() - rest.len();
+    let end = rest.iter().position(|&byte| byte == 0).map_or(bytes.len(), |end| before + end);
+    bytes.get(..end).unwrap_or(bytes)
 }
 
 /// The bytes of `.symtab` and `.strtab`.
@@ -126,5 +141,24 @@ impl<'b> SymbolTable<'b> {
             })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_ends_at_the_first_nul_wherever_it_is() {
+        for len in 0..40 {
+            for other in [b'a', 1, 0x7f, 0x80, 0xff] {
+                let mut bytes = vec![other; len];
+                assert_eq!(until_nul(&bytes), bytes);
+                for end in (0..len).rev() {
+                    bytes[end] = 0;
+                    assert_eq!(until_nul(&bytes), vec![other; end], "{len} {end} {other}");
+                }
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The checksums of the symbols that a module was built against.
 
+use memchr::arch::all::is_prefix;
+
 use crate::elf::{Class, Layout};
 use crate::file::{Image, ReadError};
 use crate::symbols::table::until_nul;
@@ -68,6 +70,18 @@ impl<'b> Versions<'b> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether the version at a place is that of this symbol.
+    #[must_use]
+    pub fn is_of(&self, layout: &Layout<'_>, place: usize, symbol: &[u8]) -> bool {
+        match self {
+            Self::Records(records) => records.get(place).is_some_and(|record| {
+                let name = padded_name(layout, record);
+                is_prefix(name, symbol) && name.get(symbol.len()).is_none_or(|&byte| byte == 0)
+            }),
+            Self::Listed(versions) => versions.get(place).is_some_and(|version| version.name == symbol),
+        }
     }
 
     /// The version at a place.
