@@ -35,7 +35,7 @@ const FEW: usize = 256;
 #[derive(Default)]
 pub(crate) struct Known<'m> {
     info: ModuleInfo<'m>,
-    error: Option<ReadError>,
+    error: Option<Box<ReadError>>,
     /// What a later run may recognise the file by, if it may.
     stamp: Option<Stamp>,
     tail: Cow<'m, [u8]>,
@@ -156,7 +156,13 @@ fn know<'m>(
     let looked = stamps::now(ahead);
     let reading = info::read_opened(looks.directory.open(source), workspace);
     let stamp = stamps::stamp_of(&reading, source, looked, looks);
-    Known { info: reading.info, error: reading.error, stamp, tail: reading.tail.into(), reused: false }
+    Known {
+        info: reading.info,
+        error: reading.error.map(Box::new),
+        stamp,
+        tail: reading.tail.into(),
+        reused: false,
+    }
 }
 
 /// Puts together what is known of the modules that count; one that could not be read stays, with as much as could
@@ -181,14 +187,14 @@ pub(crate) fn assemble<'m>(
         })
         .collect();
     modules.retain(|(module, known)| {
-        let is_module = !matches!(known.error, Some(ReadError::DebugOnly));
+        let is_module = !matches!(known.error.as_deref(), Some(ReadError::DebugOnly));
         if !is_module {
             reporter.warning(messages::debug_only(module.source.path()));
         }
         is_module
     });
     for (module, known) in &modules {
-        let Some(error) = &known.error else { continue };
+        let Some(error) = known.error.as_deref() else { continue };
         if let ReadError::Io(error) = error {
             faults.note_unread(error);
         }

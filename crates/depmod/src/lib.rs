@@ -48,6 +48,7 @@ pub use crate::cli::DEFINITION;
 /// Whatever ends the run early; `modcli` words it.
 pub fn run(session: &Session) -> anyhow::Result<Exit> {
     modcli::entry::heed_time_limit();
+    modcli::memory::expect_much();
     run_at(session, SystemTime::now())
 }
 

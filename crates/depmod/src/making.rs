@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use modcli::{Ended, Exit, Reporter, Session};
 use moddb::build::catalog::{Catalog, Module};
@@ -15,6 +15,7 @@ use moddb::build::symbols::{KernelSymbols, SymbolOwners};
 use crate::input::read_input;
 use crate::messages;
 use crate::parallel::{self, Spread};
+use crate::publish::OutputDirectory;
 use crate::request::{Destination, Request};
 use crate::summary::Summary;
 use crate::tree::{OpenError, Tree};
@@ -27,17 +28,28 @@ pub(crate) struct Making<'a> {
     pub(crate) input: Option<&'a Arc<Tree>>,
     pub(crate) kernel: Option<&'a KernelSymbols>,
     pub(crate) check: Check,
+    /// Where a database may be.
+    pub(crate) directory: Option<&'a OutputDirectory>,
     /// Whether modules that need each other in a circle are left out, and not the whole database.
     pub(crate) publishes_parts: bool,
 }
 
-/// The files of a database, and what is to be reported about each.
+/// The files of a database.
 pub(crate) struct Made {
-    pub(crate) outputs: Vec<(Output, Vec<Note>)>,
+    pub(crate) files: Vec<MadeFile>,
     /// Inputs that could not be read, by the name of the output that wants them.
     missing: Vec<(&'static str, &'static str, OpenError)>,
     /// Whether modules were left out.
     pub(crate) is_partial: bool,
+}
+
+/// A file of a database.
+pub(crate) struct MadeFile {
+    pub(crate) output: Output,
+    /// What is to be reported about it.
+    pub(crate) notes: Vec<Note>,
+    /// Whether there is such a file already.
+    pub(crate) is_in_place: bool,
 }
 
 /// Whether messages about needs are still to be reported.
@@ -47,7 +59,7 @@ enum Needs {
     Silent,
 }
 
-impl Making<'_> {
+impl<'a> Making<'a> {
     /// Makes all files of the database.
     ///
     /// # Errors
@@ -83,6 +95,70 @@ impl Making<'_> {
         faults: &mut Faults,
         summary: &mut Summary,
     ) -> Result<Made, Cycles> {
+        let mut missing = Vec::new();
+        let mut read = |name, output| {
+            let input = self.input?;
+            read_input(input, name, faults).map_err(|error| missing.push((output, name, error))).ok()
+        };
+        let builtin = read("modules.builtin", "modules.builtin.bin");
+        let builtin_modinfo = read("modules.builtin.modinfo", "modules.builtin.alias.bin");
+        let inputs = Inputs {
+            builtin: builtin.as_deref(),
+            builtin_modinfo: builtin_modinfo.as_deref(),
+            note_duplicates: self.request.warn,
+        };
+        let (recipes, linked, sources) = (self.recipes(), OnceLock::new(), OnceLock::new());
+        let (early, late): (Vec<_>, Vec<_>) =
+            recipes.into_iter().partition(|(_, recipe)| recipe.is_of_modules_alone());
+        let no_links = (SymbolOwners::default(), DependencyGraph::default());
+        let without_links = inputs.with(catalog, &no_links.0, &no_links.1);
+        // What modules say of themselves is written while it is found out who needs whom.
+        let find = |hand_out: &mut dyn FnMut((usize, Recipe))| {
+            early.into_iter().for_each(&mut *hand_out);
+            let links = self.link(catalog, needs, summary)?;
+            let (symbols, graph) = linked.get_or_init(|| links);
+            sources.get_or_init(|| inputs.with(catalog, symbols, graph));
+            late.into_iter().for_each(hand_out);
+            Ok(())
+        };
+        let directory = self.directory;
+        let make = |(place, recipe): (usize, Recipe), (): &mut ()| {
+            let sources = if recipe.is_of_modules_alone() { Some(&without_links) } else { sources.get() };
+            let (output, notes) = recipe.write(sources?);
+            let is_in_place = directory.is_some_and(|directory| directory.has(&output));
+            Some((place, MadeFile { output, notes, is_in_place }))
+        };
+        let spread = Spread { jobs: self.request.jobs, batch: 1 };
+        let (found, made) = parallel::stream(spread, find, make);
+        found?;
+        let mut made: Vec<_> = made.into_iter().flatten().collect();
+        made.sort_unstable_by_key(|&(place, _)| place);
+        Ok(Made { files: made.into_iter().map(|(_, file)| file).collect(), missing, is_partial: false })
+    }
+
+    /// The files that are wanted, each with its place among them. Indexes come first, since they take longest: begun
+    /// last, one of them would keep all others waiting.
+    fn recipes(&self) -> Vec<(usize, Recipe)> {
+        let mut recipes: Vec<(usize, Recipe)> = outputs::recipes()
+            .filter(|recipe| {
+                self.request.destination != Destination::Stdout || recipe.kind == OutputKind::Text
+            })
+            .enumerate()
+            .collect();
+        recipes.sort_by_key(|(_, recipe)| recipe.kind == OutputKind::Text);
+        recipes
+    }
+
+    /// Finds out who provides what, and who needs whom.
+    fn link<'c>(
+        &self,
+        catalog: &'c Catalog<'_>,
+        needs: Needs,
+        summary: &mut Summary,
+    ) -> Result<(SymbolOwners<'c>, DependencyGraph), Cycles>
+    where
+        'a: 'c,
+    {
         let symbols = SymbolOwners::new(catalog, self.kernel, self.request.symbol_prefix);
         summary.count(catalog, &symbols);
         let spread = Spread { jobs: self.request.jobs, batch: 64 };
@@ -96,18 +172,7 @@ impl Making<'_> {
             }
         }
         let graph = DependencyGraph::new(resolved.into_iter().map(|resolved| resolved.direct).collect())?;
-        let mut missing = Vec::new();
-        let mut read = |name, output| {
-            let input = self.input?;
-            read_input(input, name, faults).map_err(|error| missing.push((output, name, error))).ok()
-        };
-        let builtin = read("modules.builtin", "modules.builtin.bin");
-        let builtin_modinfo = read("modules.builtin.modinfo", "modules.builtin.alias.bin");
-        let mut sources = Sources::new(catalog, &symbols, &graph);
-        sources.builtin = builtin.as_deref();
-        sources.builtin_modinfo = builtin_modinfo.as_deref();
-        sources.note_duplicates = self.request.warn;
-        Ok(Made { outputs: write(self.request, &sources), missing, is_partial: false })
+        Ok((symbols, graph))
     }
 
     fn tell_need(&self, catalog: &Catalog<'_>, note: &NeedNote<'_>) {
@@ -141,7 +206,7 @@ impl Making<'_> {
     pub(crate) fn tell_notes(&self, made: &Made) -> bool {
         let reporter = self.reporter();
         let mut complete = true;
-        for (output, notes) in &made.outputs {
+        for MadeFile { output, notes, .. } in &made.files {
             for (_, name, error) in made.missing.iter().filter(|(wanting, ..)| *wanting == output.name) {
                 reporter.warning(messages::cannot_open_input(name, &self.request.input, error));
             }
@@ -162,20 +227,27 @@ impl Making<'_> {
     }
 }
 
-/// Makes all files that are wanted, several at a time.
-fn write(request: &Request, sources: &Sources<'_>) -> Vec<(Output, Vec<Note>)> {
-    let mut recipes: Vec<(usize, Recipe)> = outputs::recipes()
-        .filter(|recipe| request.destination != Destination::Stdout || recipe.kind == OutputKind::Text)
-        .enumerate()
-        .collect();
-    // Indexes take longest. Begun last, one of them would keep all others waiting.
-    recipes.sort_by_key(|(_, recipe)| recipe.kind == OutputKind::Text);
-    let spread = Spread { jobs: request.jobs, batch: 1 };
-    let mut written = parallel::map(recipes.len(), spread, |number, ()| {
-        recipes.get(number).map(|(place, recipe)| (*place, recipe.write(sources)))
-    });
-    written.sort_unstable_by_key(|written| written.as_ref().map(|&(place, _)| place));
-    written.into_iter().flatten().map(|(_, written)| written).collect()
+/// What a database is made of beside modules.
+#[derive(Clone, Copy)]
+struct Inputs<'a> {
+    builtin: Option<&'a [u8]>,
+    builtin_modinfo: Option<&'a [u8]>,
+    note_duplicates: bool,
+}
+
+impl<'a> Inputs<'a> {
+    fn with(
+        self,
+        catalog: &'a Catalog<'a>,
+        symbols: &'a SymbolOwners<'a>,
+        graph: &'a DependencyGraph,
+    ) -> Sources<'a> {
+        let mut sources = Sources::new(catalog, symbols, graph);
+        sources.builtin = self.builtin;
+        sources.builtin_modinfo = self.builtin_modinfo;
+        sources.note_duplicates = self.note_duplicates;
+        sources
+    }
 }
 
 /// A module's file by its recorded path, which is relative to the module directory.

@@ -19,7 +19,7 @@ use crate::gather::Assembled;
 use crate::input::read_input;
 use crate::listings::Listings;
 use crate::made::Files;
-use crate::making::Making;
+use crate::making::{MadeFile, Making};
 use crate::messages;
 use crate::moment::Moment;
 use crate::paths;
@@ -197,6 +197,7 @@ impl Run<'_> {
             input: self.directories.input.as_ref().ok(),
             kernel: self.kernel.as_ref(),
             check: self.check,
+            directory: self.output.as_ref(),
             publishes_parts: self.writes() && (request.keep_going || !has_database),
         };
         let keep = |database: Option<&Database>| memory.keep(request, &catalog, database, reporter);
@@ -206,32 +207,39 @@ impl Run<'_> {
             && !made.is_partial
             && catalog.refused().is_empty()
             && faults == Faults::default();
-        if made.outputs.iter().flat_map(|(_, notes)| notes).any(|note| *note == Note::TooLarge) {
+        if made.files.iter().flat_map(|file| &file.notes).any(|note| *note == Note::TooLarge) {
             reporter.message(Severity::Error, messages::DATABASE_UNCHANGED);
             keep(None);
             return Ok(Attempt::Done(Exit::Failure));
         }
-        summary.made = made.outputs.len();
-        let outputs: Vec<Output> = made.outputs.into_iter().map(|(output, _)| output).collect();
+        summary.made = made.files.len();
+        let differing: Vec<&Output> =
+            made.files.iter().filter(|file| !file.is_in_place).map(|file| &file.output).collect();
         let mut exit = Exit::failed_if(!is_complete);
         let mut database = None;
         match &self.output {
-            None => outputs
+            None => made
+                .files
                 .iter()
-                .flat_map(|output| output.bytes.pieces())
+                .flat_map(|file| file.output.bytes.pieces())
                 .try_for_each(|piece| session.output.print(piece))?,
             Some(output) if !self.writes() => {
-                exit = Exit::failed_if(self.compare(output, &outputs)? || !is_complete);
+                exit = Exit::failed_if(self.compare(output, &differing)? || !is_complete);
             }
             Some(_) if faults.unlisted && has_database && !request.keep_going => {
                 reporter.error(messages::DATABASE_KEPT);
                 exit = Exit::Failure;
             }
             Some(output) => {
-                let differing = output.differing(&outputs);
                 let is_in_place = differing.is_empty() && running.is_none();
-                let replaced =
-                    self.replace(output, &outputs, differing, running, before, faults == Faults::default());
+                let replaced = self.replace(
+                    output,
+                    &made.files,
+                    differing,
+                    running,
+                    before,
+                    faults == Faults::default(),
+                );
                 if let Some(alone) = replaced.inspect_err(|_| keep(None))? {
                     return Ok(Attempt::Overtaken(alone));
                 }
@@ -244,7 +252,7 @@ impl Run<'_> {
         keep(database.as_ref());
         self.sum_up(&mut summary);
         // The process ends: giving back a hundred thousand pieces of memory one by one would only take time.
-        std::mem::forget((catalog, outputs, memory));
+        std::mem::forget((catalog, made, memory));
         Ok(Attempt::Done(exit))
     }
 
@@ -304,9 +312,8 @@ impl Run<'_> {
     }
 
     /// Says which files of a database are not as they should be, if any.
-    fn compare(&self, directory: &OutputDirectory, outputs: &[Output]) -> Result<bool, Ended> {
-        let differing = directory.differing(outputs);
-        for output in &differing {
+    fn compare(&self, directory: &OutputDirectory, differing: &[&Output]) -> Result<bool, Ended> {
+        for output in differing {
             let file = self.request.output.join(output.name);
             let is_there = directory.tree().stat(Path::new(output.name)).is_ok();
             self.session.output.print_line(messages::out_of_date(&file, is_there))?;
@@ -318,7 +325,7 @@ impl Run<'_> {
     fn replace<'o>(
         &self,
         directory: &OutputDirectory,
-        outputs: &'o [Output],
+        made: &'o [MadeFile],
         mut differing: Vec<&'o Output>,
         running: Option<Running>,
         before: Option<DatabaseState>,
@@ -329,7 +336,7 @@ impl Run<'_> {
             && differing.iter().all(|output| output.name != REFERENCE);
         let nothing_else = differing.is_empty();
         if wants_time {
-            differing.extend(outputs.iter().filter(|output| output.name == REFERENCE));
+            differing.extend(made.iter().map(|file| &file.output).filter(|output| output.name == REFERENCE));
         }
         if differing.is_empty() && running.is_none() {
             return Ok(None);
@@ -338,7 +345,7 @@ impl Run<'_> {
             Some(running) => running,
             None => match Running::begin(directory.tree(), self.reporter(), PATIENCE) {
                 Ok(running) => {
-                    let names = outputs.iter().map(|output| output.name);
+                    let names = made.iter().map(|file| file.output.name);
                     if before != Some(directory.state(names)) {
                         return Ok(Some(running));
                     }

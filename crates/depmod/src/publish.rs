@@ -127,41 +127,23 @@ impl OutputDirectory {
         retry_on_intr(|| rustix::fs::statat(self.tree.handle(), name, AtFlags::SYMLINK_NOFOLLOW))
     }
 
-    /// The outputs whose files are not as they should be.
+    /// Whether an output's file is there, the caller's own, for all to read, and has its bytes.
     #[must_use]
-    pub fn differing<'o>(&self, outputs: &'o [Output]) -> Vec<&'o Output> {
-        outputs.iter().filter(|output| !self.holds(output).unwrap_or(false)).collect()
-    }
-
-    /// Whether a file is there, the caller's own, for all to read, and has these bytes.
-    fn holds(&self, output: &Output) -> io::Result<bool> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let open = || rustix::fs::openat(self.tree.handle(), output.name, flags, Mode::empty());
-        let file = retry_on_intr(open)?;
-        let stat = rustix::fs::fstat(&file)?;
-        if !is_as_published(&stat) || u64::try_from(stat.st_size) != Ok(output.bytes.len() as u64) {
-            return Ok(false);
-        }
-        let file = File::from(file);
-        let mut buffer = [0; 64 << 10];
-        let (mut found, mut position) = (&[][..], 0);
-        for mut expected in output.bytes.pieces() {
-            while !expected.is_empty() {
-                if found.is_empty() {
-                    let len = file.read_at(&mut buffer, position)?;
-                    position += len as u64;
-                    found = buffer.get(..len).unwrap_or_default();
-                }
-                let len = found.len().min(expected.len());
-                let ((one, found_rest), (other, expected_rest)) =
-                    (found.split_at(len), expected.split_at(len));
-                if len == 0 || one != other {
-                    return Ok(false);
-                }
-                (found, expected) = (found_rest, expected_rest);
+    pub fn has(&self, output: &Output) -> bool {
+        let has = || {
+            let flags =
+                OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+            let open = || rustix::fs::openat(self.tree.handle(), output.name, flags, Mode::empty());
+            let file = retry_on_intr(open)?;
+            let stat = rustix::fs::fstat(&file)?;
+            if !is_as_published(&stat) || u64::try_from(stat.st_size) != Ok(output.bytes.len() as u64) {
+                return Ok(false);
             }
-        }
-        Ok(true)
+            let file = File::from(file);
+            output.bytes.are_those_of(|buffer, position| file.read_at(buffer, position))
+        };
+        let has: io::Result<bool> = has();
+        has.unwrap_or(false)
     }
 
     /// Replaces the files of these outputs, `at_once` at a time.
@@ -496,7 +478,7 @@ mod tests {
         let path = root.path().join(REFERENCE);
         let differs = || {
             let (directory, _running) = opened(root.path());
-            !directory.differing(&outputs).is_empty()
+            !outputs.iter().all(|output| directory.has(output))
         };
         assert!(!differs());
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();

@@ -25,7 +25,7 @@ impl ModuleSource {
     /// A file of a tree.
     #[must_use]
     pub fn inside(tree: &Arc<Tree>, relative: &Path) -> Self {
-        let path = tree.path().join(relative);
+        let path = joined(tree.path(), relative);
         let start = path.as_os_str().len().saturating_sub(relative.as_os_str().len());
         Self { path, tree: Some((Arc::clone(tree), start)) }
     }
@@ -79,6 +79,15 @@ impl ModuleSource {
         let (tree, relative) = self.inner()?;
         Some((tree, relative.parent()?, relative.file_name()?))
     }
+}
+
+/// A path below another one, in one piece of memory that is no larger than it needs.
+#[must_use]
+pub fn joined(directory: &Path, below: &Path) -> PathBuf {
+    let mut path = PathBuf::with_capacity(directory.as_os_str().len() + 1 + below.as_os_str().len());
+    path.push(directory);
+    path.push(below);
+    path
 }
 
 /// The directory of the last file that was looked at. Files of one directory come together, and with its handle the

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use crate::listings::{About, Entries, Listings};
 use crate::messages::{self, Say};
+use crate::source::joined;
 use crate::tree::{OpenError, Tree};
 
 /// Names that lead to a kernel's sources.
@@ -109,7 +110,7 @@ impl<'a, 'c> Walk<'a, 'c> {
     /// One thing in the directory that was entered last.
     fn entry(&mut self, name: &[u8], kind: FileType, visit: &mut dyn FnMut(&Path) -> bool) -> bool {
         let parent = self.ancestors.last().map(|(_, path)| path.as_path()).unwrap_or(Path::new(""));
-        let path = parent.join(std::ffi::OsStr::from_bytes(name));
+        let path = joined(parent, Path::new(std::ffi::OsStr::from_bytes(name)));
         let by_link = !matches!(kind, FileType::RegularFile | FileType::Directory);
         let mode = if by_link {
             match self.tree.stat(&path) {

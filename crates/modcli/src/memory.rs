@@ -13,6 +13,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(target_env = "musl")]
 use dlmalloc::Dlmalloc;
 
+#[cfg(target_env = "musl")]
+use self::segments::Segments;
+
+#[cfg(target_env = "musl")]
+mod segments;
+
+/// Says that this run needs memory by the megabyte: it is taken from the kernel in larger pieces.
+pub fn expect_much() {
+    #[cfg(target_env = "musl")]
+    segments::expect_much();
+}
+
 unsafe extern "C" {
     fn write(descriptor: c_int, text: *const c_void, len: usize) -> isize;
     fn _exit(status: c_int) -> !;
@@ -39,7 +51,7 @@ pub type OfShortRuns = OrEnd<std::alloc::System>;
 pub const fn of_short_runs() -> OfShortRuns {
     #[cfg(target_env = "musl")]
     return {
-        let mut small = Dlmalloc::new();
+        let mut small = Dlmalloc::new_with_allocator(Segments);
         // One request to the kernel serves a whole short run, one that reads a database, too; pages that are not touched
         // cost nothing.
         small.set_granularity(1 << 19);
@@ -53,12 +65,12 @@ pub const fn of_short_runs() -> OfShortRuns {
 /// of memory. The lock is the standard library's, which takes a third of the instructions of musl's, a tenth of a
 /// short run.
 #[cfg(target_env = "musl")]
-pub struct Small(Mutex<Dlmalloc>);
+pub struct Small(Mutex<Dlmalloc<Segments>>);
 
 #[cfg(target_env = "musl")]
 impl Small {
     /// Nothing panics while it is locked, so what another thread left is whole.
-    fn lock(&self) -> MutexGuard<'_, Dlmalloc> {
+    fn lock(&self) -> MutexGuard<'_, Dlmalloc<Segments>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
+use memchr::arch::all::is_equal;
+
 use crate::build::notes::Note;
 
 /// The bytes of a file. Those of `modules.dep` stand in its index already, line by line, and are not kept twice: they
@@ -78,6 +80,36 @@ impl Bytes {
         writer.flush()
     }
 
+    /// Whether a file has exactly these. `read` fills a buffer with what stands from a position on, and says how much
+    /// that is.
+    ///
+    /// # Errors
+    /// What `read` said.
+    pub fn are_those_of(
+        &self,
+        mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
+    ) -> io::Result<bool> {
+        let mut buffer = [0; 64 << 10];
+        let (mut found, mut position) = (&[][..], 0);
+        for mut expected in self.pieces() {
+            while !expected.is_empty() {
+                if found.is_empty() {
+                    let len = read(&mut buffer, position)?;
+                    position += len as u64;
+                    found = buffer.get(..len).unwrap_or_default();
+                }
+                let len = found.len().min(expected.len());
+                let ((one, found_rest), (other, expected_rest)) =
+                    (found.split_at(len), expected.split_at(len));
+                if len == 0 || !is_equal(one, other) {
+                    return Ok(false);
+                }
+                (found, expected) = (found_rest, expected_rest);
+            }
+        }
+        Ok(found.is_empty() && read(&mut buffer, position)? == 0)
+    }
+
     /// All of them in one piece of memory.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
@@ -116,5 +148,27 @@ mod tests {
         assert_eq!(Bytes::index(&index).to_vec(), index.bytes);
         assert_eq!(Bytes::lines_of(&Arc::new(DependencyIndex::default())), None);
         assert!(Bytes::from("").is_empty());
+    }
+
+    #[test]
+    fn a_file_has_these_bytes_if_it_has_all_of_them_and_no_others() {
+        let text: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        let bytes = Bytes::from(text.clone());
+        let are_those_of = |file: &[u8]| {
+            bytes.are_those_of(|buffer, position| {
+                let rest = &file[usize::try_from(position).unwrap()..];
+                // A file may give less than it is asked for.
+                let len = rest.len().min(buffer.len()).min(10_007);
+                buffer[..len].copy_from_slice(&rest[..len]);
+                Ok(len)
+            })
+        };
+        assert!(are_those_of(&text).unwrap());
+        assert!(!are_those_of(&text[..text.len() - 1]).unwrap());
+        assert!(!are_those_of(&[text.as_slice(), b"x"].concat()).unwrap());
+        let mut other = text.clone();
+        *other.last_mut().unwrap() ^= 1;
+        assert!(!are_those_of(&other).unwrap());
+        assert!(bytes.are_those_of(|_, _| Err(io::ErrorKind::Other.into())).is_err());
     }
 }

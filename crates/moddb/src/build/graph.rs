@@ -46,7 +46,7 @@ pub enum Check {
 }
 
 /// Direct dependencies of all modules, and their topological order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct DependencyGraph {
     direct: Vec<Vec<ModuleIndex>>,
     /// A module has a smaller number than what it depends on.

@@ -26,16 +26,18 @@ pub struct Output {
     pub bytes: Bytes,
 }
 
-/// How the bytes of a file are made.
+/// What a file is made of, and how its bytes are made.
 #[derive(Clone, Copy, Debug)]
 enum Write {
-    /// For itself.
-    Alone(fn(&Sources<'_>, &mut Vec<Note>) -> Vec<u8>),
-    /// With bytes that another file has as well.
-    Shared(fn(&Sources<'_>, &mut Vec<Note>) -> Bytes),
+    /// Of what modules say of themselves; who needs whom does not matter.
+    Modules(fn(&Sources<'_>, &mut Vec<Note>) -> Vec<u8>),
+    /// Of symbols, too.
+    Symbols(fn(&Sources<'_>, &mut Vec<Note>) -> Vec<u8>),
+    /// Of dependencies, with bytes that another file has as well.
+    Dependencies(fn(&Sources<'_>, &mut Vec<Note>) -> Bytes),
 }
 
-use Write::{Alone, Shared};
+use Write::{Dependencies, Modules, Symbols};
 
 /// How one file of the database is made.
 #[derive(Clone, Copy, Debug)]
@@ -48,14 +50,20 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// Whether the file can be made before it is known who provides what, and who needs whom.
+    #[must_use]
+    pub fn is_of_modules_alone(&self) -> bool {
+        matches!(self.write, Modules(_))
+    }
+
     /// Makes the file, and says what did not fit. The order in which recipes are carried out does not
     /// matter.
     #[must_use]
     pub fn write(&self, sources: &Sources<'_>) -> (Output, Vec<Note>) {
         let mut notes = Vec::new();
         let bytes = match self.write {
-            Alone(write) => write(sources, &mut notes).into(),
-            Shared(write) => write(sources, &mut notes),
+            Modules(write) | Symbols(write) => write(sources, &mut notes).into(),
+            Dependencies(write) => write(sources, &mut notes),
         };
         (Output { name: self.name, kind: self.kind, bytes }, notes)
     }
@@ -63,17 +71,17 @@ impl Recipe {
 
 /// Every file of the database, in the order in which kmod writes them.
 const OUTPUTS: [(&str, OutputKind, Write); 11] = [
-    ("modules.dep", OutputKind::Text, Shared(text::dependencies)),
-    ("modules.dep.bin", OutputKind::Binary, Shared(binary::dependencies)),
-    ("modules.alias", OutputKind::Text, Alone(text::aliases)),
-    ("modules.alias.bin", OutputKind::Binary, Alone(binary::aliases)),
-    ("modules.softdep", OutputKind::Text, Alone(text::softdeps)),
-    ("modules.weakdep", OutputKind::Text, Alone(text::weakdeps)),
-    ("modules.symbols", OutputKind::Text, Alone(text::symbols)),
-    ("modules.symbols.bin", OutputKind::Binary, Alone(binary::symbols)),
-    ("modules.builtin.bin", OutputKind::Binary, Alone(binary::builtin_names)),
-    ("modules.builtin.alias.bin", OutputKind::Binary, Alone(binary::builtin_aliases)),
-    ("modules.devname", OutputKind::Text, Alone(text::devnames)),
+    ("modules.dep", OutputKind::Text, Dependencies(text::dependencies)),
+    ("modules.dep.bin", OutputKind::Binary, Dependencies(binary::dependencies)),
+    ("modules.alias", OutputKind::Text, Modules(text::aliases)),
+    ("modules.alias.bin", OutputKind::Binary, Modules(binary::aliases)),
+    ("modules.softdep", OutputKind::Text, Modules(text::softdeps)),
+    ("modules.weakdep", OutputKind::Text, Modules(text::weakdeps)),
+    ("modules.symbols", OutputKind::Text, Symbols(text::symbols)),
+    ("modules.symbols.bin", OutputKind::Binary, Symbols(binary::symbols)),
+    ("modules.builtin.bin", OutputKind::Binary, Modules(binary::builtin_names)),
+    ("modules.builtin.alias.bin", OutputKind::Binary, Modules(binary::builtin_aliases)),
+    ("modules.devname", OutputKind::Text, Modules(text::devnames)),
 ];
 
 /// How the files of the database are made, in the order in which kmod writes them.

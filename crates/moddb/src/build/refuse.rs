@@ -57,7 +57,24 @@ pub const LONGEST: usize = 4096;
 
 /// Whether text stays one line, and one part of it, wherever it is written.
 pub(crate) fn is_one_line(text: &[u8]) -> bool {
-    text.iter().all(|&byte| byte >= b' ' && byte != 0x7f && byte != b'\\')
+    let stays = |byte: u8| byte >= b' ' && byte != 0x7f && byte != b'\\';
+    // Every string of every module is looked at, so eight bytes at a time; the last eight may overlap the ones before.
+    match text.last_chunk() {
+        Some(last) => {
+            text.as_chunks().0.iter().chain([last]).all(|word| !has_other(u64::from_ne_bytes(*word)))
+        }
+        None => text.iter().all(|&byte| stays(byte)),
+    }
+}
+
+/// Whether one of eight bytes ends a line or joins it with the next one. A byte's highest bit is set where something is
+/// subtracted that is larger than the byte; bytes that have it set already are none of those.
+fn has_other(word: u64) -> bool {
+    const fn each(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    let is_below = |word: u64, limit: u8| word.wrapping_sub(each(limit)) & !word & each(0x80);
+    is_below(word, b' ') | is_below(word ^ each(0x7f), 1) | is_below(word ^ each(b'\\'), 1) != 0
 }
 
 /// Whether the path of a module file can be recorded.
@@ -97,6 +114,15 @@ mod tests {
             let refused = byte < 0x20 || byte == 0x7f || byte == b'\\';
             assert_eq!(key(&[b'a', byte, b'b']).is_some(), refused, "{byte:#x}");
             assert_eq!(path(&[b'a', byte]).is_some(), refused, "{byte:#x}");
+            for len in 1..20 {
+                for place in 0..len {
+                    for other in *b"a ~\xFF\x80" {
+                        let mut text = vec![other; len];
+                        text[place] = byte;
+                        assert_eq!(is_one_line(&text), !refused, "{text:?}");
+                    }
+                }
+            }
         }
         assert_eq!(key(&[b'a'; LONGEST]), None);
         assert_eq!(key(&[b'a'; LONGEST + 1]), Some(Reason::TooLong));

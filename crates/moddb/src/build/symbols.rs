@@ -1,9 +1,11 @@
 //! Who provides which symbol.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 
 use foldhash::fast::RandomState;
+use memchr::arch::all::is_equal;
 
 use crate::build::catalog::Catalog;
 use crate::build::hash::table_order;
@@ -32,10 +34,28 @@ pub struct SymbolDefinition {
     pub crc: u64,
 }
 
+/// A symbol's name as a key. Names are short: they are compared here, which takes less time than a call to do it.
+#[derive(Clone, Copy, Debug)]
+struct Name<'a>(&'a [u8]);
+
+impl PartialEq for Name<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        is_equal(self.0, other.0)
+    }
+}
+
+impl Eq for Name<'_> {}
+
+impl Hash for Name<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.0);
+    }
+}
+
 /// All known symbols, and who provides each.
 #[derive(Debug, Default)]
 pub struct SymbolOwners<'a> {
-    definitions: HashMap<&'a [u8], SymbolDefinition, RandomState>,
+    definitions: HashMap<Name<'a>, SymbolDefinition, RandomState>,
     provided: OnceLock<Vec<(&'a [u8], usize)>>,
     prefix: Option<u8>,
 }
@@ -55,13 +75,13 @@ impl<'a> SymbolOwners<'a> {
             let listed = kernel.symbols.iter().map(|(name, crc)| (name.as_slice(), *crc));
             let always = ALWAYS_KNOWN.iter().map(|&name| (name, 0));
             table.definitions.extend(
-                listed.chain(always).map(|(name, crc)| (name, SymbolDefinition { owner: None, crc })),
+                listed.chain(always).map(|(name, crc)| (Name(name), SymbolDefinition { owner: None, crc })),
             );
         }
         for (owner, module) in catalog.modules().iter().enumerate() {
             for export in module.info.exports() {
                 let definition = SymbolDefinition { owner: Some(owner), crc: export.crc };
-                table.definitions.insert(unprefixed(export.name, prefix), definition);
+                table.definitions.insert(Name(unprefixed(export.name, prefix)), definition);
             }
         }
         table
@@ -72,7 +92,7 @@ impl<'a> SymbolOwners<'a> {
     pub fn lookup<'s>(&self, name: &'s [u8]) -> Option<(&'s [u8], SymbolDefinition)> {
         // PowerPC writes a function's entry point with a dot before its name.
         let name = unprefixed(name.strip_prefix(b".").unwrap_or(name), self.prefix);
-        self.definitions.get(name).map(|&definition| (name, definition))
+        self.definitions.get(&Name(name)).map(|&definition| (name, definition))
     }
 
     /// Symbols that modules provide, with the module's place in the catalog, in the order of `modules.symbols`.
@@ -83,7 +103,7 @@ impl<'a> SymbolOwners<'a> {
             let mut provided: Vec<_> = self
                 .definitions
                 .iter()
-                .filter_map(|(&name, definition)| {
+                .filter_map(|(&Name(name), definition)| {
                     Some((table_order(name, SYMBOL_BUCKETS), definition.owner?))
                 })
                 .collect();
