@@ -5,18 +5,18 @@ use std::path::PathBuf;
 
 use modcli::Reporter;
 use moddb::config::depmod::{self, DepmodConfig, DepmodProblem};
-use moddb::config::files::FileProblem;
+use moddb::config::files::{FileProblem, Reach};
 use rustix::io::Errno;
 
 use crate::messages;
 use crate::request::{Request, Selection};
 
 /// What depmod.d says, and whether all of it could be read.
-pub(crate) fn read(request: &Request, reporter: &Reporter) -> (DepmodConfig, bool) {
+pub(crate) fn read(request: &Request, reach: &dyn Reach, reporter: &Reporter) -> (DepmodConfig, bool) {
     if matches!(request.selection, Selection::Files(_)) {
         return (DepmodConfig::default(), true);
     }
-    let (config, problems) = depmod::load(&paths(request), request.release.as_bytes());
+    let (config, problems) = depmod::load(&paths(request), reach, request.release.as_bytes());
     for problem in &problems {
         let (severity, text) = messages::config(problem);
         reporter.message(severity, text);

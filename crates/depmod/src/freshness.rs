@@ -6,6 +6,7 @@
 //! the configuration.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -15,10 +16,12 @@ use foldhash::fast::RandomState;
 use modcli::Severity;
 use moddb::build::again::{self, Texts};
 use moddb::build::outputs::{self, OutputKind, Recipe};
+use moddb::config::files::Reach;
 use modfile::name::suffix_len;
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{Dir, FileType, OFlags, Stat};
 
 use crate::input::LONGEST_INPUT;
+use crate::inside::Inside;
 use crate::listings::Listings;
 use crate::messages::{self, Say, Silent};
 use crate::parallel::{self, Spread};
@@ -112,12 +115,14 @@ impl Quick<'_> {
     }
 
     fn is_config_newer(&self, reference: &Stat) -> bool {
-        let is_newer = |path: &Path| {
-            rustix::fs::stat(path).is_ok_and(|stat| microseconds(&stat) > microseconds(reference))
-        };
+        let reach = Inside(self.input.root());
+        let is_newer =
+            |path: &Path| reach.stat(path).is_ok_and(|stat| microseconds(&stat) > microseconds(reference));
         self.config_paths.iter().any(|path| {
-            let files = std::fs::read_dir(path).into_iter().flatten().flatten();
-            is_newer(path) || files.map(|file| file.path()).any(|file| is_newer(&file))
+            let directory = reach.open(path, OFlags::RDONLY | OFlags::DIRECTORY).and_then(Dir::new);
+            let names = directory.into_iter().flatten().flatten().map(|entry| entry.file_name().to_owned());
+            is_newer(path)
+                || names.into_iter().any(|name| is_newer(&path.join(OsStr::from_bytes(name.to_bytes()))))
         })
     }
 
@@ -142,8 +147,12 @@ impl Quick<'_> {
             is_current
         });
         let is_external = |path: &&[u8]| {
-            let path = Path::new(std::ffi::OsStr::from_bytes(path));
-            path.has_root() && rustix::fs::stat(path).is_ok_and(|stat| is_older(&stat, reference))
+            let path = Path::new(OsStr::from_bytes(path));
+            let Some(root) = self.input.root() else {
+                return path.has_root()
+                    && rustix::fs::stat(path).is_ok_and(|stat| is_older(&stat, reference));
+            };
+            path.has_root() && root.stat(path).is_ok_and(|stat| is_older(&stat, reference))
         };
         is_current && faults == Faults::default() && missing.iter().all(is_external)
     }

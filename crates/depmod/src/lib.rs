@@ -10,6 +10,7 @@ mod directories;
 mod freshness;
 mod gather;
 mod input;
+mod inside;
 mod kernel_symbols;
 mod listings;
 mod made;

@@ -17,6 +17,7 @@ use crate::cache::{CacheFile, Stored};
 use crate::directories::Directories;
 use crate::gather::Assembled;
 use crate::input::read_input;
+use crate::inside::Inside;
 use crate::listings::Listings;
 use crate::made::Files;
 use crate::making::{MadeFile, Making};
@@ -67,14 +68,15 @@ pub(crate) fn run(session: &Session, request: Request, moment: &Moment) -> anyho
             return Ok(Exit::Failure);
         }
     };
-    // Not everybody may have many files open.
-    drop(base);
     let check = match &kernel {
         Some(kernel) if request.check && kernel.has_crcs => Check::NamesAndVersions,
         Some(_) if request.check => Check::Names,
         _ => Check::Nothing,
     };
-    let (config, is_config_whole) = config::read(request, reporter);
+    let root = base.as_ref().ok().filter(|_| request.is_contained);
+    let (config, is_config_whole) = config::read(request, &Inside(root), reporter);
+    // Not everybody may have many files open.
+    drop(base);
     let output = directories.output(request, moment, reporter)?;
     let run = Run {
         session,

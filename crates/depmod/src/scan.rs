@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -21,8 +21,9 @@ use rustix::io::Errno;
 
 use crate::listings::Listings;
 use crate::messages::{self, Say};
+use crate::paths;
 use crate::source::ModuleSource;
-use crate::tree::Tree;
+use crate::tree::{OpenError, Tree};
 use crate::walk::{Faults, Walk};
 
 /// A module file: where it is, and what the database calls it.
@@ -71,17 +72,18 @@ pub fn find(
     // compat: the last configured external directory is searched first (case depmod/external-two).
     for directory in config.externals.iter().rev() {
         let directory = Path::new(OsStr::from_bytes(directory));
-        let tree = match Tree::open(directory, false) {
+        let (path, opened) = external(input, directory);
+        let tree = match opened {
             Ok(tree) => Arc::new(tree),
-            Err(errno) => {
-                say.say(Severity::Error, messages::cannot_open_directory(directory, &errno.into()));
-                faults.unlisted |= !matches!(errno, Errno::NOENT | Errno::NOTDIR);
+            Err(error) => {
+                faults.unlisted |= !matches!(error, OpenError::System(Errno::NOENT | Errno::NOTDIR));
+                say.say(Severity::Error, messages::cannot_open_directory(&path, &error.into()));
                 continue;
             }
         };
         Walk::new(&tree, &config.excludes, listings, say, &mut faults).run(&mut |relative| {
             let source = ModuleSource::inside(&tree, relative);
-            let recorded = source.path().as_os_str().as_bytes().to_vec();
+            let recorded = directory.join(relative).into_os_string().into_vec();
             modules.offer(source, recorded);
             true
         });
@@ -98,6 +100,18 @@ pub fn find(
         }
     }
     Scan { found, faults }
+}
+
+/// A directory that depmod.d names, and where it is: inside of the root directory, if one was named.
+fn external(input: &Tree, directory: &Path) -> (PathBuf, Result<Tree, OpenError>) {
+    match input.root() {
+        None => (directory.to_owned(), Tree::open(directory, false).map_err(OpenError::from)),
+        Some(root) => {
+            let path = root.path().join(directory.strip_prefix(paths::ROOT).unwrap_or(directory));
+            let opened = root.subtree(directory, &path);
+            (path, opened)
+        }
+    }
 }
 
 /// One file for each module name.

@@ -102,6 +102,15 @@ pub struct Tree {
     path: PathBuf,
     /// What absolute links in it mean.
     absolute: Absolute,
+    /// The directory that is to be taken for the root, if this one lies in such a directory.
+    root: Option<Box<Root>>,
+}
+
+/// The root directory that the caller named, and the way from there.
+#[derive(Debug)]
+struct Root {
+    tree: Tree,
+    within: PathBuf,
 }
 
 impl Tree {
@@ -113,7 +122,7 @@ impl Tree {
     pub fn open(path: &Path, is_root: bool) -> Result<Self, Errno> {
         let handle = retry_on_intr(|| rustix::fs::open(path, HANDLE, Mode::empty()))?;
         let absolute = if is_root || path == Path::new("/") { Absolute::Tree } else { Absolute::System };
-        Ok(Self { handle, path: path.to_owned(), absolute })
+        Ok(Self { handle, path: path.to_owned(), absolute, root: None })
     }
 
     /// Opens a directory of this tree as a tree of its own. `path` is what it is called.
@@ -122,7 +131,15 @@ impl Tree {
     /// [`OpenError`].
     pub fn subtree(&self, relative: &Path, path: &Path) -> Result<Self, OpenError> {
         let handle = self.open_at(relative, HANDLE)?;
-        Ok(Self { handle, path: path.to_owned(), absolute: Absolute::System })
+        let is_root_named = self.absolute == Absolute::Tree && self.path != Path::new("/");
+        let root = if is_root_named {
+            let handle = self.handle.try_clone().map_err(|error| errno_of(&error))?;
+            let tree = Self { handle, path: self.path.clone(), absolute: Absolute::Tree, root: None };
+            Some(Box::new(Root { tree, within: relative.to_owned() }))
+        } else {
+            None
+        };
+        Ok(Self { handle, path: path.to_owned(), absolute: Absolute::System, root })
     }
 
     /// The same, and every directory on the way that is missing is made: for all to read, whatever the umask.
@@ -147,6 +164,12 @@ impl Tree {
             }
         }
         Ok(())
+    }
+
+    /// The root directory that the caller named, if this one was opened in it: nothing here leads out of that.
+    #[must_use]
+    pub fn root(&self) -> Option<&Self> {
+        self.root.as_ref().map(|root| &root.tree)
     }
 
     /// The path under which it was opened, for messages.
@@ -177,6 +200,9 @@ impl Tree {
                 Err(Errno::XDEV | Errno::NOSYS | Errno::PERM | Errno::AGAIN | Errno::LOOP) => {}
                 opened => return Ok(opened?),
             }
+        }
+        if let Some(root) = &self.root {
+            return root.tree.open_at(&root.within.join(relative), flags);
         }
         Resolution::new(self, self.absolute).open(relative.as_os_str().as_bytes(), flags)
     }
@@ -210,6 +236,10 @@ impl Tree {
         let handle = self.open_at(relative, OFlags::PATH)?;
         Ok(rustix::fs::fstat(handle)?)
     }
+}
+
+fn errno_of(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
 /// A path that is taken apart by hand, each link looked at before it is followed.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::files::{self, FileProblem};
+use super::files::{self, FileProblem, Reach};
 use super::lines::{logical_lines, words};
 use super::{Gravity, Location, release};
 
@@ -191,10 +191,10 @@ impl DepmodConfig {
 
 /// What the depmod.d files of `paths`, directories or single files, say to a kernel of that release.
 #[must_use]
-pub fn load(paths: &[PathBuf], release: &[u8]) -> (DepmodConfig, Vec<DepmodProblem>) {
+pub fn load(paths: &[PathBuf], reach: &dyn Reach, release: &[u8]) -> (DepmodConfig, Vec<DepmodProblem>) {
     let mut config = DepmodConfig::default();
-    let problems =
-        files::parse_all(paths, &[], DepmodProblem::File, |file, text| config.parse(file, text, release));
+    let parse = |file: &Path, text: &[u8]| config.parse(file, text, release);
+    let problems = files::parse_all_by(reach, paths, &[], DepmodProblem::File, parse);
     (config, problems)
 }
 
@@ -273,7 +273,7 @@ mod tests {
         std::fs::write(root.path().join("b.conf"), "search b\n")?;
         std::fs::write(root.path().join("a.conf"), "search a\nbad\n")?;
         std::fs::create_dir(root.path().join("c.conf"))?;
-        let (config, problems) = load(&[root.path().to_owned()], b"6.1");
+        let (config, problems) = load(&[root.path().to_owned()], &files::Directly, b"6.1");
         let directory = |name: &str| SearchWord::Directory(name.as_bytes().to_vec());
         assert_eq!(config.search, [directory("a"), directory("b")]);
         assert_eq!(problems.len(), 2, "{problems:?}");

@@ -1,3 +1,4 @@
+// long: which files count, how they are reached and read, and trees of them
 //! Which configuration files count, and in which order.
 //!
 //! The files of all directories are merged and sorted by base name in byte order; of two with the same base
@@ -7,14 +8,12 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs;
-use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, RawDir};
+use rustix::fs::{FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
 
 use super::Gravity;
@@ -136,12 +135,41 @@ pub struct ConfigFile {
     is_regular: bool,
 }
 
+/// How the files and directories of a configuration are reached by their paths.
+pub trait Reach {
+    /// Opens what is at a path, links followed. The handle is not inherited by programs that are started.
+    ///
+    /// # Errors
+    /// What the system said.
+    fn open(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno>;
+
+    /// What the system says of what is at a path, links followed.
+    ///
+    /// # Errors
+    /// What the system said.
+    fn stat(&self, path: &Path) -> Result<Stat, Errno>;
+}
+
+/// The paths mean what they mean to every program.
+#[derive(Clone, Copy, Debug)]
+pub struct Directly;
+
+impl Reach for Directly {
+    fn open(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
+    }
+
+    fn stat(&self, path: &Path) -> Result<Stat, Errno> {
+        rustix::fs::stat(path)
+    }
+}
+
 /// The files that count, in the order in which they are parsed, and what was wrong on the way.
 ///
 /// `paths` are directories or single files, first ones first; what is missing is skipped. `beside` are files of
 /// the module directory that take part under their own names and need not exist.
 #[must_use]
-fn list(paths: &[PathBuf], beside: &[PathBuf]) -> (Vec<ConfigFile>, Vec<FileProblem>) {
+fn list(paths: &[PathBuf], beside: &[PathBuf], reach: &dyn Reach) -> (Vec<ConfigFile>, Vec<FileProblem>) {
     let mut files = BTreeMap::new();
     let mut problems = Vec::new();
     let mut add = |path: PathBuf, found: Found, is_regular: bool| {
@@ -152,19 +180,19 @@ fn list(paths: &[PathBuf], beside: &[PathBuf]) -> (Vec<ConfigFile>, Vec<FileProb
         add(path.clone(), Found::BesideModules, false);
     }
     for path in paths {
-        match list_directory(path) {
+        match list_directory(path, reach) {
             Ok(entries) => {
                 for (name, kind) in entries {
                     let path = path.join(name);
-                    match check(&path, kind) {
+                    match check(&path, kind, reach) {
                         Ok(()) => add(path, Found::InDirectory, kind == FileType::RegularFile),
                         Err(problem) => problems.push(problem),
                     }
                 }
             }
             Err(Errno::NOENT) => {}
-            Err(errno) => match fs::metadata(path) {
-                Ok(metadata) if metadata.is_dir() => {
+            Err(errno) => match reach.stat(path) {
+                Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_dir() => {
                     problems.push(FileProblem::CannotList { path: path.clone(), errno });
                 }
                 Ok(_) => add(path.clone(), Found::Named, false),
@@ -177,9 +205,8 @@ fn list(paths: &[PathBuf], beside: &[PathBuf]) -> (Vec<ConfigFile>, Vec<FileProb
 
 /// The entries of a directory that have a configuration file's name, sorted, with their kinds as far as the
 /// directory says.
-fn list_directory(path: &Path) -> Result<Vec<(OsString, FileType)>, Errno> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
-    let directory = rustix::fs::open(path, flags, Mode::empty())?;
+fn list_directory(path: &Path, reach: &dyn Reach) -> Result<Vec<(OsString, FileType)>, Errno> {
+    let directory = reach.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
     let mut buffer = [MaybeUninit::uninit(); 8192];
     let mut listing = RawDir::new(directory, &mut buffer);
     let mut entries = Vec::new();
@@ -201,21 +228,18 @@ fn is_config_name(name: &OsStr) -> bool {
 }
 
 /// Whether an entry is of a kind that is read. Most file systems say the kind in the listing.
-fn check(path: &Path, kind: FileType) -> Result<(), FileProblem> {
+fn check(path: &Path, kind: FileType, reach: &dyn Reach) -> Result<(), FileProblem> {
     if kind == FileType::RegularFile {
         return Ok(());
     }
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) => {
-            return Err(FileProblem::CannotStat { errno: errno_of(&error), path: path.to_owned() });
-        }
-    };
-    if metadata.is_dir() {
-        return Err(FileProblem::DirectoryInside(path.to_owned()));
+    let stat = reach.stat(path).map_err(|errno| FileProblem::CannotStat { errno, path: path.to_owned() })?;
+    let is_null = stat.st_rdev == rustix::fs::makedev(1, 3);
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => Err(FileProblem::DirectoryInside(path.to_owned())),
+        FileType::RegularFile => Ok(()),
+        FileType::CharacterDevice if is_null => Ok(()),
+        _ => Err(FileProblem::NotAFile(path.to_owned())),
     }
-    let is_null = metadata.file_type().is_char_device() && metadata.rdev() == rustix::fs::makedev(1, 3);
-    if metadata.is_file() || is_null { Ok(()) } else { Err(FileProblem::NotAFile(path.to_owned())) }
 }
 
 /// Has every file of [`list`] parsed, in order; returns what was wrong with finding and reading them, worded by
@@ -224,12 +248,23 @@ pub fn parse_all<P>(
     paths: &[PathBuf],
     beside: &[PathBuf],
     of_file: impl Fn(FileProblem) -> P,
+    parse: impl FnMut(&Path, &[u8]) -> Vec<P>,
+) -> Vec<P> {
+    parse_all_by(&Directly, paths, beside, of_file, parse)
+}
+
+/// The same for files that are reached in another way.
+pub fn parse_all_by<P>(
+    reach: &dyn Reach,
+    paths: &[PathBuf],
+    beside: &[PathBuf],
+    of_file: impl Fn(FileProblem) -> P,
     mut parse: impl FnMut(&Path, &[u8]) -> Vec<P>,
 ) -> Vec<P> {
-    let (found, problems) = list(paths, beside);
+    let (found, problems) = list(paths, beside, reach);
     let mut problems: Vec<P> = problems.into_iter().map(&of_file).collect();
     for file in found {
-        match read(&file) {
+        match read(&file, reach) {
             Ok(text) => problems.extend(parse(&file.path, &text.unwrap_or_default())),
             Err(problem) => problems.push(of_file(problem)),
         }
@@ -241,10 +276,12 @@ pub fn parse_all<P>(
 ///
 /// # Errors
 /// The system's refusal, or [`FileProblem::TooLong`].
-fn read(file: &ConfigFile) -> Result<Option<Vec<u8>>, FileProblem> {
+fn read(file: &ConfigFile, reach: &dyn Reach) -> Result<Option<Vec<u8>>, FileProblem> {
     let path = &file.path;
     let limit = if file.found == Found::BesideModules { LONGEST_BESIDE_MODULES } else { LONGEST_FILE };
-    match read_up_to(path, file.found, file.is_regular, limit) {
+    let patience = if file.found == Found::Named { OFlags::empty() } else { OFlags::NONBLOCK };
+    let opened = reach.open(path, OFlags::RDONLY | OFlags::NOCTTY | patience);
+    match opened.and_then(|fd| read_up_to(&fd, file.is_regular, limit)) {
         Ok(Some(bytes)) => Ok(Some(bytes)),
         Ok(None) => Err(FileProblem::TooLong { path: path.clone(), limit }),
         Err(Errno::NOENT) if file.found == Found::BesideModules => Ok(None),
@@ -253,11 +290,8 @@ fn read(file: &ConfigFile) -> Result<Option<Vec<u8>>, FileProblem> {
 }
 
 /// All bytes of a file, or `None` if there are more than `limit`.
-fn read_up_to(path: &Path, found: Found, is_regular: bool, limit: usize) -> Result<Option<Vec<u8>>, Errno> {
-    let patience = if found == Found::Named { OFlags::empty() } else { OFlags::NONBLOCK };
-    let fd =
-        rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | patience, Mode::empty())?;
-    let stat = if is_regular { None } else { Some(rustix::fs::fstat(&fd)?) };
+fn read_up_to(fd: &OwnedFd, is_regular: bool, limit: usize) -> Result<Option<Vec<u8>>, Errno> {
+    let stat = if is_regular { None } else { Some(rustix::fs::fstat(fd)?) };
     let is_regular = stat.is_none_or(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
     // One byte more than it should have: a read that does not fill this was the last one.
     let expected = match stat {
@@ -269,7 +303,7 @@ fn read_up_to(path: &Path, found: Found, is_regular: bool, limit: usize) -> Resu
     let mut filled = 0;
     while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
         let wanted = room.len();
-        let read = rustix::io::retry_on_intr(|| rustix::io::read(&fd, &mut *room))?;
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(fd, &mut *room))?;
         filled += read;
         if read == 0 || (is_regular && read < wanted) {
             bytes.truncate(filled);
@@ -298,12 +332,9 @@ pub(crate) fn read_beginning(path: &Path, limit: usize) -> Result<Vec<u8>, Errno
     Ok(bytes)
 }
 
-pub(crate) fn errno_of(error: &io::Error) -> Errno {
-    Errno::from_io_error(error).unwrap_or(Errno::IO)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -330,7 +361,7 @@ mod tests {
             fs::write(root.path().join(name), "")?;
         }
         let paths = [etc, lib, root.path().join("one"), root.path().join("missing")];
-        let (files, problems) = list(&paths, &[root.path().join("modules.softdep")]);
+        let (files, problems) = list(&paths, &[root.path().join("modules.softdep")], &Directly);
         assert_eq!(
             names(&files, root.path()),
             ["lib/a.conf", "etc/m.conf", "modules.softdep", "one", "lib/z.conf"]
@@ -349,7 +380,7 @@ mod tests {
         symlink("nowhere", etc.join("s.conf"))?;
         symlink("/dev/zero", etc.join("zero.conf"))?;
         symlink("/dev/null", etc.join("null.conf"))?;
-        let (files, problems) = list(&[etc.clone(), lib], &[]);
+        let (files, problems) = list(&[etc.clone(), lib], &[], &Directly);
         assert_eq!(names(&files, root.path()), ["lib/d.conf", "etc/null.conf"]);
         assert_eq!(
             problems,
@@ -362,6 +393,10 @@ mod tests {
         Ok(())
     }
 
+    fn read_path(path: &Path, is_regular: bool, limit: usize) -> Result<Option<Vec<u8>>, Errno> {
+        read_up_to(&Directly.open(path, OFlags::RDONLY)?, is_regular, limit)
+    }
+
     #[test]
     fn a_file_is_read_whole_and_an_endless_one_is_refused() -> Outcome {
         let root = tempfile::tempdir()?;
@@ -369,22 +404,23 @@ mod tests {
         for size in [0, 1, 4095, 4096, 4097, 100_000] {
             fs::write(&path, vec![b'x'; size])?;
             for is_regular in [false, true] {
-                let bytes = read_up_to(&path, Found::Named, is_regular, 100_000)?.map(|bytes| bytes.len());
+                let bytes = read_path(&path, is_regular, 100_000)?.map(|bytes| bytes.len());
                 assert_eq!(bytes, Some(size));
             }
         }
-        assert_eq!(read_up_to(&path, Found::Named, false, 99_999)?, None);
-        assert_eq!(read_up_to(Path::new("/dev/zero"), Found::Named, false, 10_000)?, None);
-        assert_eq!(read_up_to(Path::new("/dev/null"), Found::InDirectory, false, 10_000)?, Some(Vec::new()));
+        assert_eq!(read_path(&path, false, 99_999)?, None);
+        assert_eq!(read_path(Path::new("/dev/zero"), false, 10_000)?, None);
+        assert_eq!(read_path(Path::new("/dev/null"), false, 10_000)?, Some(Vec::new()));
         Ok(())
     }
 
     #[test]
     fn only_a_file_of_the_module_directory_may_be_missing() {
         let missing = |found| ConfigFile { path: PathBuf::from("missing/file"), found, is_regular: false };
-        assert_eq!(read(&missing(Found::BesideModules)), Ok(None));
+        let read = |file: ConfigFile| read(&file, &Directly);
+        assert_eq!(read(missing(Found::BesideModules)), Ok(None));
         assert!(matches!(
-            read(&missing(Found::InDirectory)),
+            read(missing(Found::InDirectory)),
             Err(FileProblem::CannotRead { errno: Errno::NOENT, .. })
         ));
     }
