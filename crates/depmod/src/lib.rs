@@ -3,6 +3,12 @@
 //! [`run`] reads the command line into a `request`; then each phase hands its result to the next: `scan`
 //! finds the module files, `parallel` threads read them, `moddb` builds the database, `publish` puts it in place.
 
+#![allow(
+    clippy::useless_conversion,
+    clippy::unnecessary_fallible_conversions,
+    reason = "whether numbers of a file have a sign depends on how the system is called: through the C library or not"
+)]
+
 mod cache;
 mod cli;
 mod config;

@@ -177,7 +177,9 @@ impl Directory {
         match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => {
                 let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
-                let milliseconds = stat.st_mtime_nsec / 1_000_000;
+                // Whether it has a sign depends on how the system is called.
+                #[allow(clippy::useless_conversion, reason = "it is one of these two kinds of number")]
+                let milliseconds = u64::try_from(stat.st_mtime_nsec / 1_000_000).unwrap_or(0);
                 Ok(Some(BootTime(seconds.saturating_mul(1000).saturating_add(milliseconds))))
             }
             Err(Errno::NOENT) => Ok(None),
