@@ -10,6 +10,7 @@ use std::time::Duration;
 use modcli::{Ended, Exit, Reporter, Severity};
 use moddb::build::catalog::{Catalog, TooMuch};
 use moddb::cache::{Cache, Database, Entry, Stamp, Writer};
+use modfile::compression::DecompressError;
 use modfile::info::{self, Workspace};
 use modfile::{ModuleInfo, ReadError};
 
@@ -195,8 +196,13 @@ pub(crate) fn assemble<'m>(
     });
     for (module, known) in &modules {
         let Some(error) = known.error.as_deref() else { continue };
-        if let ReadError::Io(error) = error {
-            faults.note_unread(error);
+        match error {
+            ReadError::Io(error) => faults.note_unread(error),
+            // It is the run that lacks something, not the file.
+            ReadError::NoMemory(_) | ReadError::Decompress(DecompressError::NoMemory { .. }) => {
+                faults.unlisted = true;
+            }
+            _ => {}
         }
         if let Some(text) = messages::decompressor(error) {
             reporter.error(text);
