@@ -8,10 +8,22 @@ sh -eu /tools
 # From /etc/modules, over systemd-modules-load.
 grep -q '^dummy ' /proc/modules
 modules booted
+# Who asks the tools: what systemd has static nodes made of, what a maker of images asks about each module, and
+# sensors-detect, which asks modprobe what it would do.
+sort /run/tmpfiles.d/static-nodes.conf
+cut -d ' ' -f 1 /proc/modules | sort | while read -r module; do
+    for field in filename firmware depends alias; do
+        modinfo -k "$(uname -r)" -0 -F "$field" "$module"
+    done
+done | cksum
+sensors-detect --auto </dev/null
+modules asked
 echo 'plug e1000,id=late'
 bound pci e1000
 echo 'plug usb-storage,drive=stick,id=stick'
 bound usb usb-storage
+# Its disk is found some time after that.
+until_true "grep -q '^sd_mod ' /proc/modules && ls -d /sys/block/sd*" >&2
 modules plugged
 systemctl restart systemd-udevd systemd-modules-load
 systemctl restart systemd-udev-trigger
@@ -19,6 +31,7 @@ all_well
 modules restarted
 END
 echo dummy >>/etc/modules
+dpkg --install /packages/lm-sensors_*.deb /packages/libsensors*.deb
 dpkg --install /packages/linux-image-*.deb
 kernel=$(ls /lib/modules)
 mkdir /kept
