@@ -97,7 +97,7 @@ is '1 1 1, 3' "$(runs psmouse) $(runs usb_storage) $(runs sunrpc), $(value psmou
 # And for the next load again.
 rmmod sunrpc
 busybox insmod "/lib/modules/$(uname -r)/kernel/net/sunrpc/sunrpc.ko"
-served sunrpc
+until_true 'journalctl --quiet --boot --output=cat --unit=modutils-restore@sunrpc.service | grep -c ^Finished | grep -q 2'
 is 10 "$(value sunrpc auth_max_cred_cachesize)"
 # A rule has sysctl.d set what came in later. What was saved is put back over it, and the journal says so.
 modprobe bridge
