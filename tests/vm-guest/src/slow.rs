@@ -11,14 +11,14 @@ use std::ptr::null_mut;
 use std::thread::{JoinHandle, spawn};
 
 use anyhow::{Context as _, Result};
-use rustix::ioctl::{Updater, ioctl, opcode::read_write};
+use rustix::ioctl::{Opcode, Updater, ioctl, opcode::read_write};
 use rustix::mm::{MapFlags, ProtFlags, UserfaultfdFlags, mmap_anonymous, userfaultfd};
 
 /// The numbers of linux/userfaultfd.h.
 const GROUP: u8 = 0xaa;
 const VERSION: u64 = 0xaa;
-const API: u32 = read_write::<[u64; 3]>(GROUP, 0x3f);
-const REGISTER: u32 = read_write::<[u64; 4]>(GROUP, 0);
+const API: Opcode = read_write::<[u64; 3]>(GROUP, 0x3f);
+const REGISTER: Opcode = read_write::<[u64; 4]>(GROUP, 0);
 const MISSING: u64 = 1;
 const PAGE: usize = 4096;
 
