@@ -14,6 +14,7 @@ use modload::Refusal;
 use modload::command::Verb;
 use modload::plan::PlanNote;
 use modload::record::NotRemembered;
+use modstate::LogKind;
 use modstate::rules::{Forbidden, Line};
 use modstate::settings::Notice;
 use rustix::io::Errno;
@@ -163,8 +164,13 @@ pub(crate) fn requested(name: &OsStr, requester: &Requester) -> Vec<u8> {
     format!("the kernel asked for {:?}; {requester}", name.to_string_lossy()).into()
 }
 
-pub(crate) fn not_logged(count: u64) -> Vec<u8> {
-    format!("{count} more requests were not logged").into()
+pub(crate) fn not_logged(kind: LogKind, count: u64) -> Vec<u8> {
+    let what = match kind {
+        LogKind::Requests => "requests",
+        LogKind::Refusals => "refusals",
+        LogKind::Commands => "failures of commands",
+    };
+    format!("{count} more {what} were not logged").into()
 }
 
 /// A message to be logged although the kernel calls quietly.

@@ -7,10 +7,10 @@ use modfile::ModuleName;
 use modkernel::InsertError;
 use modload::command::{CommandError, Verb};
 use modload::{Demand, Event, ModutilsProblem, Observer, Refusal};
-use modstate::Memory;
 use modstate::config::Directive;
 use modstate::memory::Telling;
 use modstate::modules_conf::OldLine;
+use modstate::{LogKind, Memory};
 
 use crate::context::Run;
 use crate::request::{AfterFailure, How};
@@ -86,7 +86,7 @@ impl Teller<'_> {
     fn of_scripts(&self, text: Vec<u8>) {
         match self.run.demand {
             Demand::Person => self.run.session.reporter.error(text),
-            Demand::Kernel(_) => report::log_refusal(self.run, text),
+            Demand::Kernel(_) => report::log(self.run, LogKind::Commands, text),
         }
     }
 }

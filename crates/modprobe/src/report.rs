@@ -8,7 +8,7 @@ use modfile::name::normalize_alias;
 use modhint::causes::interrupted::{self, Replacing};
 use modload::{Demand, Observer};
 use modstate::memory::Telling;
-use modstate::{MayLog, Memory};
+use modstate::{LogKind, MayLog, Memory};
 
 use crate::caller::Caller;
 use crate::context::Run;
@@ -49,7 +49,7 @@ fn log_once(run: &Run<'_>, problem: &TableProblem) {
 pub(crate) fn forbidden(run: &Run<'_>, text: Vec<u8>) {
     match run.demand {
         Demand::Person => run.session.reporter.insist(Severity::Error, text),
-        Demand::Kernel(_) => log_refusal(run, text),
+        Demand::Kernel(_) => log(run, LogKind::Refusals, text),
     }
 }
 
@@ -60,24 +60,24 @@ pub(crate) fn is_denied(run: &Run<'_>, observer: &dyn Observer) -> bool {
     // Text with an unmatched bracket is not a name.
     let Ok(normalized) = normalize_alias(name.as_bytes()) else { return false };
     let Some(line) = rules.denied(&normalized) else { return false };
-    log_refusal(run, messages::denied(name, line));
+    log(run, LogKind::Refusals, messages::denied(name, line));
     true
 }
 
-/// Logs what the kernel does not get, if it may be logged now.
-pub(crate) fn log_refusal(run: &Run<'_>, text: Vec<u8>) {
-    if may_log(run) {
+/// Logs what went wrong with a request of the kernel, if it may be logged now.
+pub(crate) fn log(run: &Run<'_>, kind: LogKind, text: Vec<u8>) {
+    if may_log(run, kind) {
         run.session.reporter.insist(Severity::Error, text);
     }
 }
 
-/// Whether a request of the kernel may be logged now; if some were not, their number is logged first. Users can make
-/// the kernel ask for anything, as often as they like.
-pub(crate) fn may_log(run: &Run<'_>) -> bool {
-    match Memory::new(run.places).may_log(run.clock.since_boot()) {
+/// Whether a line about a request of the kernel may be logged now; if some were not, their number is logged first.
+/// Users can make the kernel ask for anything, as often as they like.
+pub(crate) fn may_log(run: &Run<'_>, kind: LogKind) -> bool {
+    match Memory::new(run.places).may_log(kind, run.clock.since_boot()) {
         MayLog::Yes { left_out } => {
             if left_out > 0 {
-                run.session.reporter.insist(Severity::Info, messages::not_logged(left_out));
+                run.session.reporter.insist(Severity::Info, messages::not_logged(kind, left_out));
             }
             true
         }

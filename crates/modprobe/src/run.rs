@@ -8,7 +8,7 @@ use modcli::{Ended, Exit, Session, Severity};
 use moddb::paths::ModuleDir;
 use modkernel::KernelOps;
 use modload::{CommandEnvironment, Demand, Environment, Modutils, Process, Stage};
-use modstate::{Places, SystemClock};
+use modstate::{LogKind, Places, SystemClock};
 
 use crate::caller::{self, Caller};
 use crate::context::{Run, System};
@@ -143,7 +143,7 @@ fn requester<'r>(run: &'r Run<'_>) -> Option<(&'r OsString, Requester)> {
         return None;
     }
     // Looking at every process takes time, and frequent requests could fill the log.
-    report::may_log(run).then(|| (name, requester::find(&run.places.proc)))
+    report::may_log(run, LogKind::Requests).then(|| (name, requester::find(&run.places.proc)))
 }
 
 fn act(run: &Run<'_>, action: &Work, kernel: impl KernelOps) -> anyhow::Result<Exit> {

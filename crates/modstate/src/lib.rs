@@ -33,7 +33,7 @@ pub use boot_time::BootTime;
 pub use clock::{Clock, PauseClock, SystemClock};
 pub use directory::LONGEST_FILE;
 pub use identity::{BootId, Identity};
-pub use log_limit::MayLog;
+pub use log_limit::{LogKind, MayLog};
 pub use memory::{Memory, Written};
 pub use places::Places;
 pub use record::{Record, RecordedRole};
