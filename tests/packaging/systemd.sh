@@ -88,4 +88,6 @@ ExecStart=/usr/local/sbin/report
 WantedBy=multi-user.target
 END
     systemctl --quiet enable report.service
+    # Whoever offers a login there hangs up on those that write to it.
+    systemctl --quiet mask serial-getty@ttyS0.service
 }

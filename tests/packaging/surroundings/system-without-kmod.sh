@@ -23,7 +23,7 @@ bound pci e1000
 echo 'plug usb-storage,drive=stick,id=stick'
 bound usb usb-storage
 # Its disk is found some time after that.
-until_true "grep -q '^sd_mod ' /proc/modules && ls -d /sys/block/sd*" >&2
+until_true "grep -q '^sd_mod ' /proc/modules && ls -d /sys/block/sd* >/dev/null"
 modules plugged
 systemctl restart systemd-udevd systemd-modules-load
 systemctl restart systemd-udev-trigger
