@@ -73,7 +73,7 @@ pub fn run_at(session: &Session, now: SystemTime) -> anyhow::Result<Exit> {
     }
     let uname = rustix::system::uname();
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    if cfg!(target_env = "musl") && variable("FAKECHROOT").is_some() {
+    if escapes_fakechroot(cfg!(target_env = "musl"), variable("FAKECHROOT").is_some()) {
         reporter.fatal(messages::FAKECHROOT)?;
         return Ok(Exit::Failure);
     }
@@ -99,6 +99,12 @@ pub fn run_at(session: &Session, now: SystemTime) -> anyhow::Result<Exit> {
     pipeline::run(session, request, &moment::Moment { began: now, ahead, surroundings, was_said })
 }
 
+/// Whether a run would work on the real root although fakechroot was to keep it inside of another one: fakechroot
+/// stands before the C library's functions, which a static program has inside of itself.
+fn escapes_fakechroot(is_static: bool, is_under_fakechroot: bool) -> bool {
+    is_static && is_under_fakechroot
+}
+
 fn refuse(session: &Session, problem: &BadRequest) -> Result<Exit, Ended> {
     let (severity, text) = messages::problem(problem);
     session.reporter.message(severity, text);
@@ -107,4 +113,20 @@ fn refuse(session: &Session, problem: &BadRequest) -> Result<Exit, Ended> {
 
 fn os_string(bytes: &[u8]) -> OsString {
     std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escapes_fakechroot;
+
+    #[test]
+    fn only_a_static_program_under_fakechroot_would_work_on_the_real_root() {
+        assert!(escapes_fakechroot(true, true));
+        assert!(!escapes_fakechroot(true, false), "a static program without fakechroot");
+        assert!(
+            !escapes_fakechroot(false, true),
+            "fakechroot reaches a program that is linked to the C library"
+        );
+        assert!(!escapes_fakechroot(false, false));
+    }
 }
