@@ -101,6 +101,10 @@ enum Change {
     Restore {
         copied: bool,
     },
+    /// All modules and inputs get one time of modification, as tools that make reproducible images do.
+    Clamp {
+        seconds: u64,
+    },
     /// Another kernel's modules are remembered in the same file.
     OtherKernel,
     Nothing,
@@ -135,6 +139,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (0..3_usize, 0..3_u32).prop_map(|(file, content)| Change::Input { file, content }),
         1 => (0..11_usize, spoiling()).prop_map(|(file, how)| Change::Output { file, how }),
         1 => any::<bool>().prop_map(|copied| Change::Restore { copied }),
+        1 => prop::sample::select(vec![0, 1, 1_600_000_000]).prop_map(|seconds| Change::Clamp { seconds }),
         1 => Just(Change::OtherKernel),
         2 => Just(Change::Nothing),
     ]
@@ -234,9 +239,15 @@ impl World {
                 }
             }
             // Also back in time.
-            Change::Touch { module, seconds } => distinct(&self.file(module), |path| {
-                fs::File::open(path)?.set_modified(UNIX_EPOCH + Duration::from_secs(seconds))
-            }),
+            Change::Touch { module, seconds } => touch(&self.file(module), seconds),
+            Change::Clamp { seconds } => {
+                let modules = (0..12).map(|module| self.file(module));
+                let inputs = (0..INPUTS.len()).map(|file| self.input(file));
+                modules.chain(inputs).for_each(|path| touch(&path, seconds));
+                // Directories last: nothing in them changes after it.
+                DIRECTORIES.iter().for_each(|name| touch(&self.modules().join(name), seconds));
+                touch(&self.modules(), seconds);
+            }
             Change::Mode { module, mode } => {
                 let _ = fs::set_permissions(self.file(module), fs::Permissions::from_mode(mode));
             }
@@ -372,6 +383,11 @@ fn distinct(path: &Path, change: impl Fn(&Path) -> io::Result<()>) {
             return;
         }
     }
+}
+
+/// Sets the time of modification of a file or directory that exists.
+fn touch(path: &Path, seconds: u64) {
+    distinct(path, |path| fs::File::open(path)?.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)));
 }
 
 /// How many sequences of changes are tried. `SEQUENCES=5000 cargo test -p depmod --test incremental` tries as many
