@@ -31,3 +31,37 @@ pub(crate) fn may_meet(one: &[u8], other: &[u8]) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_covers_what_it_matches_and_what_begins_like_it() {
+        for (wider, pattern, expected) in [
+            ("fs_ext4", "fs_ext4", true),
+            ("fs_*", "fs_ext4", true),
+            ("fs_*", "fs_e*", true),
+            ("*", "net_pf_[0-9]*", true),
+            ("fs_e*", "fs_*", false),
+            ("fs_?", "fs_*", false),
+            ("net_pf_1", "net_pf_10", false),
+        ] {
+            assert_eq!(covers(wider.as_bytes(), pattern.as_bytes()), expected, "{wider} {pattern}");
+        }
+    }
+
+    #[test]
+    fn patterns_may_meet_unless_they_begin_differently() {
+        for (one, other, expected) in [
+            ("fs_*", "fs_ext4", true),
+            ("fs_e*", "fs_*", true),
+            ("fs_e*", "fs_x*", false),
+            ("net_pf_1", "net_pf_10", false),
+            ("net_pf_[0-9]", "net_pf_1", true),
+        ] {
+            assert_eq!(may_meet(one.as_bytes(), other.as_bytes()), expected, "{one} {other}");
+            assert_eq!(may_meet(other.as_bytes(), one.as_bytes()), expected, "{other} {one}");
+        }
+    }
+}

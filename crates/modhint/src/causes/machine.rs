@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use crate::facts::{FileFacts, SystemFacts};
 
 /// Names of uname(2), with what `e_machine` says of their modules and what people call them (elf.h).
-const MACHINES: [(&str, u16); 10] = [
+const MACHINES: [(&str, u16); 16] = [
     ("i386", 3),
     ("i686", 3),
     ("x86_64", 62),
@@ -13,9 +13,15 @@ const MACHINES: [(&str, u16); 10] = [
     ("armv6l", 40),
     ("armv7l", 40),
     ("riscv64", 243),
+    ("ppc", 20),
+    ("ppc64", 21),
     ("ppc64le", 21),
     ("s390x", 22),
     ("loongarch64", 258),
+    ("m68k", 4),
+    ("mips64", 8),
+    ("parisc64", 15),
+    ("sparc64", 43),
 ];
 
 pub(super) fn hint(file: &FileFacts, system: &SystemFacts) -> Option<String> {

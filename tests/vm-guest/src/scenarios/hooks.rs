@@ -312,11 +312,12 @@ fn nothing_left() -> Result<()> {
 }
 
 /// Every command takes longer than there is time; the log says of each request why it failed, until there are too many.
+/// Nothing is denied here, which would be among those.
 fn hanging_storm(world: &mut World) -> Result<()> {
     log_everything()?;
     let mut log = Tail::new()?;
     let (longest, seen) = requests_of_a_storm(
-        "command-time 1\npre-install * while :; do sleep 1; done\ndeny-request fs-denied*\n\
+        "command-time 1\npre-install * while :; do sleep 1; done\n\
          on-request fs-help* while :; do sleep 1; done\n",
     )?;
     ensure!(longest < PATIENCE * 2, "a request took {} s", longest.as_secs());
@@ -326,10 +327,7 @@ fn hanging_storm(world: &mut World) -> Result<()> {
         log.records()?.into_iter().map(|(_, text)| text).filter(|text| text.contains("modprobe[")).collect();
     let told = |what: &str| records.iter().filter(|text| text.contains(what)).count();
     let stopped = told("it was killed") + told("others have been running such commands");
-    ensure!(
-        stopped > 0 && stopped + told("denied by") + told("were not logged") == records.len(),
-        "{records:?}"
-    );
+    ensure!(stopped > 0 && stopped + told("were not logged") == records.len(), "{records:?}");
     world.note(&format!(
         "{} requests, {} modprobes, {stopped} of them said that time was up; the longest took {} ms",
         seen.requests.len(),
