@@ -64,14 +64,18 @@ fn held(world: &World, modules: &[&str]) -> Result<()> {
 
 /// What held these modules is gone, perhaps a moment later: they go.
 fn let_go(world: &World, modules: &[&str]) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    for module in modules {
-        while users(module)? > 0 {
-            ensure!(Instant::now() < deadline, "{module} still has {} users", users(module)?);
-            sleep(Duration::from_millis(1));
-        }
-    }
+    modules.iter().try_for_each(|module| rests(module))?;
     goes(world, modules)
+}
+
+/// Waits until nothing holds a count of this module.
+fn rests(module: &str) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while users(module)? > 0 {
+        ensure!(Instant::now() < deadline, "{module} still has {} users", users(module)?);
+        sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Nothing holds a count of this module, and it stays because its class is not trusted.

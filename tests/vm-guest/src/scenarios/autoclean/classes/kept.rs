@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::socket::{Backlog, VsockAddr, bind, connect, listen};
 use rustix::net::SocketType;
 
-use super::{kept, let_go, on_demand, stays};
+use super::{kept, let_go, on_demand, rests, stays};
 use crate::ask;
 use crate::crypto;
 use crate::netlink;
@@ -114,7 +114,7 @@ pub(super) fn cells(world: &mut World) -> Result<()> {
 pub(super) fn priorities(world: &mut World) -> Result<()> {
     drop(on_demand(|| ask::crypto("hash", "rmd160"))?.context("the socket")?);
     on_demand(|| crypto::set_priority("rmd160", "rmd160-generic", 777))?.context("the priority")?;
-    let_it_rest("rmd160")?;
+    rests("rmd160")?;
     stays(world, &["rmd160"])?;
     let algorithms = fs::read_to_string(Path::new(PROC).join("crypto"))?;
     let has_priority =
@@ -126,14 +126,4 @@ pub(super) fn priorities(world: &mut World) -> Result<()> {
     ensure!(told.contains("crypto_user may have configured it"), "{told}");
     rmmod(&["crypto_user"])?.expect_code(0)?;
     let_go(world, &["rmd160"])
-}
-
-/// Waits until nothing uses a module.
-fn let_it_rest(module: &str) -> Result<()> {
-    let deadline = std::time::Instant::now() + crate::scenarios::PATIENCE;
-    while super::users(module)? > 0 {
-        ensure!(std::time::Instant::now() < deadline, "{module} is still used");
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    Ok(())
 }
