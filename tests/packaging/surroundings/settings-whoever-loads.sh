@@ -68,7 +68,7 @@ LINES
         echo 'net.netfilter.nf_conntrack_tcp_timeout_close = 33' >/etc/sysctl.d/test.conf
         echo 'net.bridge.bridge-nf-call-iptables = 0' >>/etc/sysctl.d/test.conf
         cat >/etc/udev/rules.d/99-test.rules <<'LINES'
-ACTION=="add", SUBSYSTEM=="module", KERNEL=="br_netfilter", RUN+="/lib/systemd/systemd-sysctl --prefix=/net/bridge"
+ACTION=="add", SUBSYSTEM=="module", KERNEL=="br_netfilter", RUN+="/bin/sh -c '/lib/systemd/systemd-sysctl --prefix=/net/bridge; cat /proc/sys/net/bridge/bridge-nf-call-iptables >/run/as-sysctl.d-says'"
 LINES
         mkdir -p /var/lib/modutils/settings
         echo 'sysctl/net/bridge/bridge-nf-call-iptables = 1' >/var/lib/modutils/settings/br_netfilter
@@ -104,7 +104,9 @@ is 10 "$(value sunrpc auth_max_cred_cachesize)"
 modprobe bridge
 busybox insmod "/lib/modules/$(uname -r)/kernel/net/bridge/br_netfilter.ko"
 until_true 'journalctl --boot --output=cat --unit=modutils-restore@br_netfilter.service | grep -q ^Finished'
-is 1 "$(cat $late)"
+is '0, 1' "$(cat /run/as-sysctl.d-says), $(cat $late)"
+cat /var/lib/modutils/settings/br_netfilter /run/modutils/baseline/br_netfilter >&2
+journalctl --quiet --boot --output=cat --unit=modutils-restore@br_netfilter.service >&2
 journalctl --quiet --boot --output=cat --unit=modutils-restore@br_netfilter.service |
     grep 'sysctl/net/bridge/bridge-nf-call-iptables is as it was saved, and was something else before'
 all_well
