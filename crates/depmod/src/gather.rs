@@ -260,6 +260,15 @@ impl Kept<'_> {
 }
 
 impl Memory<'_> {
+    /// Leaves its memory to the end of the process, and closes what is open: not every caller ends then.
+    pub(crate) fn forget(self) {
+        for Kept { source, tail, .. } in self.kept {
+            source.forget();
+            std::mem::forget(tail);
+        }
+        std::mem::forget((self.cache, self.seen));
+    }
+
     /// The database that the remembered modules give, if this run's are the same.
     pub(crate) fn database(&self) -> Option<&Database> {
         self.cache.database().filter(|_| self.is_same)

@@ -189,7 +189,8 @@ impl Run<'_> {
                 [database.aliases, database.symbols].map(|count| usize::try_from(count).unwrap_or_default());
             summary.counts = Counts { modules: catalog.modules().len(), aliases, symbols };
             self.sum_up(&mut summary);
-            std::mem::forget((catalog, memory));
+            std::mem::forget(catalog);
+            memory.forget();
             return Ok(Attempt::Done(Exit::Success));
         }
         let has_database = self.output.as_ref().is_some_and(OutputDirectory::has_database);
@@ -254,7 +255,8 @@ impl Run<'_> {
         keep(database.as_ref());
         self.sum_up(&mut summary);
         // The process ends: giving back a hundred thousand pieces of memory one by one would only take time.
-        std::mem::forget((catalog, made, memory));
+        std::mem::forget((catalog, made));
+        memory.forget();
         Ok(Attempt::Done(exit))
     }
 
