@@ -6,6 +6,7 @@
 
 mod allowed;
 mod autoclean;
+mod fakechroot;
 mod faults;
 mod kernel_form;
 mod startup;
@@ -58,6 +59,7 @@ fn check(builds: &[String]) -> Result<bool> {
         checks.extend(faults::checks(name, Build(directory)));
     }
     if let Some((_, directory)) = named.first() {
+        checks.extend(fakechroot::checks(Build(directory)));
         checks.extend(kernel_form::checks(Build(directory)));
         checks.extend(autoclean::checks(Build(directory)));
     }
