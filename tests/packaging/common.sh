@@ -37,7 +37,7 @@ kmods_in_place() {
     for place in $(places); do
         [ "$(readlink -f "$place")" = /usr/bin/kmod ]
     done
-    ! kmod --version | grep -q modutils-rs
+    kmod --version | lacks modutils-rs
     [ "$(dpkg --verify kmod)" = '' ]
     [ "$(ls /sbin/*kmod /bin/*.kmod /bin/*.usr-kmod /sbin/*.ours /sbin/*.new /bin/*.ours /bin/*.new 2>/dev/null)" = '' ]
 }
@@ -49,6 +49,11 @@ changed() {
     chmod 755 "$directory"
     (cd "$directory" && eval "$1")
     dpkg-deb --root-owner-group --build "$directory" /packages/changed.deb >/dev/null
+}
+
+# Standard input, or a file, has no line that matches. The shell would go on behind `! grep`.
+lacks() {
+    grep "$@" >&2 && return 1 || [ $? = 1 ]
 }
 
 # A command that must fail.

@@ -27,7 +27,7 @@ apt_get install modutils-rs-kmod
 [ "$(standing kmod)" = config-files ]
 unchanged
 # Ours leaves the work to it.
-! sh -x /etc/init.d/modutils-rs start 2>&1 | grep /sbin/modprobe.*--
+sh -x /etc/init.d/modutils-rs start 2>&1 | lacks /sbin/modprobe.*--
 # Another way back and forth.
 apt_get install kmod modutils-rs-kmod-
 unchanged
@@ -41,5 +41,5 @@ unchanged
 apt_get -o Dpkg::Options::=--force-confold install kmod modutils-rs-kmod-
 unchanged
 apt_get remove modutils-rs
-! modprobe --version | grep -q modutils-rs
+modprobe --version | lacks modutils-rs
 unchanged

@@ -38,4 +38,4 @@ sed 's/images-1/images-2/' /kmods | diff - /ours
 grep -q /ext4.ko /ours
 grep -q /e1000.ko /ours
 grep -q /usb-storage.ko /ours
-! grep -q -i kmod /images-2.missing
+lacks -i kmod /images-2.missing
