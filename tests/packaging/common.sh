@@ -1,5 +1,11 @@
-# What all scenarios share. The packages are in /packages, the names of the tools in $tools; a command that fails
-# ends the scenario.
+# What all scenarios share. The packages are in /packages, the names of the tools in $tools, the number of the release
+# of kmod that belongs to the system in $kmod; a command that fails ends the scenario.
+
+# What is behind the names of kmod's tools while ours are in their places: how its package spells their directories.
+case $kmod in
+    30) aside=kmod ;;
+    *) aside=usr-kmod ;;
+esac
 
 # Everything that the package could touch, as text.
 state() {

@@ -39,7 +39,8 @@ usage: cargo xtask TASK
   dist [ARCHITECTURE]   static tarballs and Debian packages, for x86_64 and aarch64; the C library for this machine
   reproducible          the last commit built in two directories: the same bytes
   install --prefix DIR  the tools for this machine with pages and completions, below DIR
-  packaging [NAME]      the Debian packages in throwaway systems: with kernels, initramfs images, DKMS; see there
+  packaging [NAME]      the Debian packages in throwaway systems: with kernels, initramfs images, DKMS; see there.
+                        after --debian 13: the packages alone, in that release
   bare 12|13 TASK       demo, setup or test in a bare Debian of that release with this machine's Rust
   libkmod [test]        the C library; or C programs on it and on kmod's, the answers compared
   libkmod dependants    whether Debian's programs find in the C library all that they link

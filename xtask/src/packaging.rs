@@ -4,12 +4,13 @@ use anyhow::Result;
 
 use crate::{dist, project, setup, shell};
 
-/// Runs the scenarios whose names contain one of `options`, or all. Needs root: systems are mounted and entered.
+/// Runs the scenarios whose names contain one of `options`, or all; after `--debian 13`, those of the packages alone in
+/// that release. Needs root: systems are mounted and entered.
 pub fn run(options: &[&str]) -> Result<()> {
     if shell::output(std::process::Command::new("id").arg("-u"))?.trim() != "0" {
         return shell::skipped("tests of the Debian package", "only root can enter a system of its own");
     }
-    setup::packaging()?;
+    setup::packaging(options.starts_with(&["--debian", "13"]))?;
     let shipped = dist::all()?;
     let mut command = project::cargo();
     command.args(["run", "--quiet", "--package", "packaging", "--"]);

@@ -1,4 +1,4 @@
-repository 'kmod_30*.deb' 'libkmod2_30*.deb' modutils-rs.deb modutils-rs-kmod.deb \
+repository "kmod_$kmod*.deb" "libkmod2_$kmod*.deb" modutils-rs.deb modutils-rs-kmod.deb \
     libkmod2-modutils-rs.deb modutils-rs-libkmod2.deb
 state >/before
 users_of_library
@@ -11,6 +11,7 @@ our_library
 [ "$(standing kmod)" = installed ]
 kmod --version
 apt_get check
+apt_get install modutils-rs
 apt_get install modutils-rs-kmod
 ours_in_place
 [ "$(standing kmod)" = config-files ]

@@ -19,7 +19,7 @@ our_library
 # systemd depends on what is gone for a moment; the library itself is there.
 dpkg --remove --force-depends modutils-rs-libkmod2
 our_library
-dpkg --install /packages/libkmod2_30*.deb
+dpkg --install /packages/libkmod2_"$kmod"*.deb
 our_library
 dpkg --purge libkmod2-modutils-rs
 kmods_library

@@ -1,3 +1,4 @@
+# Only on Debian 12.
 # Of Debian 13's libraries only this one is here, which wants a newer glibc.
 users_of_library
 dpkg --install /packages/libkmod2-modutils-rs.deb

@@ -1,3 +1,5 @@
+# Only on Debian 12.
+# kmod of Debian 13 has no such files.
 # What an administrator has changed of kmod's goes on counting when kmod is replaced, survives its purge, and is there when
 # it comes back.
 repository 'kmod_30*.deb' 'libkmod2_30*.deb' modutils-rs.deb modutils-rs-kmod.deb

@@ -2,7 +2,7 @@ state >/before
 dpkg --install /packages/modutils-rs.deb
 ours_in_place
 # kmod's own program and pages can still be reached.
-bash -c 'exec -a modprobe /bin/kmod.kmod --version' | grep -q '^kmod version '
+bash -c "exec -a modprobe /bin/kmod.$aside --version" | grep -q '^kmod version '
 [ -f /usr/share/man/man8/modprobe.kmod.8.gz ]
 zcat /usr/share/man/man8/modprobe.8.gz | grep -q modutils-rs
 # Nothing runs by itself but what saves settings where modutils.d asks for that.

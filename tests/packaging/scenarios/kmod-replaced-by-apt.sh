@@ -1,4 +1,4 @@
-repository 'kmod_30*.deb' 'libkmod2_30*.deb' modutils-rs.deb modutils-rs-kmod.deb
+repository "kmod_$kmod*.deb" "libkmod2_$kmod*.deb" modutils-rs.deb modutils-rs-kmod.deb
 state >/before
 keep_running '/sbin/modprobe --version' 'kmod --version'
 apt_get install modutils-rs
@@ -6,7 +6,7 @@ ours_in_place
 apt_get install modutils-rs-kmod
 ours_in_place
 [ "$(standing kmod)" = config-files ]
-[ ! -e /bin/kmod.kmod ]
+[ ! -e /bin/kmod.$aside ]
 apt_get check
 # Nobody misses what kmod's package brought besides.
 modprobe --showconfig | grep -q '^options snd_pcsp index=-2'
@@ -32,7 +32,7 @@ ours_in_place
 apt_get install kmod modutils-rs-kmod-
 ours_in_place
 [ "$(standing kmod)" = installed ]
-[ "$(readlink -f /sbin/modprobe.kmod)" = /usr/bin/kmod ]
+[ "$(readlink -f /sbin/modprobe.$aside)" = /usr/bin/kmod ]
 apt_get remove modutils-rs
 kmods_in_place
 no_failure

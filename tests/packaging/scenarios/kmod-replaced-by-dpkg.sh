@@ -20,7 +20,7 @@ fails dpkg --remove modutils-rs
 ours_in_place
 dpkg --remove modutils-rs-kmod
 ours_in_place
-dpkg --install /packages/kmod_30*.deb
+dpkg --install /packages/kmod_"$kmod"*.deb
 ours_in_place
 dpkg --remove modutils-rs
 kmods_in_place

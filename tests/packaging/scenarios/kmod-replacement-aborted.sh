@@ -15,7 +15,7 @@ for script in postinst postrm; do
         dpkg --install /packages/modutils-rs-kmod.deb
         ours_in_place
         dpkg --purge modutils-rs-kmod
-        dpkg --install /packages/kmod_30*.deb
+        dpkg --install /packages/kmod_"$kmod"*.deb
         ours_in_place
     done
 done

@@ -1,3 +1,4 @@
+# Only on Debian 12.
 dpkg --force-depends --force-breaks --install /packages/libkmod2_34*.deb /packages/kmod_34*.deb
 state >/before
 dpkg --install /packages/modutils-rs.deb

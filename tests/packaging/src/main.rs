@@ -17,14 +17,18 @@ use anyhow::{Context, Result, ensure};
 use reference::{Cache, Release};
 use system::System;
 
-const USAGE: &str = "usage: packaging TOOLS EMULATED-TOOLS PREFIX PACKAGE... -- [NAME]...\n\
+const USAGE: &str = "usage: packaging TOOLS EMULATED-TOOLS PREFIX PACKAGE... -- [--debian 13] [NAME]...\n\
     TOOLS and EMULATED-TOOLS: directories of the same tools for this machine and for 64-bit ARM\n\
     PREFIX   where the tools were installed with everything else\n\
     PACKAGE  one of our packages\n\
-    NAME     part of the names of the scenarios that are to run";
+    NAME     part of the names of the scenarios that are to run\n\
+    With --debian 13 these are scenarios of the packages alone, in that release";
 
 /// A scenario with this line leaves a machine that is to be booted.
 const BOOTS: &str = "# What it leaves is booted.";
+
+/// A scenario with this line is about Debian 12 or its kmod.
+const ONLY_ON_12: &str = "# Only on Debian 12.";
 
 fn main() -> ExitCode {
     match run() {
@@ -44,18 +48,28 @@ fn run() -> Result<usize> {
     let (before, names) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let [tools, emulated, prefix, ours @ ..] = before else { anyhow::bail!(USAGE) };
     let ours: Vec<PathBuf> = ours.iter().map(PathBuf::from).collect();
-    let mut results = Results { names, passed: 0, failed: 0 };
+    // The release, and which kmod it has.
+    let (debian, kmod, names) = match names {
+        [option, number, names @ ..] if option == "--debian" && number == "13" => ("13", "34", names),
+        _ => ("12", "30", names),
+    };
+    ensure!(names.iter().all(|name| !name.starts_with('-')), USAGE);
+    let mut results = Results { names, debian, passed: 0, failed: 0 };
     let cache = Cache::of_user()?;
     let reference = cache.kmod(Release::Kmod34.number());
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let common = format!("tools='{}'\n", suite::words()) + &fs::read_to_string(source.join("common.sh"))?;
-    let (base, packages) = (cache.system(), [cache.kmod_packages()]);
+    let common =
+        format!("tools='{}' kmod={kmod}\n", suite::words()) + &fs::read_to_string(source.join("common.sh"))?;
+    let (base, packages) = (cache.system(debian), [cache.kmod_packages()]);
     let alone = System { base: &base, packages: &packages, ours: &ours, reference: &reference };
     results.play(&alone, &common, &source.join("scenarios"))?;
-    let base = cache.system_for_kernels();
+    let base = if debian == "13" { cache.system(debian) } else { cache.system_for_kernels() };
     let library = System { base: &base, packages: &packages, ours: &ours, reference: &reference };
     let shared = common.clone() + &fs::read_to_string(source.join("library.sh"))?;
     results.play(&library, &shared, &source.join("library"))?;
+    if debian == "13" {
+        return results.told();
+    }
     let common = common
         + &fs::read_to_string(source.join("kernel.sh"))?
         + &fs::read_to_string(source.join("systemd.sh"))?;
@@ -66,14 +80,13 @@ fn run() -> Result<usize> {
     results.count("started-with-nothing-open", || closed::tools_work(tools.as_ref()));
     let depmods = [tools, emulated].map(|directory| Path::new(directory).join("depmod"));
     results.count("emulated-depmod", || emulated::same_database(&depmods));
-    ensure!(results.passed + results.failed > 0, "no scenario is called {}", names.join(" or "));
-    println!("{} passed, {} failed", results.passed, results.failed);
-    Ok(results.failed)
+    results.told()
 }
 
 /// What is to run, and how it went so far.
 struct Results<'a> {
     names: &'a [String],
+    debian: &'a str,
     passed: usize,
     failed: usize,
 }
@@ -87,14 +100,24 @@ impl Results<'_> {
         ensure!(!scenarios.is_empty(), "{}: no scenarios", directory.display());
         for scenario in scenarios {
             let name = scenario.file_stem().context("a scenario without a name")?.to_string_lossy();
+            let text = fs::read_to_string(&scenario)?;
+            if self.debian != "12" && text.contains(ONLY_ON_12) {
+                continue;
+            }
             self.count(&name, || {
-                let text = fs::read_to_string(&scenario)?;
                 let work = tempfile::tempdir()?;
                 system.play(&format!("{common}{text}"), work.path())?;
                 if text.contains(BOOTS) { boot::boot(&work.path().join("out")) } else { Ok(()) }
             });
         }
         Ok(())
+    }
+
+    /// Prints how it went, and gives the number of failures.
+    fn told(&self) -> Result<usize> {
+        ensure!(self.passed + self.failed > 0, "no scenario is called {}", self.names.join(" or "));
+        println!("{} passed, {} failed", self.passed, self.failed);
+        Ok(self.failed)
     }
 
     /// Does one thing if it was chosen, and prints one line about it.

@@ -46,9 +46,9 @@ impl Cache {
         self.directory.join(format!("kmod-{release}"))
     }
 
-    /// The root directory of a minimal Debian 12 with kmod, whether it is there or not.
-    pub fn system(&self) -> PathBuf {
-        self.directory.join("debian-12")
+    /// The root directory of a minimal Debian of that number with kmod, whether it is there or not.
+    pub fn system(&self, debian: &str) -> PathBuf {
+        self.directory.join(format!("debian-{debian}"))
     }
 
     /// The root directory of a Debian 12 with what uses module tools, but without a kernel, whether it is there or not.

@@ -55,8 +55,9 @@ pub fn newer_kernel(cache: &Cache) -> Result<PathBuf> {
     Ok(cache.newer_kernel_root())
 }
 
-/// What tests of the packages need: systems into which they are installed, kmod's packages and a kernel's.
-pub fn packaging() -> Result<()> {
+/// What tests of the packages need: systems into which they are installed, kmod's packages and a kernel's; the systems
+/// are of Debian 12, or one of Debian 13.
+pub fn packaging(debian_13: bool) -> Result<()> {
     packages::install_missing_of(&[
         "debootstrap",
         "gcc",
@@ -74,9 +75,12 @@ pub fn packaging() -> Result<()> {
     archive::musl_headers(&cache, "arm64")?;
     archive::kmod(&cache, Release::Kmod34)?;
     archive::kmod_packages(&cache)?;
+    if debian_13 {
+        return archive::system(&cache, &cache.system("13"), "trixie", &USERS_OF_THE_LIBRARY);
+    }
     archive::kernel_packages(&cache)?;
     archive::caller_packages(&cache)?;
-    archive::system(&cache, &cache.system(), "bookworm", &["bash-completion", "kmod", "man-db"])?;
+    archive::system(&cache, &cache.system("12"), "bookworm", &["bash-completion", "kmod", "man-db"])?;
     archive::system(&cache, &cache.system_for_kernels(), "bookworm", &USERS_OF_MODULE_TOOLS)
 }
 
@@ -105,6 +109,10 @@ const USERS_OF_MODULE_TOOLS: [&str; 13] = [
     "systemd-sysv",
     "zstd",
 ];
+
+/// What has the tools and the C library of kmod in use, and what builds against them.
+const USERS_OF_THE_LIBRARY: [&str; 7] =
+    ["bash-completion", "gcc", "kmod", "libc6-dev", "man-db", "systemd-sysv", "udev"];
 
 /// A release of kmod, for those that compare with more than one.
 pub fn kmod(cache: &Cache, release: Release) -> Result<()> {
