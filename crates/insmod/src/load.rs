@@ -124,7 +124,7 @@ impl Observer for Teller<'_> {
                 }
                 ModutilsProblem::OldFile { file, error } => reporter.error(words::old_file(file, error)),
                 ModutilsProblem::OldLine { file, line: line @ OldLine::Others(_) } => {
-                    reporter.info(words::old_line(file, line));
+                    reporter.when_verbose(words::old_line(file, line));
                 }
                 ModutilsProblem::OldLine { file, line } => reporter.warning(words::old_line(file, line)),
             },

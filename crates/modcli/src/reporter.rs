@@ -135,6 +135,13 @@ impl Reporter {
         self.sink.tell(severity, text.as_ref());
     }
 
+    /// For whoever gave `-v`, once, at whatever level the tool starts.
+    pub fn when_verbose(&self, text: impl AsRef<[u8]>) {
+        if self.is_verbose() {
+            self.insist(Severity::Notice, text);
+        }
+    }
+
     /// Whether a message of this severity would be shown: saves wording one that is not.
     #[must_use]
     pub fn tells(&self, severity: Severity) -> bool {

@@ -56,7 +56,7 @@ impl Teller<'_> {
             }
             ModutilsProblem::OldFile { file, error } => reporter.error(words::old_file(file, error)),
             ModutilsProblem::OldLine { file, line: line @ OldLine::Others(_) } => {
-                reporter.info(words::old_line(file, line));
+                reporter.when_verbose(words::old_line(file, line));
             }
             ModutilsProblem::OldLine { file, line } => reporter.warning(words::old_line(file, line)),
             ModutilsProblem::Line { file, problem } => {
@@ -143,7 +143,7 @@ impl Observer for Teller<'_> {
             Event::Setting { module, notice } => {
                 let text = messages::setting(module, notice);
                 match &self.run.demand {
-                    _ if notice.is_news() => reporter.info(text),
+                    _ if notice.is_news() => reporter.when_verbose(text),
                     Demand::Person => reporter.warning(text),
                     // The kernel calls quietly and has nobody to report to.
                     Demand::Kernel(_) => reporter.insist(Severity::Warning, text),

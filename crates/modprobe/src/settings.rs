@@ -44,7 +44,7 @@ pub(crate) fn save(run: &Run<'_>, names: &[OsString], kernel: &dyn KernelOps) ->
             }
         }
         if let Some(file) = &saved.written {
-            reporter.info(messages::saved(module, file));
+            reporter.when_verbose(messages::saved(module, file));
         }
     }
     if !unknown.is_empty() {

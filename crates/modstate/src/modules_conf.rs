@@ -33,13 +33,18 @@ pub enum OldLine {
         reason: LineReason,
     },
     /// Lines of other kinds, which modprobe.d has taken over.
-    #[error("{} does not count: modprobe.d(5) is the place for it", numbers(.0))]
+    #[error("{}", of_modprobe_d(.0))]
     Others(Vec<usize>),
 }
 
-fn numbers(lines: &[usize]) -> String {
-    let texts: Vec<_> = lines.iter().map(usize::to_string).collect();
-    format!("line {}", texts.join(", "))
+fn of_modprobe_d(lines: &[usize]) -> String {
+    match lines {
+        [line] => format!("line {line} does not count: modprobe.d(5) is the place for it"),
+        _ => {
+            let lines: Vec<_> = lines.iter().map(usize::to_string).collect();
+            format!("lines {} do not count: modprobe.d(5) is the place for them", lines.join(", "))
+        }
+    }
 }
 
 /// Adds what the file says to the commands.
@@ -189,7 +194,7 @@ mod tests {
                 "line 3: 'pre-install' within 'if' does not count; put it into modutils.d",
                 "line 7: 'post-remove' within 'if' does not count; put it into modutils.d",
                 "line 11: 'pre-install' needs a pattern of module names and a command",
-                "line 1, 9, 12 does not count: modprobe.d(5) is the place for it",
+                "lines 1, 9, 12 do not count: modprobe.d(5) is the place for them",
             ]
         );
     }

@@ -51,7 +51,11 @@ impl Observer for Teller<'_> {
             }
             Event::Modutils(ModutilsProblem::OldLine { file, line }) => {
                 let text = words::old_line(file, line);
-                if let OldLine::Others(_) = line { reporter.info(text) } else { reporter.warning(text) }
+                if let OldLine::Others(_) = line {
+                    reporter.when_verbose(text)
+                } else {
+                    reporter.warning(text)
+                }
             }
             // Plans are not carried out here.
             _ => {}

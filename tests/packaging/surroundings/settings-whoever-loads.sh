@@ -105,8 +105,6 @@ modprobe bridge
 busybox insmod "/lib/modules/$(uname -r)/kernel/net/bridge/br_netfilter.ko"
 until_true 'journalctl --boot --output=cat --unit=modutils-restore@br_netfilter.service | grep -q ^Finished'
 is '0, 1' "$(cat /run/as-sysctl.d-says), $(cat $late)"
-cat /var/lib/modutils/settings/br_netfilter /run/modutils/baseline/br_netfilter >&2
-journalctl --quiet --boot --output=cat --unit=modutils-restore@br_netfilter.service >&2
 journalctl --quiet --boot --output=cat --unit=modutils-restore@br_netfilter.service |
     grep 'sysctl/net/bridge/bridge-nf-call-iptables is as it was saved, and was something else before'
 all_well

@@ -170,6 +170,21 @@ fn commands_of_modutils_stand_around_a_load_and_are_shown() {
 }
 
 #[test]
+fn what_does_not_count_of_an_old_file_is_named_once_for_whoever_gives_v() {
+    let world_with = || {
+        let world = world("");
+        world.write("etc/modutils.d/a.conf", "legacy-modules-conf yes\n");
+        world.write("etc/modules.conf", "alias eth0 top\nkeep\n");
+        world
+    };
+    let told =
+        "modprobe: NOTICE: /etc/modules.conf lines 1, 2 do not count: modprobe.d(5) is the place for them";
+    let (printed, said, exit) = world_with().run(&["-v", "top"]);
+    assert_eq!((said, exit), (vec![told.to_owned()], Exit::Success), "{printed:?}");
+    assert_eq!(world_with().run(&["top"]), (nothing(), nothing(), Exit::Success));
+}
+
+#[test]
 fn with_i_no_command_of_modutils_is_run() {
     let mut world = world("");
     world.write("etc/modutils.d/a.conf", "pre-install * false\n");

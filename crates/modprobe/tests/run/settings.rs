@@ -54,6 +54,23 @@ fn settings_of_a_module_that_somebody_else_loaded_are_put_back_once() {
 }
 
 #[test]
+fn who_asks_for_it_is_told_which_sysctls_had_another_value_before_they_were_put_back() {
+    let mut world = world("");
+    world.write("etc/modutils.d/a.conf", "persist low parameters a\npersist low sysctl kernel/low\n");
+    world.write("var/lib/modutils/settings/low", "parameters/a = 7\nsysctl/kernel/low = 1\n");
+    world.kernel = Recording::default().with_loaded("low", &[]);
+    let told = "modprobe: NOTICE: settings of low: sysctl/kernel/low is as it was saved, and was something else before";
+    for (words, told) in [(&["-v"][..], vec![told.to_owned()]), (&[], vec![])] {
+        world.write("proc/sys/kernel/low", "0\n");
+        let words: Vec<&str> = words.iter().chain(&["--restore-settings", "low"]).copied().collect();
+        assert_eq!(world.run(&words), (vec![], told, Exit::Success));
+        assert_eq!(fs::read_to_string(world.path("proc/sys/kernel/low")).unwrap().trim_end(), "1");
+        // Of another load.
+        fs::remove_dir_all(world.path("run/modutils")).unwrap();
+    }
+}
+
+#[test]
 fn of_settings_that_cannot_be_read_nobody_says_that_there_are_none() {
     let mut world = world("");
     world.write("etc/modutils.d/a.conf", "persist low parameters *\n");
