@@ -52,9 +52,9 @@ impl Observer for Teller<'_> {
             Event::Modutils(ModutilsProblem::OldLine { file, line }) => {
                 let text = words::old_line(file, line);
                 if let OldLine::Others(_) = line {
-                    reporter.when_verbose(text)
+                    reporter.when_verbose(text);
                 } else {
-                    reporter.warning(text)
+                    reporter.warning(text);
                 }
             }
             // Plans are not carried out here.
