@@ -87,6 +87,19 @@ fn give_name(program: &Path, name: &Path) -> Result<()> {
 /// What is shipped, which is static, ends at a panic and unwinds nothing, so it does without the tables for that, a
 /// twentieth of its size. Only here, because a test of the same target unwinds.
 pub fn as_shipped(build: &mut Command, root: &Path, is_static: bool) -> Result<()> {
+    let (mut for_rust, for_c) = other_names_of_places(root)?;
+    if is_static {
+        for_rust.push("-Cforce-unwind-tables=no".to_owned());
+    }
+    build.env("CARGO_ENCODED_RUSTFLAGS", for_rust.join("\x1f"));
+    // Compilers of C get these with the flags of the target, which .cargo/config.toml has.
+    build.env("TARGET_CFLAGS", for_c.join(" "));
+    Ok(())
+}
+
+/// The options of rustc, and those of C compilers, which give the tree at `root` and the sources of crates names that
+/// are the same on every machine.
+pub fn other_names_of_places(root: &Path) -> Result<(Vec<String>, Vec<String>)> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
     let home = home.context("neither CARGO_HOME nor HOME is set")?;
@@ -95,18 +108,12 @@ pub fn as_shipped(build: &mut Command, root: &Path, is_static: bool) -> Result<(
     let shown =
         |place: &Path| Ok::<_, anyhow::Error>(place.to_str().context("a path that is not UTF-8")?.to_owned());
     let (mut for_rust, mut for_c) = (Vec::new(), Vec::new());
-    if is_static {
-        for_rust.push("-Cforce-unwind-tables=no".to_owned());
-    }
     for (place, name) in places {
         let place = shown(&place)?;
         for_rust.push(format!("--remap-path-prefix={place}={name}"));
         for_c.push(format!("-ffile-prefix-map={place}={name}"));
     }
-    build.env("CARGO_ENCODED_RUSTFLAGS", for_rust.join("\x1f"));
-    // Compilers of C get these with the flags of the target, which .cargo/config.toml has.
-    build.env("TARGET_CFLAGS", for_c.join(" "));
-    Ok(())
+    Ok((for_rust, for_c))
 }
 
 /// Cargo's target directory: this program lies two levels below it.

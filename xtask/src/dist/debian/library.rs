@@ -68,8 +68,9 @@ fn describe(file: &Path, prefix: &str, libraries: &str) -> Result<()> {
     fs::write(file, description).with_context(|| file.display().to_string())
 }
 
-/// The oldest glibc that has every symbol that the library needs.
+/// The oldest glibc that has every symbol that the library needs, and that unpacks its relocations.
 pub fn glibc(library: &Path) -> Result<String> {
+    const UNPACKS_RELOCATIONS: [u32; 2] = [2, 36];
     let needed = dynamic_symbols(library, "--undefined-only")?;
     let versions = needed.lines().filter_map(|line| line.split_once("@GLIBC_"));
     let numbers = versions.filter_map(|(_, version)| {
@@ -77,6 +78,7 @@ pub fn glibc(library: &Path) -> Result<String> {
         parts.ok()
     });
     let highest = numbers.max().context("the library needs no symbol of glibc")?;
+    let highest = highest.max(UNPACKS_RELOCATIONS.to_vec());
     Ok(highest.iter().map(u32::to_string).collect::<Vec<_>>().join("."))
 }
 
