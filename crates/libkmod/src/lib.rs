@@ -33,5 +33,6 @@ mod paths;
 mod probe;
 mod resources;
 mod rules;
+mod shell;
 mod stamps;
 mod state;

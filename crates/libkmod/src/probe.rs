@@ -28,7 +28,7 @@ use crate::boundary::text;
 use crate::load::{insert_flags, no_file, not_inserted};
 use crate::log::{ERROR, strerror};
 use crate::objects::Module;
-use crate::state;
+use crate::{shell, state};
 
 /// Runs the install command of a module in the caller's place. What it returns is the result.
 pub type RunInstall = unsafe extern "C" fn(*const Module, *const c_char, *mut c_void) -> c_int;
@@ -344,7 +344,7 @@ impl KernelOps for Hands<'_> {
         match self.caller.request.run_install {
             _ if self.caller.request.has(DRY_RUN) => Ok(ExitStatus::default()),
             Some(run) => Ok(self.caller.run_install(run, line)),
-            None => self.native.run_shell(line, environment),
+            None => shell::run(line, environment),
         }
     }
 
@@ -354,6 +354,6 @@ impl KernelOps for Hands<'_> {
         environment: &[(&str, &OsStr)],
         meanwhile: Meanwhile<'_>,
     ) -> io::Result<Option<ExitStatus>> {
-        self.native.run_script(line, environment, meanwhile)
+        shell::run_script(line, environment, meanwhile)
     }
 }

@@ -14,7 +14,7 @@ mod recording;
 mod rehearsal;
 pub mod sysfs;
 
-pub use native::Native;
+pub use native::{Native, script};
 pub use ops::{InsertError, InsertFlags, KernelOps, Meanwhile, ModuleState, RemoveFlags};
 pub use recording::{KernelEvent, Recording};
 pub use rehearsal::Rehearsal;

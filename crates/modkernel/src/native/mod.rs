@@ -2,7 +2,7 @@
 
 mod force;
 mod insert;
-mod script;
+pub mod script;
 mod xz;
 
 use std::ffi::{CStr, CString, OsStr};

@@ -29,33 +29,69 @@ pub(super) fn run(
     if !is_open(rustix::stdio::stderr()) {
         command.stderr(nothing());
     }
-    let mut child = command.spawn()?;
+    Ok(watch(&mut command.spawn()?, meanwhile))
+}
+
+/// A process that was started in a group of its own.
+pub trait Running {
+    /// Its number and its group's.
+    fn id(&self) -> u32;
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// It is no child of this process, or somebody else has waited for it.
+    fn ended(&mut self) -> io::Result<Option<ExitStatus>>;
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// As of [`Running::ended`].
+    fn wait(&mut self) -> io::Result<ExitStatus>;
+}
+
+impl Running for Child {
+    fn id(&self) -> u32 {
+        Self::id(self)
+    }
+
+    fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.try_wait()
+    }
+
+    fn wait(&mut self) -> io::Result<ExitStatus> {
+        Self::wait(self)
+    }
+}
+
+/// Waits for the end of a process, as [`KernelOps::run_script`](crate::KernelOps::run_script) says. One that cannot be
+/// waited for is killed.
+pub fn watch(child: &mut dyn Running, meanwhile: Meanwhile<'_>) -> Option<ExitStatus> {
     loop {
         if meanwhile(child.id()).is_break() {
-            return end(&mut child);
+            return end(child);
         }
-        match child.try_wait() {
+        match child.ended() {
             Ok(None) => {}
-            Ok(Some(status)) => return Ok(Some(status)),
+            Ok(Some(status)) => return Some(status),
             // The caller has its children waited for by somebody else, so how it ended cannot be known.
-            Err(_) => return end(&mut child),
+            Err(_) => return end(child),
         }
     }
 }
 
 /// Kills the whole group; its number is nobody else's before the child is waited for. One that ended in its last
 /// moment has ended.
-fn end(child: &mut Child) -> io::Result<Option<ExitStatus>> {
-    if let Ok(Some(status)) = child.try_wait() {
-        return Ok(Some(status));
+fn end(child: &mut dyn Running) -> Option<ExitStatus> {
+    if let Ok(Some(status)) = child.ended() {
+        return Some(status);
     }
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         // It may have ended by itself.
         let _ = kill_process_group(group, Signal::KILL);
     }
-    let _ = child.kill();
     let _ = child.wait();
-    Ok(None)
+    None
 }
 
 /// Where reading ends at once; before there are devices, whatever is there.
