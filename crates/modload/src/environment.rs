@@ -1,7 +1,6 @@
 //! The variables that concern loading and unloading: what a tool found in its environment, and what commands of the
 //! configuration find in theirs. Both are data; nothing here reads the environment of the process.
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -62,8 +61,8 @@ impl Default for Process {
 pub struct Environment {
     /// `MODPROBE_OPTIONS`.
     pub options: Option<OsString>,
-    /// Modules whose commands called, directly or not, this process.
-    pub running: BTreeSet<Vec<u8>>,
+    /// Modules whose commands called, directly or not, this process; the outermost first.
+    pub running: Vec<Vec<u8>>,
     /// The name that the kernel asked for, if this process runs on its behalf in a command of the configuration.
     pub request: Option<OsString>,
     /// When the time of a command of modutils.d is up in which this process runs.
@@ -106,7 +105,7 @@ fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandEnvironment {
     options: Option<OsString>,
-    running: BTreeSet<Vec<u8>>,
+    running: Vec<Vec<u8>>,
     request: Option<OsString>,
     until: Option<BootTime>,
     needs_path: bool,
@@ -154,7 +153,7 @@ impl CommandEnvironment {
     /// Whether this process was called, directly or not, by the command of that module.
     #[must_use]
     pub fn is_running(&self, module: &ModuleName) -> bool {
-        self.running.contains(module.as_bytes())
+        self.running.iter().any(|name| name == module.as_bytes())
     }
 
     /// This process.
@@ -191,8 +190,7 @@ impl CommandEnvironment {
             variables.push((REQUEST, request.clone()));
         }
         if !self.running.is_empty() {
-            let running: Vec<&[u8]> = self.running.iter().map(Vec::as_slice).collect();
-            variables.push((RUNNING, OsString::from_vec(running.join(&b' '))));
+            variables.push((RUNNING, OsString::from_vec(self.running.join(&b' '))));
         }
         variables
     }
@@ -202,8 +200,9 @@ impl CommandEnvironment {
     pub fn variables(&self, module: &ModuleName) -> Vec<(&'static str, OsString)> {
         let name = OsString::from_vec(module.as_bytes().to_vec());
         let mut running = self.running.clone();
-        running.insert(module.as_bytes().to_vec());
-        let running: Vec<&[u8]> = running.iter().map(Vec::as_slice).collect();
+        if !self.is_running(module) {
+            running.push(module.as_bytes().to_vec());
+        }
         let mut variables = vec![
             (MODULE, name),
             (RUNNING, OsString::from_vec(running.join(&b' '))),
@@ -236,7 +235,7 @@ mod tests {
             Environment::new(variable, Path::new("/nonexistent"), Process::default())
         };
         let within = environment(&[(RUNNING, " a  b"), (REQUEST, "net-pf-1"), (PATH, "/bin")]);
-        assert_eq!(within.running, [b"a".to_vec(), b"b".to_vec()].into());
+        assert_eq!(within.running, [b"a", b"b"]);
         assert_eq!((within.request, within.has_path), (Some("net-pf-1".into()), true));
         assert_eq!(environment(&[(REQUEST, "net-pf-1"), (PATH, "")]), Environment::default());
     }
@@ -274,7 +273,7 @@ mod tests {
         let variables = commands.variables(&"inner".into());
         assert_eq!(
             variables,
-            [(MODULE, "inner".into()), (RUNNING, "inner outer".into()), (CALLER, "0".into())]
+            [(MODULE, "inner".into()), (RUNNING, "outer inner".into()), (CALLER, "0".into())]
         );
     }
 

@@ -239,7 +239,7 @@ fn what_a_command_is_about_stands_in_variables_and_nothing_else_does() {
     let mut system = system("pre-install a x\n");
     system.demand = Demand::Kernel("net-pf-1;reboot".into());
     system.environment.options = Some("-C /tmp/evil".into());
-    system.environment.running.insert(b"outer".to_vec());
+    system.environment.running.push(b"outer".to_vec());
     let mut kernel = Recording::default();
     assert_eq!(system.load(&world, &mut kernel, "a", REAL), (true, false));
     let KernelEvent::Shell { line, environment } = &kernel.events()[0] else { panic!() };
@@ -284,7 +284,7 @@ fn commands_are_left_aside_on_demand_unless_it_is_an_install_command_that_demand
     assert_eq!(system.load(&world, &mut kernel, "a", REAL), (true, false));
     assert_eq!(asked(&kernel), ["insert a"]);
     // The install command of the module calls modprobe -i: that is the load which the commands are around.
-    system.environment.running.insert(b"a".to_vec());
+    system.environment.running.push(b"a".to_vec());
     let mut kernel = Recording::default();
     assert_eq!(system.load(&world, &mut kernel, "a", REAL), (true, false));
     assert_eq!(asked(&kernel), ["sh x", "insert a"]);

@@ -1,7 +1,6 @@
 //! Entries of an index that is to be written, and their order.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
 
 /// An entry of an index to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,11 +29,16 @@ impl Text<'_> {
 /// The bytes of a key that are compared at a time.
 const WORD: usize = size_of::<u64>();
 
-/// An entry by its place, with the bytes of its key that are being compared.
+/// Something by its place, with the number by which it is being ordered.
 #[derive(Clone, Copy)]
-struct Rank {
-    word: u64,
-    place: usize,
+pub(super) struct Rank {
+    pub(super) word: u64,
+    pub(super) place: usize,
+}
+
+/// Orders by the numbers. The only sort of an index's parts: the compiler would make one for every other type and order.
+pub(super) fn sort(ranks: &mut [Rank]) {
+    ranks.sort_unstable_by_key(|rank| rank.word);
 }
 
 /// The entries by key, then by priority; of equals the one that was added last comes first.
@@ -43,7 +47,12 @@ struct Rank {
 /// for long, and a comparison of two whole keys would go through all of that again.
 pub(super) fn sorted<'e, 'a>(entries: &'e [Entry<'a>]) -> Vec<&'e Entry<'a>> {
     let key = |rank: &Rank| entries.get(rank.place).map(|entry| &*entry.key).unwrap_or_default();
-    let order = |rank: &Rank| (entries.get(rank.place).map(|entry| entry.priority), Reverse(rank.place));
+    // An index, whose offsets have 32 bits, holds fewer entries.
+    let from_last = |rank: &Rank| u32::MAX - u32::try_from(rank.place).unwrap_or(u32::MAX);
+    let order = |rank: &Rank| {
+        let priority = entries.get(rank.place).map_or(0, |entry| entry.priority);
+        u64::from(priority) << u32::BITS | u64::from(from_last(rank))
+    };
     let mut ranks: Vec<Rank> = (0..entries.len()).map(|place| Rank { word: 0, place }).collect();
     // Not by recursion: two keys may have a whole section of a hostile module in common.
     let mut unsorted = vec![(0..ranks.len(), 0)];
@@ -53,13 +62,18 @@ pub(super) fn sorted<'e, 'a>(entries: &'e [Entry<'a>]) -> Vec<&'e Entry<'a>> {
         for rank in &mut *group {
             rank.word = word_at(key(rank), depth);
         }
-        group.sort_unstable_by_key(|rank| rank.word);
+        sort(group);
         for alike in group.chunk_by_mut(|a, b| a.word == b.word) {
             let end = start + alike.len();
             match alike {
                 [_] => {}
                 // No key holds a NUL, so this one fills up a word that all of these keys end in.
-                [rank, ..] if rank.word.to_be_bytes().ends_with(&[0]) => alike.sort_unstable_by_key(order),
+                [rank, ..] if rank.word.to_be_bytes().ends_with(&[0]) => {
+                    for rank in &mut *alike {
+                        rank.word = order(rank);
+                    }
+                    sort(alike);
+                }
                 _ => unsorted.push((start..end, depth + WORD)),
             }
             start = end;

@@ -19,7 +19,7 @@ const LARGEST_ANSWER: usize = 64 << 20;
 const LARGEST_WINDOW: u64 = 64 << 20;
 
 /// One value of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Value {
     /// Its rank among the values of its key; lower ones come first.
     pub priority: u32,

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use super::entries::{self, Rank};
 use super::error::IndexError;
 use super::format::{HEADER_LEN, LONGEST_KEY, MAGIC, VERSION, major};
 use super::node::{Node, Reader, WINDOW};
@@ -30,6 +31,18 @@ pub struct Index<S = FileSource> {
     /// The header, and as much behind it as one read gave.
     head: Vec<u8>,
     root: u32,
+}
+
+/// Values by ascending priority; of equals the last one stands first.
+fn by_priority(mut found: Vec<Value>) -> Vec<Value> {
+    let rank = |(place, value): (usize, &Value)| {
+        // A search ends long before it has met so many.
+        let from_last = u32::MAX - u32::try_from(place).unwrap_or(u32::MAX);
+        Rank { word: u64::from(value.priority) << u32::BITS | u64::from(from_last), place }
+    };
+    let mut ranks: Vec<Rank> = found.iter().enumerate().map(rank).collect();
+    entries::sort(&mut ranks);
+    ranks.iter().filter_map(|rank| found.get_mut(rank.place).map(std::mem::take)).collect()
 }
 
 /// A key with one of its values.
@@ -118,10 +131,7 @@ impl<S: Source> Index<S> {
             found: Vec::new(),
         };
         search.walk(self.root, text)?;
-        let mut found = search.found;
-        found.reverse();
-        found.sort_by_key(|value| value.priority);
-        Ok(found)
+        Ok(by_priority(search.found))
     }
 
     /// Shows every entry, in byte order of the keys, a key before those that continue it, its values by
