@@ -6,10 +6,11 @@
 use std::fmt;
 use std::io::Read;
 
+use flate2::{Decompress, FlushDecompress};
 use xz2::stream::{Action, CONCATENATED, Status, Stream};
 use zstd::zstd_safe::{DCtx, get_error_name as name_of};
 
-use crate::plain_size;
+use crate::{gzip, plain_size};
 
 /// The largest decompressed module that is accepted, in bytes. The largest real ones, with debugging
 /// information, are below a tenth of it.
@@ -24,6 +25,9 @@ const KEPT: usize = 4 << 20;
 
 /// The most memory that an xz file may demand for its dictionary, in bytes. `xz -9` asks for 65 MiB.
 const XZ_MEMORY_LIMIT: u64 = 256 << 20;
+
+/// The room that is left behind what a file holds, in bytes: decoders notice the end only if there is some.
+const SLACK: usize = 64;
 
 /// The answer of zstd's functions that means `ZSTD_error_dstSize_tooSmall` (`zstd_errors.h`).
 const DESTINATION_TOO_SMALL: usize = 70_usize.wrapping_neg();
@@ -133,10 +137,7 @@ impl Decompressor {
         }
         plain.clear();
         match format {
-            Compression::Gzip => {
-                make_room(format, plain_size::of_gzip(packed), packed, limit, plain)?;
-                read_bounded(format, flate2::read::MultiGzDecoder::new(packed), limit, plain)
-            }
+            Compression::Gzip => gunzip(packed, limit, plain),
             Compression::Xz => unxz(packed, limit, plain),
             Compression::Zstd => self.unzstd(packed, limit, plain),
         }?;
@@ -166,6 +167,62 @@ impl Decompressor {
             }
         }
         read_bounded(format, zstd::stream::read::Decoder::with_buffer(packed).map_err(damaged)?, limit, plain)
+    }
+}
+
+/// Members one after the other, each with its own frame.
+fn gunzip(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
+    let format = Compression::Gzip;
+    let damaged = |reason: &str| DecompressError::Damaged { format, reason: reason.to_owned() };
+    make_room(format, plain_size::of_gzip(packed), packed, limit, plain)?;
+    let mut inflater = Decompress::new(false);
+    let mut rest = packed;
+    while !rest.is_empty() {
+        let start = plain.len();
+        let body = gzip::body(rest).ok_or_else(|| damaged("invalid header"))?;
+        inflater.reset(false);
+        inflate(&mut inflater, body, limit, plain)?;
+        let consumed = usize::try_from(inflater.total_in()).unwrap_or(usize::MAX);
+        let held = plain.get(start..).unwrap_or_default();
+        let trailer = gzip::behind_trailer(body.get(consumed..).unwrap_or_default(), held);
+        let (next, is_whole) = trailer.ok_or_else(|| damaged("unexpected end"))?;
+        if !is_whole {
+            return Err(damaged("checksum or length do not match"));
+        }
+        rest = next;
+    }
+    Ok(())
+}
+
+fn inflate(
+    inflater: &mut Decompress,
+    packed: &[u8],
+    limit: usize,
+    plain: &mut Vec<u8>,
+) -> Result<(), DecompressError> {
+    let format = Compression::Gzip;
+    let damaged = |reason: &str| DecompressError::Damaged { format, reason: reason.to_owned() };
+    let place = |total: u64| usize::try_from(total).unwrap_or(usize::MAX);
+    let start = plain.len();
+    loop {
+        let before = (inflater.total_in(), inflater.total_out());
+        let rest = packed.get(place(before.0)..).unwrap_or_default();
+        // Room is made of zeros once, and not before every piece.
+        plain.resize(plain.capacity(), 0);
+        let room = plain.get_mut(start + place(before.1)..).unwrap_or_default();
+        let status = inflater.decompress(rest, room, FlushDecompress::None);
+        let len = start + place(inflater.total_out());
+        if status.map_err(|_| damaged("corrupt data"))? == flate2::Status::StreamEnd {
+            plain.truncate(len);
+            return Ok(());
+        }
+        if len == plain.len() {
+            probe(format, plain)?;
+            // Where it ends is noticed only if there is room left; more than the limit is refused at the end.
+            grow(format, limit.saturating_add(SLACK), plain)?;
+        } else if (inflater.total_in(), inflater.total_out()) == before {
+            return Err(damaged("unexpected end"));
+        }
     }
 }
 
@@ -211,8 +268,6 @@ fn make_room(
 ) -> Result<(), DecompressError> {
     /// Modules are seldom packed more than tenfold.
     const DENSEST: usize = 32;
-    /// The decoder notices the end only if there is room left.
-    const SLACK: usize = 64;
     let credible = said.filter(|&said| said <= packed.len().saturating_mul(DENSEST));
     let size = credible.map_or(packed.len().saturating_mul(4), |size| size + SLACK);
     let size = size.min(limit.saturating_add(SLACK));

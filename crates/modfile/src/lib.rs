@@ -82,6 +82,7 @@ pub mod build_id;
 pub mod compression;
 pub mod elf;
 pub mod file;
+mod gzip;
 pub mod info;
 pub mod list;
 pub mod modinfo;
