@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 /// How long emulated processors may take for one boot, in seconds, before the machine is ended.
-const LIMIT: &str = "1800";
+const LIMIT: &str = "3600";
 
 /// What shows the way to the root file system, and the console.
 const ARGUMENTS: &str = "root=/dev/vda rootfstype=ext4 rw init=/init panic=-1 console=ttyS0 loglevel=6 mitigations=off \
