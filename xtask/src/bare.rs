@@ -15,7 +15,8 @@ const USAGE: &str =
     "usage: cargo xtask bare 12|13 TASK...   (demo, setup and test are what the README promises)";
 
 /// Mounts everything and runs the task. Arguments: work, system, toolchain, registry of crates, and the task's words.
-/// The system is its own in processes and mounts, and ends with this.
+/// The system is its own in processes and mounts, and ends with this. It gets a root of its own: nobody in a changed root
+/// may make a namespace for users, which tests do.
 const ENTER: &str = r#"
 set -eu
 top=$1/top
@@ -34,7 +35,10 @@ mount --rbind /dev "$top/dev"
 mount -t tmpfs tmp "$top/run"
 cp /etc/resolv.conf "$top/etc/resolv.conf"
 shift 4
-exec chroot "$top" sh -eu -c 'cd /modutils-rs && cargo xtask "$@"' sh "$@"
+cd "$top"
+pivot_root . .
+umount --lazy .
+exec sh -eu -c 'cd /modutils-rs && cargo xtask "$@"' sh "$@"
 "#;
 
 /// Runs a task there. Needs root, and the network for Debian's packages.
