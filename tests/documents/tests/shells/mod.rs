@@ -65,10 +65,15 @@ impl Shell {
     pub fn offers(self, world: &World, line: &str) -> Vec<String> {
         let typed = line.split(' ').filter(|word| !word.is_empty()).count() - 1;
         let complete = usize::from(!line.ends_with(' '));
+        let last = line.rsplit(' ').next().unwrap_or_default();
         match self {
             Self::Fish => {
                 let shown = self.shows(world, line);
-                shown.lines().filter_map(|line| line.split('\t').next()).map(str::to_owned).collect()
+                let words = shown.lines().filter_map(|line| line.split('\t').next()).map(str::to_owned);
+                let (beginning, containing): (Vec<_>, Vec<_>) =
+                    words.partition(|word| word.starts_with(last));
+                // Behind those that begin with what was typed, fish 4 lists others that have the same letters.
+                if beginning.is_empty() { containing } else { beginning }
             }
             Self::Bash | Self::Zsh => {
                 let keys = if self == Self::Bash { BASH_KEYS } else { ZSH_INSERT };
@@ -78,7 +83,6 @@ impl Shell {
                 let words: Vec<String> = screen.lines().filter_map(word).collect();
                 let offered: Vec<String> = words.into_iter().skip(typed - complete).collect();
                 // Without an offer the word stays as it was typed.
-                let last = line.rsplit(' ').next().unwrap_or_default();
                 if offered == [last] { Vec::new() } else { offered }
             }
         }
