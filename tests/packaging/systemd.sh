@@ -70,6 +70,10 @@ touch /run/finished
 if [ ! -e /run/again ] && [ ! -e /run/finished ]; then
     {
         systemctl --failed
+        # What each of them said.
+        systemctl --failed --plain --no-legend | while read -r unit _; do
+            journalctl --boot --output=cat --unit="$unit"
+        done
         systemctl list-jobs
         journalctl --boot --output=cat | tail -n 60
     } >/dev/ttyS0 2>&1
