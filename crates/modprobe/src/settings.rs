@@ -78,7 +78,9 @@ pub(crate) fn restore(run: &Run<'_>, names: &[OsString], persist: Persist, kerne
     let mut exit = Exit::Success;
     for module in modules.iter().filter(|module| settings.rules(module).next().is_some()) {
         let given = run.db.config().options_for(module.as_bytes(), None);
-        if !is_live_soon(run, kernel, module) || !settings.restore_later(module, &given) {
+        let is_served = is_live_soon(run, kernel, module) && settings.restore_later(module, &given);
+        // Of all that were loaded, one may have gone meanwhile.
+        if !is_served && !names.is_empty() {
             reporter.error(messages::refused(module, Refusal::Absent));
             exit = Exit::Failure;
         }

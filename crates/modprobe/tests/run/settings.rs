@@ -71,6 +71,20 @@ fn who_asks_for_it_is_told_which_sysctls_had_another_value_before_they_were_put_
 }
 
 #[test]
+fn of_all_modules_one_that_goes_meanwhile_is_no_failure() {
+    let mut world = world("");
+    world.write("etc/modutils.d/a.conf", "persist low parameters a\npersist gone parameters a\n");
+    world.write("var/lib/modutils/settings/low", "parameters/a = 7\n");
+    // It was there when modules were listed.
+    std::os::unix::fs::symlink("nowhere", world.path("sys/module/gone")).unwrap();
+    world.kernel = Recording::default().with_loaded("gone", &[]).with_loaded("low", &[]);
+    assert_eq!(world.run(&["--restore-settings"]), (vec![], vec![], Exit::Success));
+    assert_eq!(fs::read_to_string(world.path("sys/module/low/parameters/a")).unwrap().trim_end(), "7");
+    let absent = "modprobe: ERROR: Module gone is not in kernel.";
+    assert_eq!(world.run(&["--restore-settings", "gone"]), (vec![], vec![absent.to_owned()], Exit::Failure));
+}
+
+#[test]
 fn of_settings_that_cannot_be_read_nobody_says_that_there_are_none() {
     let mut world = world("");
     world.write("etc/modutils.d/a.conf", "persist low parameters *\n");
