@@ -91,7 +91,18 @@ impl Cache {
     /// # Errors
     /// If setup has not run, or the packages hold something else than expected.
     pub fn kernel(&self) -> Result<Kernel> {
-        let root = self.kernel_root();
+        Self::kernel_in(self.kernel_root())
+    }
+
+    /// The newer kernel that setup has unpacked. Its modules are compressed, as the distribution chose.
+    ///
+    /// # Errors
+    /// As [`kernel`](Self::kernel).
+    pub fn newer_kernel(&self) -> Result<Kernel> {
+        Self::kernel_in(self.newer_kernel_root())
+    }
+
+    fn kernel_in(root: PathBuf) -> Result<Kernel> {
         let modules = root.join("lib/modules");
         let entries = fs::read_dir(&modules)
             .with_context(|| format!("{}: no kernel unpacked; run cargo xtask setup", modules.display()))?;

@@ -14,6 +14,8 @@ use crate::project;
 enum Work {
     /// A full run on a tree packed so.
     Full(&'static str),
+    /// A full run on the tree of a newer kernel, which its distribution has compressed.
+    Distribution,
     /// A run with a cache, after something happened, against full runs of the references on a tree of their own.
     Again(Change, Place),
     /// A full run on so many modules in a row, each of which needs the one before it.
@@ -47,11 +49,11 @@ struct Row {
     at_most: [Option<f64>; 3],
 }
 
-const ROWS: [Row; 11] = [
+const ROWS: [Row; 12] = [
     Row {
         name: "plain",
         title: "uncompressed modules, full run",
-        work: Work::Full("plain"),
+        work: Work::Full("packaged"),
         at_most: [Some(0.14), Some(1.0 / 3.0), Some(1.0)],
     },
     Row {
@@ -65,6 +67,12 @@ const ROWS: [Row; 11] = [
         title: "the same as .zst",
         work: Work::Full("zst"),
         at_most: [Some(0.5), None, Some(1.0)],
+    },
+    Row {
+        name: "distribution",
+        title: "a newer kernel's modules as its package has them (.xz), full run",
+        work: Work::Distribution,
+        at_most: [None, None, Some(0.9)],
     },
     Row {
         name: "changed",
@@ -163,11 +171,10 @@ impl Bench {
         let lay_out = |packing, copies| Laid::out(&self.cache, &self.kernel, packing, copies);
         let nothing = || Ok(());
         match row.work {
-            Work::Full(packing) => {
-                let tree = lay_out(packing, 1)?;
-                let mut subjects = vec![subject("ours", &self.ours, &tree)];
-                subjects.extend(self.references(&tree)?);
-                self.measure(row, &tree, &subjects, &nothing)
+            Work::Full(packing) => self.full(row, &lay_out(packing, 1)?),
+            Work::Distribution => {
+                let kernel = self.cache.newer_kernel()?;
+                self.full(row, &Laid::out(&self.cache, &kernel, "packaged", 1)?)
             }
             Work::Again(change, place) => {
                 let lay_out = || match place {
@@ -197,18 +204,20 @@ impl Bench {
                 };
                 self.measure(row, &tree, &subjects, &prepare)
             }
-            Work::Chain(modules) => {
-                let tree = Laid::chain(modules)?;
-                let mut subjects = vec![subject("ours", &self.ours, &tree)];
-                subjects.extend(self.references(&tree)?);
-                self.measure(row, &tree, &subjects, &nothing)
-            }
+            Work::Chain(modules) => self.full(row, &Laid::chain(modules)?),
             Work::TenFold => {
-                let (one, ten) = (lay_out("plain", 1)?, lay_out("plain", 10)?);
+                let (one, ten) = (lay_out("packaged", 1)?, lay_out("packaged", 10)?);
                 let subjects = [&ten, &one].map(|tree| subject(&tree.modules.to_string(), &self.ours, tree));
                 self.measure(row, &ten, &subjects, &nothing)
             }
         }
+    }
+
+    /// Measures full runs, of which none remembers anything.
+    fn full(&self, row: &Row, tree: &Laid) -> Result<()> {
+        let mut subjects = vec![subject("ours", &self.ours, tree)];
+        subjects.extend(self.references(tree)?);
+        self.measure(row, tree, &subjects, &|| Ok(()))
     }
 
     fn references(&self, tree: &Laid) -> Result<Vec<Subject>> {

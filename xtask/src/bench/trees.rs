@@ -23,10 +23,11 @@ pub struct Laid {
 }
 
 impl Laid {
-    /// The kernel's modules, packed as `packing` says (`plain`, `xz`, `zst`), in `copies` of other names.
+    /// The kernel's modules, packed as `packing` says (`xz`, `zst`, or `packaged`: as its package has them), in `copies`
+    /// of other names.
     pub fn out(cache: &Cache, kernel: &Kernel, packing: &str, copies: usize) -> Result<Self> {
         let source = match packing {
-            "plain" => kernel.modules(),
+            "packaged" => kernel.modules(),
             "xz" | "zst" => cache.derived(&format!("{}.{packing}", kernel.version)),
             other => bail!("no tree '{other}'"),
         };
