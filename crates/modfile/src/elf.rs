@@ -116,15 +116,17 @@ impl<'b> Layout<'b> {
     }
 
     fn find_known(&mut self) {
+        let start_of = |name: &[u8]| name.first_chunk().map(|start| u64::from_ne_bytes(*start));
+        let starts = KNOWN.map(start_of);
         let mut known = [None; KNOWN.len()];
         for (offset, range) in self.sections() {
             let name = self.names.get(offset as usize..).unwrap_or_default();
-            // One comparison of eight bytes rules nearly all names out.
-            let start: Option<&[u8; 8]> = name.first_chunk();
+            // The first eight bytes rule nearly all names out; none of those that are wanted is shorter.
+            if !starts.contains(&start_of(name)) {
+                continue;
+            }
             for (place, wanted) in known.iter_mut().zip(KNOWN) {
-                let may_be =
-                    start.is_none_or(|start| wanted.first_chunk().is_none_or(|begin| begin == start));
-                if may_be && place.is_none() && name.starts_with(wanted) {
+                if place.is_none() && name.starts_with(wanted) {
                     *place = range.filter(|range| range.offset != 0);
                 }
             }

@@ -96,7 +96,7 @@ impl fmt::Debug for ModuleInfo<'_> {
 
 impl Default for ModuleInfo<'_> {
     fn default() -> Self {
-        Self::from(&Lists::default())
+        Self(Cow::Borrowed(&[0; LISTS * size_of::<u64>()]))
     }
 }
 

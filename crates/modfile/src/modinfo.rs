@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::elf::{Class, Layout};
 use crate::file::{self, Buffers, Image, ReadError};
+use crate::symbols::until_nul;
 
 /// The section of a module; `None` if it has none. `buffer` holds it if it must be read.
 ///
@@ -45,14 +46,21 @@ pub fn of_file(path: &Path) -> Result<Strings, ReadError> {
 /// The pairs of a `.modinfo` section in order. A run of NULs separates as one does; a string without `=` is
 /// a key with an empty value.
 pub fn pairs(section: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    section.split(|&byte| byte == 0).filter(|string| !string.is_empty()).map(|string| {
-        match string.iter().position(|&byte| byte == b'=') {
-            Some(equals) => {
-                let (key, rest) = string.split_at(equals);
-                (key, rest.get(1..).unwrap_or_default())
-            }
-            None => (string, [].as_slice()),
+    let mut rest = section;
+    let strings = std::iter::from_fn(move || {
+        while let Some((0, after)) = rest.split_first() {
+            rest = after;
         }
+        let string = until_nul(rest);
+        rest = rest.get(string.len()..)?;
+        (!string.is_empty()).then_some(string)
+    });
+    strings.map(|string| match string.iter().position(|&byte| byte == b'=') {
+        Some(equals) => {
+            let (key, rest) = string.split_at(equals);
+            (key, rest.get(1..).unwrap_or_default())
+        }
+        None => (string, [].as_slice()),
     })
 }
 

@@ -1,5 +1,9 @@
 //! The symbols that a module offers to others.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::elf::{Layout, Range};
 use crate::file::{Image, ReadError};
 use crate::symbols::list::{Export, Exports, check_limit};
@@ -13,6 +17,9 @@ const KEPT_SECTIONS: usize = 4;
 
 /// The names of symbols that stand for exports begin so.
 const PREFIX: &[u8] = b"__crc_";
+
+/// Finds such a name. To make it takes longer than to search a small module with it.
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX));
 
 /// The size of a checksum in bytes.
 const CHECKSUM_LEN: u64 = 4;
@@ -66,7 +73,7 @@ fn with_checksums(
     list: &mut Exports,
 ) -> Result<(), Unusable> {
     // Most modules export nothing. One search finds that out with less work than a look at each symbol's name.
-    if memchr::memmem::find(table.names(), PREFIX).is_none() {
+    if FINDER.find(table.names()).is_none() {
         return Ok(());
     }
     let mut checksums = Checksums::default();

@@ -14,4 +14,5 @@ pub use exports::exports;
 pub use list::{Export, Exported, Exports, Need, Needed, Needs};
 pub use needs::{NeedsScratch, needs};
 pub use table::SymbolTable;
+pub(crate) use table::until_nul;
 pub use versions::{Version, Versions};

@@ -82,7 +82,7 @@ pub fn needs(
         if let Some(accounted) = place.and_then(|place| accounted.get_mut(place)) {
             *accounted = true;
         }
-        let crc = place.and_then(|place| versions.at(layout, place)).map_or(0, |version| version.crc);
+        let crc = place.and_then(|place| versions.crc(layout, place)).unwrap_or_default();
         list.push(Need { name, crc, weak: symbol.weak });
         check_limit(list).map_err(Unusable::Unreadable)
     });

@@ -24,7 +24,7 @@ pub(super) struct Symbol<'a> {
 
 /// A name ends at a NUL, or with the table. Names are short, and there are hundreds of thousands: eight bytes at a time
 /// take less time than a search that is made for long texts.
-pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
+pub(crate) fn until_nul(bytes: &[u8]) -> &[u8] {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
     let (words, rest) = bytes.as_chunks::<8>();

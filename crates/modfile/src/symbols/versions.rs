@@ -1,7 +1,5 @@
 //! The checksums of the symbols that a module was built against.
 
-use memchr::arch::all::is_prefix;
-
 use crate::elf::{Class, Layout};
 use crate::file::{Image, ReadError};
 use crate::symbols::table::until_nul;
@@ -78,9 +76,18 @@ impl<'b> Versions<'b> {
         match self {
             Self::Records(records) => records.get(place).is_some_and(|record| {
                 let name = padded_name(layout, record);
-                is_prefix(name, symbol) && name.get(symbol.len()).is_none_or(|&byte| byte == 0)
+                begins_with(name, symbol) && name.get(symbol.len()).is_none_or(|&byte| byte == 0)
             }),
             Self::Listed(versions) => versions.get(place).is_some_and(|version| version.name == symbol),
+        }
+    }
+
+    /// The checksum at a place.
+    #[must_use]
+    pub fn crc(&self, layout: &Layout<'_>, place: usize) -> Option<u64> {
+        match self {
+            Self::Records(records) => records.get(place).map(|record| checksum(layout, record)),
+            Self::Listed(versions) => versions.get(place).map(|version| version.crc),
         }
     }
 
@@ -96,11 +103,25 @@ impl<'b> Versions<'b> {
 
 /// A checksum of the file's word size, then a name padded with NULs.
 fn basic<'b>(layout: &Layout<'_>, record: &'b [u8; 64]) -> Version<'b> {
-    let crc = match layout.class {
+    Version { name: until_nul(padded_name(layout, record)), crc: checksum(layout, record) }
+}
+
+fn checksum(layout: &Layout<'_>, record: &[u8; 64]) -> u64 {
+    match layout.class {
         Class::Elf32 => record.first_chunk().map_or(0, |&crc| u64::from(layout.u32(crc))),
         Class::Elf64 => record.first_chunk().map_or(0, |&crc| layout.u64(crc)),
+    }
+}
+
+/// Whether a text begins with another one. Names are short, so they are compared here, eight bytes at a time: a call to
+/// do it takes longer.
+fn begins_with(text: &[u8], start: &[u8]) -> bool {
+    let Some(text) = text.get(..start.len()) else { return false };
+    let Some((last, other_last)) = start.last_chunk::<8>().zip(text.last_chunk::<8>()) else {
+        return text == start;
     };
-    Version { name: until_nul(padded_name(layout, record)), crc }
+    let mut words = start.as_chunks::<8>().0.iter().zip(text.as_chunks::<8>().0);
+    words.all(|(one, other)| u64::from_ne_bytes(*one) == u64::from_ne_bytes(*other)) && last == other_last
 }
 
 fn padded_name<'b>(layout: &Layout<'_>, record: &'b [u8; 64]) -> &'b [u8] {
@@ -109,4 +130,23 @@ fn padded_name<'b>(layout: &Layout<'_>, record: &'b [u8; 64]) -> &'b [u8] {
         Class::Elf64 => size_of::<u64>(),
     };
     record.get(start..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_begins_with_each_of_its_beginnings_and_with_nothing_else() {
+        let text: Vec<u8> = (1..40).collect();
+        for len in 0..=text.len() {
+            assert!(begins_with(&text, &text[..len]));
+            for place in 0..len {
+                let mut other = text[..len].to_vec();
+                other[place] ^= 0x80;
+                assert!(!begins_with(&text, &other), "{len} {place}");
+            }
+        }
+        assert!(!begins_with(&text[1..], &text[..39]));
+    }
 }
