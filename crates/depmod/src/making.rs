@@ -136,8 +136,8 @@ impl<'a> Making<'a> {
         Ok(Made { files: made.into_iter().map(|(_, file)| file).collect(), missing, is_partial: false })
     }
 
-    /// The files that are wanted, each with its place among them. Indexes come first, since they take longest: begun
-    /// last, one of them would keep all others waiting.
+    /// The files that are wanted, each with its place among them. Indexes come first, since they take longest, that of
+    /// dependencies least of them: begun last, one of them would keep all others waiting.
     fn recipes(&self) -> Vec<(usize, Recipe)> {
         let mut recipes: Vec<(usize, Recipe)> = outputs::recipes()
             .filter(|recipe| {
@@ -145,7 +145,7 @@ impl<'a> Making<'a> {
             })
             .enumerate()
             .collect();
-        recipes.sort_by_key(|(_, recipe)| recipe.kind == OutputKind::Text);
+        recipes.sort_by_key(|(_, recipe)| (recipe.kind == OutputKind::Text, recipe.is_of_dependencies()));
         recipes
     }
 

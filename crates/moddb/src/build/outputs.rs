@@ -56,6 +56,12 @@ impl Recipe {
         matches!(self.write, Modules(_))
     }
 
+    /// Whether the file has the lines of `modules.dep`.
+    #[must_use]
+    pub fn is_of_dependencies(&self) -> bool {
+        matches!(self.write, Dependencies(_))
+    }
+
     /// Makes the file, and says what did not fit. The order in which recipes are carried out does not
     /// matter.
     #[must_use]
