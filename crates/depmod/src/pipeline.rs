@@ -165,14 +165,15 @@ impl Run<'_> {
         let before = self.output.as_ref().map(|output| output.state(names()));
         let files = self.files();
         let stored = Stored::new();
-        let mut gathered = gather::gather(request, moment.ahead, reporter, &stored, |listings, hand_out| {
-            let found = self.find(listings, hand_out)?;
+        let gathered = gather::gather(request, moment.ahead, reporter, &stored, |listings, hand_out| {
+            let Scan { mut found, mut faults } = self.find(listings, hand_out)?;
             summary.phase("scan");
-            Ok(found)
+            // The files are still being read.
+            self.sort(&mut found, &mut faults);
+            Ok(Scan { found, faults })
         })?;
         let mut faults = gathered.faults;
         faults.unlisted |= !self.is_config_whole;
-        self.sort(&mut gathered.found, &mut faults);
         let Assembled { catalog, reused, memory } =
             gather::assemble(request, gathered, &mut faults, reporter)?;
         for (located, reason) in catalog.refused() {
