@@ -12,9 +12,10 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 
 use crate::compression::{Compression, DECOMPRESSED_LIMIT, DecompressError, Decompressor};
+use crate::elf::Range;
 
-/// Files up to this size are read at once, which is cheaper than five positioned reads.
-const SMALL_FILE: usize = 16 << 10;
+/// Files up to this size are read at once, which takes less time than four positioned reads.
+const SMALL_FILE: usize = 24 << 10;
 
 /// Of a larger file this much is read first: the header of an ELF file, or the magic bytes of another.
 const START: usize = 64;
@@ -123,8 +124,8 @@ pub enum Image<'a> {
         len: u64,
         /// Its first bytes, at hand already.
         start: &'a [u8],
-        /// Its last bytes, if they are at hand.
-        end: &'a [u8],
+        /// Others that are at hand, and where they begin.
+        part: (u64, &'a [u8]),
     },
     /// All bytes of a small file.
     Memory(&'a [u8]),
@@ -193,15 +194,34 @@ impl<'a> Image<'a> {
         };
         match *self {
             Self::Memory(bytes) | Self::Decompressed { bytes, .. } => part(bytes, 0).ok_or(OUTSIDE),
-            Self::File { file, len, start, end } => {
-                let before_end = len.saturating_sub(end.len() as u64);
-                if let Some(bytes) = part(start, 0).or_else(|| part(end, before_end)) {
+            Self::File { file, start, part: (before, at_hand), .. } => {
+                if let Some(bytes) = part(start, 0).or_else(|| part(at_hand, before)) {
                     return Ok(bytes);
                 }
                 let buffer = room(buffer, size)?;
                 file.read_exact_at(buffer, offset)?;
                 Ok(buffer)
             }
+        }
+    }
+}
+
+impl Image<'_> {
+    /// The same image with a range of it at hand, which `buffer` holds if it must be read.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    pub(crate) fn with_part<'b>(
+        &'b self,
+        range: Range,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<Image<'b>, ReadError> {
+        match *self {
+            Self::File { file, len, start, .. } => {
+                let part = (range.offset, self.bytes(range.offset, range.len, buffer)?);
+                Ok(Image::File { file, len, start, part })
+            }
+            at_hand => Ok(at_hand),
         }
     }
 }
@@ -320,6 +340,7 @@ fn read<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers, end: usize) -> Res
         return Ok(Image::Memory(start));
     }
     let end = room(image, end)?;
-    file.read_exact_at(end, len - end.len() as u64)?;
-    Ok(Image::File { file, len, start, end })
+    let before = len - end.len() as u64;
+    file.read_exact_at(end, before)?;
+    Ok(Image::File { file, len, start, part: (before, end) })
 }

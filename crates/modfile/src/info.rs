@@ -5,8 +5,8 @@ use std::fmt;
 use std::fs::Metadata;
 use std::path::Path;
 
-use crate::elf::Layout;
-use crate::file::{self, Buffers, Image, ModuleFile, ReadError};
+use crate::elf::{Layout, Range};
+use crate::file::{self, Buffers, Image, ModuleFile, PART_LIMIT, ReadError};
 use crate::list::{ByteString, Items, ListKind, Strings, take_array};
 use crate::modinfo;
 use crate::symbols::{self, Exported, Exports, Needed, Needs, NeedsScratch, SymbolTable};
@@ -169,6 +169,7 @@ pub struct Workspace {
     headers: [Vec<u8>; 2],
     symbols: [Vec<u8>; 2],
     needs: NeedsScratch,
+    part: Vec<u8>,
     modinfo: Vec<u8>,
     lists: Lists,
 }
@@ -203,7 +204,7 @@ pub fn read_opened(module: Result<ModuleFile, ReadError>, workspace: &mut Worksp
 }
 
 fn read_into(file: &ModuleFile, workspace: &mut Workspace, reading: &mut Reading) -> Result<(), ReadError> {
-    let Workspace { file: buffers, headers, symbols, needs, modinfo, lists } = workspace;
+    let Workspace { file: buffers, headers, symbols, needs, part, modinfo, lists } = workspace;
     reading.metadata = Some(file.metadata().clone());
     let image = file::image(file, buffers)?;
     reading.tail = image.tail().to_vec();
@@ -214,9 +215,26 @@ fn read_into(file: &ModuleFile, workspace: &mut Workspace, reading: &mut Reading
     let table = SymbolTable::read(&image, &layout, symbols)?;
     // A damaged list of exports says nothing against the rest.
     let exports = symbols::exports(&image, &layout, &table, &mut lists.exports);
+    let image = match versions_and_strings(&layout) {
+        Some(range) => image.with_part(range, part)?,
+        None => image,
+    };
     symbols::needs(&image, &layout, &table, needs, &mut lists.needs)?;
     read_modinfo(&image, &layout, modinfo, lists)?;
     exports
+}
+
+/// Where the versions and the strings of a module are, with what is between them, if one read fetches both in less time
+/// than two.
+fn versions_and_strings(layout: &Layout<'_>) -> Option<Range> {
+    /// Of real modules, five in six have no more between them.
+    const BETWEEN: u64 = 4 << 10;
+    let mut sections = [layout.section(b"__versions")?, layout.section(b".modinfo")?];
+    sections.sort_by_key(|section| section.offset);
+    let [first, second] = sections;
+    let between = second.offset.checked_sub(first.offset.checked_add(first.len)?)?;
+    let len = first.len.checked_add(between)?.checked_add(second.len)?;
+    (between <= BETWEEN && len <= PART_LIMIT).then_some(Range { offset: first.offset, len })
 }
 
 fn read_modinfo(

@@ -55,6 +55,11 @@ impl<K: ListKind> List<K> {
         item.put(&mut self.bytes);
     }
 
+    /// Adds an item that `put` puts at the end of what it is given, as the item itself would.
+    pub(crate) fn push_by(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        put(&mut self.bytes);
+    }
+
     /// The items in order.
     pub fn iter(&self) -> Items<'_, K> {
         Items::of(&self.bytes)
@@ -226,6 +231,21 @@ pub fn append(bytes: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
+/// Adds the first `len` bytes of a text. If it is long enough, a piece of a fixed size is copied, and what is too much cut
+/// off: that is done in a few instructions.
+#[inline]
+pub(crate) fn append_start(bytes: &mut Vec<u8>, text: &[u8], len: usize) {
+    const PIECE: usize = 32;
+    match text.first_chunk::<PIECE>() {
+        Some(piece) if len <= PIECE => {
+            let end = bytes.len() + len;
+            bytes.extend_from_slice(piece);
+            bytes.truncate(end);
+        }
+        _ => append(bytes, text.get(..len).unwrap_or(text)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,6 +257,11 @@ mod tests {
             let mut bytes = b"before".to_vec();
             append(&mut bytes, &text[..len]);
             assert_eq!(bytes, [b"before", &text[..len]].concat());
+            bytes.clear();
+            append_start(&mut bytes, &text, len);
+            assert_eq!(bytes, text[..len]);
+            append_start(&mut bytes, &text[..len], len);
+            assert_eq!(bytes, text[..len].repeat(2));
         }
     }
 

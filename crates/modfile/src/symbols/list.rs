@@ -1,7 +1,7 @@
 //! Lists of symbols as they are kept for each module.
 
 use crate::file::ReadError;
-use crate::list::{Item, List, ListKind, append, put_number, take_array, take_number};
+use crate::list::{Item, List, ListKind, append_start, put_number, take_array, take_number};
 
 /// The longest list of symbols that is accepted, in bytes. Names may overlap in the file, so a small file can
 /// claim to hold an immense list; the largest real ones take some hundred thousand.
@@ -64,15 +64,16 @@ impl<'a> Item<'a> for Export<'a> {
     }
 }
 
-impl<'a> Item<'a> for Need<'a> {
-    fn put(self, list: &mut Vec<u8>) {
+impl Need<'_> {
+    /// Puts the need at the end of a list. Its name is what `longer` begins with.
+    pub(super) fn put_from(self, longer: &[u8], list: &mut Vec<u8>) {
         let [a, b, c, d, rest @ ..] = self.crc.to_le_bytes();
         let weak = u8::from(self.weak);
         match u8::try_from(self.name.len()) {
             // Nearly all of them: what stands before the name is added at once.
             Ok(len) if len != u8::MAX && rest == [0; 4] && [a, b, c, d] != [u8::MAX; 4] => {
                 list.extend_from_slice(&[weak, a, b, c, d, len]);
-                append(list, self.name);
+                append_start(list, longer, self.name.len());
             }
             _ => {
                 list.push(weak);
@@ -80,6 +81,12 @@ impl<'a> Item<'a> for Need<'a> {
                 self.name.put(list);
             }
         }
+    }
+}
+
+impl<'a> Item<'a> for Need<'a> {
+    fn put(self, list: &mut Vec<u8>) {
+        self.put_from(self.name, list);
     }
 
     fn take(list: &mut &'a [u8]) -> Option<Self> {

@@ -1,6 +1,6 @@
 //! The symbols that a module needs from others.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -51,16 +51,20 @@ pub fn needs(
     if !versions.are_terminated(layout) {
         return Ok(());
     }
+    let hash_of = |name: &[u8]| {
+        let mut hash = hasher.build_hasher();
+        hash.write(name);
+        hash.finish()
+    };
     let name_at = |place: usize| versions.at(layout, place).map_or(b"".as_slice(), |version| version.name);
     places.clear();
-    places.reserve(versions.len(), |&other| hasher.hash_one(name_at(other)));
+    places.reserve(versions.len(), |&other| hash_of(name_at(other)));
     accounted.clear();
     accounted.resize(versions.len(), false);
     for place in 0..versions.len() {
         let name = name_at(place);
-        let hash = hasher.hash_one(name);
-        let rehash = |&other: &usize| hasher.hash_one(name_at(other));
-        places.entry(hash, |&other| versions.is_of(layout, other, name), rehash).or_insert(place);
+        let rehash = |&other: &usize| hash_of(name_at(other));
+        places.entry(hash_of(name), |&other| versions.is_of(layout, other, name), rehash).or_insert(place);
     }
     let names_differ = places.len() == versions.len();
     // Compilers write half of the versions in the order of the symbols.
@@ -70,20 +74,22 @@ pub fn needs(
         if is_register(layout, &symbol) {
             return Ok(());
         }
-        let name = until_nul(symbol.name_and_rest.ok_or(Unusable::Names)?);
+        let name_and_rest = symbol.name_and_rest.ok_or(Unusable::Names)?;
+        let name = until_nul(name_and_rest);
         if name.is_empty() {
             return Ok(());
         }
         let is_it = |&place: &usize| versions.is_of(layout, place, name);
         let place = next
             .filter(|place| names_differ && is_it(place))
-            .or_else(|| places.find(hasher.hash_one(name), is_it).copied());
+            .or_else(|| places.find(hash_of(name), is_it).copied());
         next = place.map(|place| place + 1);
         if let Some(accounted) = place.and_then(|place| accounted.get_mut(place)) {
             *accounted = true;
         }
         let crc = place.and_then(|place| versions.crc(layout, place)).unwrap_or_default();
-        list.push(Need { name, crc, weak: symbol.weak });
+        let need = Need { name, crc, weak: symbol.weak };
+        list.push_by(|list| need.put_from(name_and_rest, list));
         check_limit(list).map_err(Unusable::Unreadable)
     });
     match undefined {

@@ -72,6 +72,7 @@ impl<'b> Versions<'b> {
 
     /// Whether the version at a place is that of this symbol.
     #[must_use]
+    #[inline]
     pub fn is_of(&self, layout: &Layout<'_>, place: usize, symbol: &[u8]) -> bool {
         match self {
             Self::Records(records) => records.get(place).is_some_and(|record| {
@@ -93,6 +94,7 @@ impl<'b> Versions<'b> {
 
     /// The version at a place.
     #[must_use]
+    #[inline]
     pub fn at(&self, layout: &Layout<'_>, place: usize) -> Option<Version<'b>> {
         match self {
             Self::Records(records) => records.get(place).map(|record| basic(layout, record)),
