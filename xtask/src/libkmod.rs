@@ -119,7 +119,7 @@ pub fn build(how: Build) -> Result<PathBuf> {
     let library = directory.join("lib").join(LIBRARY);
     fs::create_dir_all(directory.join("lib"))?;
     let archive = directory.join("liblibkmod.a");
-    let silent = silent_printer(&archive, &directory)?;
+    let silent = silent_printers(&archive, &directory)?;
     link(how, &archive, &silent, &library)?;
     Ok(library)
 }
@@ -130,12 +130,12 @@ const COMPILED_SMALL: [&str; 2] = ["-Clinker-plugin-lto", "-Cforce-frame-pointer
 
 /// How the linker makes it small. Relocations are packed, which glibc 2.36 understands, Debian 12's (17 kB); functions
 /// of the same code are one, before (2 kB) and after code is made; and less is inlined than a function's own
-/// size would pay for (3 kB).
+/// size would pay for (4 kB).
 const LINKED_SMALL: [&str; 4] = [
     "-Wl,-z,pack-relative-relocs",
     "-Wl,--icf=all",
     "-Wl,-mllvm,-enable-merge-functions=true",
-    "-Wl,-mllvm,-inline-threshold=20",
+    "-Wl,-mllvm,-inline-threshold=8",
 ];
 
 /// One way of zstd's to decode instead of several, the faster ones for data that modules are not, and no table of
@@ -144,26 +144,40 @@ const SMALL_DECOMPRESSORS: &str = "-DDYNAMIC_BMI2=0 -DHUF_FORCE_DECOMPRESS_X1 \
     -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT -DZSTD_STRIP_ERROR_STRINGS -fno-asynchronous-unwind-tables \
     -DTUKLIB_FAST_UNALIGNED_ACCESS=1 -DHAVE_FUNC_ATTRIBUTE_CONSTRUCTOR=1";
 
-/// An object that stands in for what prints stack traces in the standard library. A quarter of the library would be
-/// for it alone, it would map the library's file into the caller's memory to do so, and there is nobody to print for:
-/// panics end at the boundary. Nothing if this toolchain calls it otherwise; then the printer stays, unused.
-fn silent_printer(archive: &Path, directory: &Path) -> Result<Option<PathBuf>> {
-    const PARTS: [&str; 2] = ["BacktraceLock5print", "16DisplayBacktrace"];
+/// What the standard library prints, by parts of its functions' names, the last one at the end: the stack trace of a
+/// panic, the message of a panic without a hook, and that there is no memory. Panics end at the boundary, there is
+/// nobody to print for, and file descriptor 2 may be anything.
+const PRINTERS: [(&[&str], &str); 3] = [
+    (&["BacktraceLock5print", "16DisplayBacktrace", "7Display3fmt"], "int {}(const void *self, void *f)"),
+    (&["3std9panicking", "12default_hook"], "void {}(const void *info)"),
+    (&["3std5alloc", "24default_alloc_error_hook"], "void {}(unsigned long align, unsigned long size)"),
+];
+
+/// An object that stands in for what prints panics in the standard library. A fifth of the library would be for it
+/// alone, and it would map the library's file into the caller's memory to find the names of functions. Nothing for
+/// what this toolchain calls otherwise; then it stays, unused.
+fn silent_printers(archive: &Path, directory: &Path) -> Result<Option<PathBuf>> {
     let mut readelf = Command::new("readelf");
     let output = readelf.args(["--symbols", "--wide"]).arg(archive).output().context("readelf")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let symbols = text.lines().filter(|line| line.contains(" FUNC ") && line.contains(" GLOBAL "));
-    let mut names = symbols.filter_map(|line| line.split_whitespace().last());
-    let printer =
-        names.find(|name| PARTS.iter().all(|part| name.contains(part)) && name.ends_with("7Display3fmt"));
-    let Some(name) = printer else { return Ok(None) };
-    // A `fmt` that succeeds: 0 is `Ok(())`.
+    let names: Vec<&str> = symbols.filter_map(|line| line.split_whitespace().last()).collect();
+    let mut silent = String::new();
+    for (parts, head) in PRINTERS {
+        let last = parts.last().context("a name has parts")?;
+        let mut found = names.iter().filter(|name| parts.iter().all(|part| name.contains(part)));
+        if let Some(name) = found.find(|name| name.ends_with(last)) {
+            // One that succeeds: 0 is `Ok(())`.
+            let body = if head.starts_with("int") { "return 0;" } else { "" };
+            silent.push_str(&format!("{} {{ {body} }}\n", head.replace("{}", name)));
+        }
+    }
+    if silent.is_empty() {
+        return Ok(None);
+    }
     let source = directory.join("silent.c");
     let object = directory.join("silent.o");
-    fs::write(
-        &source,
-        format!("int {name}(const void *self, void *f) {{ (void)self; (void)f; return 0; }}\n"),
-    )?;
+    fs::write(&source, silent)?;
     shell::quietly(Command::new("cc").args(["-O2", "-fPIC", "-c", "-o"]).arg(&object).arg(&source))?;
     Ok(Some(object))
 }

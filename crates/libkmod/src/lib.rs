@@ -20,6 +20,8 @@
 
 mod boundary;
 mod c;
+#[cfg(feature = "symbol-versions")]
+mod checksums;
 mod config_lists;
 mod contents;
 mod context;

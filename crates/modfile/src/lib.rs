@@ -79,6 +79,7 @@
 //! ```
 
 pub mod build_id;
+pub mod checksum;
 pub mod compression;
 pub mod elf;
 pub mod file;
