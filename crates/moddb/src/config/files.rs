@@ -164,28 +164,34 @@ impl Reach for Directly {
     }
 }
 
+/// Files by their names, or why one does not count.
+type Listing = BTreeMap<OsString, Result<ConfigFile, FileProblem>>;
+
 /// The files that count, in the order in which they are parsed, and what was wrong on the way.
 ///
 /// `paths` are directories or single files, first ones first; what is missing is skipped. `beside` are files of
 /// the module directory that take part under their own names and need not exist.
 #[must_use]
 fn list(paths: &[PathBuf], beside: &[PathBuf], reach: &dyn Reach) -> (Vec<ConfigFile>, Vec<FileProblem>) {
-    let mut files = BTreeMap::new();
+    let mut files = Listing::new();
     let mut problems = Vec::new();
-    let mut add = |path: PathBuf, found: Found, is_regular: bool| {
+    let mut add = |name: OsString, file: ConfigFile| {
+        files.entry(name).or_insert(Ok(file));
+    };
+    let named = |path: &Path, found: Found| {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_owned();
-        files.entry(name).or_insert_with(|| ConfigFile { path, found, is_regular });
+        (name, ConfigFile { path: path.to_owned(), found, is_regular: false })
     };
     for path in beside {
-        add(path.clone(), Found::BesideModules, false);
+        let (name, file) = named(path, Found::BesideModules);
+        add(name, file);
     }
     for path in paths {
         match list_directory(path, reach) {
             Ok(entries) => {
-                for (name, kind) in entries {
-                    let path = path.join(name);
-                    match check(&path, kind, reach) {
-                        Ok(()) => add(path, Found::InDirectory, kind == FileType::RegularFile),
+                for (name, entry) in entries {
+                    match entry {
+                        Ok(file) => add(name, file),
                         Err(problem) => problems.push(problem),
                     }
                 }
@@ -195,29 +201,34 @@ fn list(paths: &[PathBuf], beside: &[PathBuf], reach: &dyn Reach) -> (Vec<Config
                 Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_dir() => {
                     problems.push(FileProblem::CannotList { path: path.clone(), errno });
                 }
-                Ok(_) => add(path.clone(), Found::Named, false),
+                Ok(_) => {
+                    let (name, file) = named(path, Found::Named);
+                    add(name, file);
+                }
                 Err(_) => {}
             },
         }
     }
-    (files.into_values().collect(), problems)
+    (files.into_values().flatten().collect(), problems)
 }
 
-/// The entries of a directory that have a configuration file's name, sorted, with their kinds as far as the
-/// directory says.
-fn list_directory(path: &Path, reach: &dyn Reach) -> Result<Vec<(OsString, FileType)>, Errno> {
+/// The entries of a directory that have a configuration file's name.
+fn list_directory(path: &Path, reach: &dyn Reach) -> Result<Listing, Errno> {
     let directory = reach.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
     let mut buffer = [MaybeUninit::uninit(); 8192];
     let mut listing = RawDir::new(directory, &mut buffer);
-    let mut entries = Vec::new();
+    let mut entries = Listing::new();
     while let Some(entry) = listing.next() {
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
         if is_config_name(name) {
-            entries.push((name.to_owned(), entry.file_type()));
+            let (path, kind) = (path.join(name), entry.file_type());
+            let is_regular = kind == FileType::RegularFile;
+            let found = check(&path, kind, reach);
+            let file = found.map(|()| ConfigFile { path, found: Found::InDirectory, is_regular });
+            entries.insert(name.to_owned(), file);
         }
     }
-    entries.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok(entries)
 }
 

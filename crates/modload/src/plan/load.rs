@@ -132,8 +132,8 @@ struct Planner<'a> {
     required: BTreeSet<Identity>,
     softdeps: softdeps::Known<'a>,
     visited: BTreeSet<Identity>,
-    /// Modules whose softdeps have all been visited.
-    surrounded: BTreeSet<ModuleName>,
+    /// Modules, without an alias, whose softdeps have all been visited.
+    surrounded: BTreeSet<Identity>,
     /// Modules that stand in the plan.
     planned: BTreeSet<Identity>,
     plan: LoadPlan,
@@ -186,7 +186,8 @@ impl Planner<'_> {
     }
 
     fn with_softdeps(&mut self, module: &Module<'_>, depth: usize) {
-        if self.surrounded.contains(module.name) {
+        let surrounded = (module.name.clone(), None);
+        if self.surrounded.contains(&surrounded) {
             return self.append(module, Commands::Honoured);
         }
         let softdeps = self.softdeps.of(module.name, &mut self.plan.notes);
@@ -203,7 +204,7 @@ impl Planner<'_> {
         for entry in softdeps.post() {
             self.visit(entry, depth + 1);
         }
-        self.surrounded.insert(module.name.clone());
+        self.surrounded.insert(surrounded);
     }
 
     // compat: if one file is missing, all dependencies are left out and the module is tried without (case
