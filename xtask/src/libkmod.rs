@@ -17,6 +17,9 @@ use crate::{dist, project, shell};
 /// The name that programs load; it never changes.
 pub const LIBRARY: &str = "libkmod.so.2";
 
+/// The largest library that is shipped, in bytes.
+pub const LARGEST: u64 = 600_000;
+
 /// The versions of its interface, as in `libkmod.map`.
 const VERSIONS: [&str; 5] = ["LIBKMOD_5", "LIBKMOD_6", "LIBKMOD_22", "LIBKMOD_30", "LIBKMOD_33"];
 
@@ -47,12 +50,16 @@ pub fn run(options: &[&str]) -> Result<()> {
         [] => {
             let library = build(Build::Shipped)?;
             println!("{}: {} bytes", library.display(), fs::metadata(&library)?.len());
-            Ok(())
+            is_small(&library)
         }
         ["dependants"] => dependants::check(),
         ["tools"] => with_tools(),
         ["install", "--prefix", prefix] => dist::install_library(Path::new(prefix)),
-        ["test", "--shipped", rest @ ..] => run_tests(&build(Build::Shipped)?, rest),
+        ["test", "--shipped", rest @ ..] => {
+            let library = build(Build::Shipped)?;
+            is_small(&library)?;
+            run_tests(&library, rest)
+        }
         ["test", rest @ ..] => test(rest),
         _ => bail!(
             "usage: cargo xtask libkmod [dependants | install --prefix DIR | tools | test [--shipped] [--only TEXT] [--record] [--memcheck]]"
@@ -64,6 +71,16 @@ pub fn run(options: &[&str]) -> Result<()> {
 pub fn test(options: &[&str]) -> Result<()> {
     let library = build(Build::Tests)?;
     run_tests(&library, options)
+}
+
+/// Holds a library that is to be shipped to its size.
+///
+/// # Errors
+/// It is too large.
+pub fn is_small(library: &Path) -> Result<()> {
+    let size = fs::metadata(library)?.len();
+    ensure!(size <= LARGEST, "{}: {size} bytes, {LARGEST} are the limit", library.display());
+    Ok(())
 }
 
 fn run_tests(library: &Path, options: &[&str]) -> Result<()> {

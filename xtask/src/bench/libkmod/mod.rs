@@ -11,14 +11,12 @@ use anyhow::{Context, Result, bail, ensure};
 use reference::{Cache, Limits, Program, Release, run as run_within};
 
 use super::cost::{self, Subject};
-use crate::libkmod::{Build, build};
+use crate::libkmod::{Build, LARGEST, build, is_small};
 use crate::{project, shell};
 
 const ROUNDS: usize = 31;
 /// What the devices of machines ask for.
 const MODALIASES: &str = include_str!("modaliases");
-/// The largest library that is shipped, in bytes.
-const LARGEST: u64 = 600_000;
 
 /// Options: `--rounds N`, and `--library PATH` for a library that is built already.
 pub fn run(options: &[&str]) -> Result<()> {
@@ -50,8 +48,7 @@ pub fn run(options: &[&str]) -> Result<()> {
         let costs = cost::costs(&subjects, rounds, &|| Ok(()))?;
         println!("{name} {answer}\n{}", cost::table(&subjects, &costs));
     }
-    ensure!(size <= LARGEST, "the library has {size} bytes");
-    Ok(())
+    is_small(&library)
 }
 
 fn subjects(cache: &Cache, program: &Path, library: &Path, words: &[PathBuf]) -> Result<Vec<Subject>> {
