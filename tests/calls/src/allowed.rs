@@ -81,8 +81,8 @@ fn is_allowed(call: &Call, path: Option<&str>) -> bool {
         "arch_prctl" | "set_tid_address" | "brk" | "munmap" | "mremap" | "madvise" | "rt_sigaction"
         | "rt_sigprocmask" | "sigaltstack" | "getpid" | "getppid" | "geteuid" | "uname" | "exit_group"
         | "prlimit64" | "clock_gettime" => true,
-        // Where the kernel put what every program is handed (PR_GET_AUXV, which strace does not know yet).
-        "prctl" => arguments.starts_with("0x41555856"),
+        // Where the kernel put what every program is handed. Older releases of strace do not know the name.
+        "prctl" => ["0x41555856", "PR_GET_AUXV,"].iter().any(|request| arguments.starts_with(request)),
         // A lock that is not waited for.
         "flock" => arguments.contains("LOCK_NB") || arguments.contains("LOCK_UN"),
         // No code but its own: no library.
@@ -187,6 +187,14 @@ mod tests {
             "nanosleep({})",
         ] {
             assert!(check(&[call("execve()"), call(text)], Sockets::Never).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_every_program_is_handed_may_be_asked_for_whatever_strace_calls_it() {
+        for (request, is_right) in [("0x41555856", true), ("PR_GET_AUXV", true), ("PR_SET_DUMPABLE", false)] {
+            let asked = call(&format!("prctl({request}, 0x7f, 0x200, 0, 0)"));
+            assert_eq!(check(&[call("execve()"), asked], Sockets::Never).is_ok(), is_right, "{request}");
         }
     }
 

@@ -7,9 +7,10 @@ use anyhow::{Context, Result, bail};
 use crate::shell;
 
 /// What is needed, and by what.
-const PACKAGES: [(&str, &str); 21] = [
+const PACKAGES: [(&str, &str); 22] = [
     ("debootstrap", "a system into which our package is installed"),
     ("fish", "tests of its completions"),
+    ("g++", "the C library's header is for C++, too"),
     ("gcc", "the C parts of the compression libraries"),
     ("gcc-aarch64-linux-gnu", "the C parts of the compression libraries for aarch64"),
     ("git", "rules of the source tree look at the files that are kept"),
