@@ -12,7 +12,6 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 
 use crate::compression::{Compression, DECOMPRESSED_LIMIT, DecompressError, Decompressor};
-use crate::elf::Range;
 
 /// Files up to this size are read at once, which takes less time than four positioned reads.
 const SMALL_FILE: usize = 24 << 10;
@@ -213,12 +212,13 @@ impl Image<'_> {
     /// As [`bytes`](Self::bytes).
     pub(crate) fn with_part<'b>(
         &'b self,
-        range: Range,
+        offset: u64,
+        size: u64,
         buffer: &'b mut Vec<u8>,
     ) -> Result<Image<'b>, ReadError> {
         match *self {
             Self::File { file, len, start, .. } => {
-                let part = (range.offset, self.bytes(range.offset, range.len, buffer)?);
+                let part = (offset, self.bytes(offset, size, buffer)?);
                 Ok(Image::File { file, len, start, part })
             }
             at_hand => Ok(at_hand),

@@ -216,7 +216,7 @@ fn read_into(file: &ModuleFile, workspace: &mut Workspace, reading: &mut Reading
     // A damaged list of exports says nothing against the rest.
     let exports = symbols::exports(&image, &layout, &table, &mut lists.exports);
     let image = match versions_and_strings(&layout) {
-        Some(range) => image.with_part(range, part)?,
+        Some(range) => image.with_part(range.offset, range.len, part)?,
         None => image,
     };
     symbols::needs(&image, &layout, &table, needs, &mut lists.needs)?;
