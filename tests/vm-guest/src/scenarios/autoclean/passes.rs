@@ -6,6 +6,7 @@ use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::net::SocketType;
 
@@ -281,5 +282,11 @@ fn mount_and_unmount(round: usize) -> Result<()> {
     ask::file_system("binfmt_misc").with_context(|| format!("mount {round}"))?;
     let status = fs::read_to_string(Path::new(&place).join("status"))?;
     ensure!(status.trim() == "enabled", "round {round}: {status}");
-    Ok(unmount(&place, UnmountFlags::empty())?)
+    // A pass that was started while the file was open has it open, too, until its program runs.
+    loop {
+        match unmount(&place, UnmountFlags::empty()) {
+            Err(Errno::BUSY) if Instant::now() < deadline => {}
+            unmounted => return unmounted.with_context(|| format!("unmount {round}")),
+        }
+    }
 }
