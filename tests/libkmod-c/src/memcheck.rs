@@ -28,9 +28,11 @@ pub fn run(cache: &Cache, library: &Path, programs: &[Compiled], tree: &Tree) ->
         let complaints: Vec<_> = said.lines().filter(|line| line.starts_with("==")).collect();
         ensure!(
             output.status.success() && complaints.is_empty(),
-            "{} under valgrind: {}\n{said}",
+            "{} under valgrind: {}\n{}{said}",
             program.name,
-            output.status
+            output.status,
+            // What a test found otherwise than it should be.
+            String::from_utf8_lossy(&output.stdout)
         );
         ensure!(!output.stdout.is_empty(), "{} has printed nothing", program.name);
         count += program.tests.len();
@@ -48,9 +50,12 @@ fn under_valgrind(library: &Path, program: &Compiled, root: &Path, shell: &Path)
         for directory in usr lib64 dev proc "lib/$(cc -print-multiarch)"; do
             if [ -d "/$directory" ]; then mount --rbind "/$directory" "$root/$directory"; fi
         done
-        for file in modules cmdline; do
+        # What tests write is the world's, too.
+        for file in modules cmdline sys/kernel/random/boot_id; do
             # A kernel without modules has no list of them.
             if [ -e "$root/proc/$file" ]; then
+                mkdir -p "$(dirname "$root/proc-of-the-world/$file")"
+                touch "$root/proc-of-the-world/$file"
                 mount --bind "$root/proc-of-the-world/$file" "$root/proc/$file"
             fi
         done
