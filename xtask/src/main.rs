@@ -43,7 +43,7 @@ usage: cargo xtask TASK
                         after --debian 13: the packages alone, in that release
   bare 12|13 TASK       demo, setup or test in a bare Debian of that release with this machine's Rust
   libkmod [test]        the C library; or C programs on it and on kmod's, the answers compared
-  libkmod dependants    whether Debian's programs find in the C library all that they link
+  libkmod dependants    whether Debian's programs find in the C library all that they use
   libkmod install --prefix DIR  the C library for this machine, with header and libkmod.pc, below DIR
   tidy                  rules of the source tree that no other tool checks
   advisories DATABASE   known faults of what is linked, from a copy of the RustSec database

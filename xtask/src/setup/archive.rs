@@ -2,7 +2,7 @@
 //! libraries they need, and a kernel.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -82,6 +82,23 @@ pub fn kernel_packages(cache: &Cache) -> Result<()> {
 pub fn caller_packages(cache: &Cache) -> Result<()> {
     let packages = || ["libsensors-config", "libsensors5", "lm-sensors"].map(str::to_owned).to_vec();
     keep(cache, &cache.caller_packages(), &["bookworm"], |_| Ok(packages()))
+}
+
+/// Unpacks every package of a Debian release that has to do with the C library, kmod's own aside: what links it, and what
+/// loads it when it is there.
+pub fn users_of_the_library(cache: &Cache, codename: &str) -> Result<PathBuf> {
+    let target = cache.directory().join(format!("users-of-libkmod-{codename}"));
+    unpack(cache, &target, codename, |apt| {
+        let text = shell::output(apt.command("apt-cache").args(["rdepends", "libkmod2"]))?;
+        let names =
+            text.lines().filter_map(|line| line.strip_prefix("  ")).map(|name| name.trim_start_matches('|'));
+        let mut packages: Vec<String> =
+            names.filter(|name| !["kmod", "libkmod-dev"].contains(name)).map(str::to_owned).collect();
+        packages.sort();
+        packages.dedup();
+        Ok(packages)
+    })?;
+    Ok(target)
 }
 
 /// Downloads packages of some Debian releases to `target`, which appears only when complete.

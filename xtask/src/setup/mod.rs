@@ -114,6 +114,11 @@ const USERS_OF_MODULE_TOOLS: [&str; 13] = [
 const USERS_OF_THE_LIBRARY: [&str; 7] =
     ["bash-completion", "gcc", "kmod", "libc6-dev", "man-db", "systemd-sysv", "udev"];
 
+/// The packages of a Debian release that use the C library, unpacked.
+pub fn users_of_the_library(cache: &Cache, codename: &str) -> Result<PathBuf> {
+    archive::users_of_the_library(cache, codename)
+}
+
 /// A release of kmod, for those that compare with more than one.
 pub fn kmod(cache: &Cache, release: Release) -> Result<()> {
     archive::kmod(cache, release)
