@@ -42,9 +42,9 @@ impl Build {
     }
 }
 
-/// Options: nothing builds the library, `install` puts it below a prefix, `dependants` looks
-/// whether Debian's programs find all that they link, `tools` tests our own tools with it, `test` runs the C tests on it and on kmod's, with `--memcheck` under
-/// valgrind on ours alone.
+/// Options: nothing builds the library, `install` puts it below a prefix, `dependants` looks whether Debian's programs
+/// find all that they use, `tools` tests our own tools with it, `test` runs the C tests on it and on kmod's; with
+/// `--memcheck` or `--asan` on ours alone, each access to memory checked.
 pub fn run(options: &[&str]) -> Result<()> {
     match options {
         [] => {
@@ -62,7 +62,7 @@ pub fn run(options: &[&str]) -> Result<()> {
         }
         ["test", rest @ ..] => test(rest),
         _ => bail!(
-            "usage: cargo xtask libkmod [dependants | install --prefix DIR | tools | test [--shipped] [--only TEXT] [--record] [--memcheck]]"
+            "usage: cargo xtask libkmod [dependants | install --prefix DIR | tools | test [--shipped] [--only TEXT] [--record] [--memcheck | --asan]]"
         ),
     }
 }

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::checked::Checker;
+
 /// Which releases have all that a program calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum For {
@@ -40,15 +42,22 @@ pub struct Compiled {
     pub tests: Vec<String>,
 }
 
-/// All programs, in `directory`.
-pub fn all(directory: &Path, library: &Path) -> Result<Vec<Compiled>> {
+/// All programs, in `directory`, for whoever checks them.
+pub fn all(directory: &Path, library: &Path, checker: Option<Checker>) -> Result<Vec<Compiled>> {
     fs::create_dir_all(directory)?;
-    PROGRAMS.iter().map(|&(name, for_release)| one(name, for_release, directory, library)).collect()
+    PROGRAMS.iter().map(|&(name, for_release)| one(name, for_release, directory, library, checker)).collect()
 }
 
-fn one(name: &'static str, for_release: For, directory: &Path, library: &Path) -> Result<Compiled> {
+fn one(
+    name: &'static str,
+    for_release: For,
+    directory: &Path,
+    library: &Path,
+    checker: Option<Checker>,
+) -> Result<Compiled> {
     let path = directory.join(name);
     let mut cc = Command::new("cc");
+    cc.args(checker.map_or(&[][..], Checker::options));
     cc.args([
         "-std=c11",
         "-D_GNU_SOURCE",

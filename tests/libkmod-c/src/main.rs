@@ -5,9 +5,9 @@
 //! `differences`, with what each of the three says; COMPATIBILITY.md gives the reason.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it reports to the person who runs it")]
 
+mod checked;
 mod compare;
 mod compile;
-mod memcheck;
 mod symbols;
 mod world;
 
@@ -17,13 +17,15 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 use reference::Cache;
 
+use checked::Checker;
 use compare::{Library, Records};
 
 const USAGE: &str = "\
-usage: libkmod-c --ours LIBRARY [--only TEXT] [--record] [--memcheck]
+usage: libkmod-c --ours LIBRARY [--only TEXT] [--record] [--memcheck | --asan]
   --ours LIBRARY  our libkmod.so.2
   --only TEXT     only tests whose names contain TEXT
   --memcheck      run the tests on ours under valgrind, and compare nothing
+  --asan          the same with AddressSanitizer in the programs
   --record        write down what differs, to be read before it is committed
 ";
 
@@ -31,7 +33,7 @@ struct Options {
     ours: PathBuf,
     only: String,
     records: Records,
-    memcheck: bool,
+    checker: Option<Checker>,
 }
 
 fn main() -> ExitCode {
@@ -46,13 +48,14 @@ fn main() -> ExitCode {
 
 fn options() -> Result<Options> {
     let mut options =
-        Options { ours: PathBuf::new(), only: String::new(), records: Records::Compare, memcheck: false };
+        Options { ours: PathBuf::new(), only: String::new(), records: Records::Compare, checker: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--ours" => options.ours = std::path::absolute(words.next().context(USAGE)?)?,
             "--only" => options.only = words.next().context(USAGE)?,
-            "--memcheck" => options.memcheck = true,
+            "--memcheck" => options.checker = Some(Checker::Valgrind),
+            "--asan" => options.checker = Some(Checker::AddressSanitizer),
             "--record" => options.records = Records::Renew,
             _ => bail!("{USAGE}"),
         }
@@ -64,11 +67,11 @@ fn options() -> Result<Options> {
 fn run(options: &Options) -> Result<()> {
     let cache = Cache::of_user()?;
     let temporary = tempfile::tempdir()?;
-    let programs = compile::all(&temporary.path().join("programs"), &options.ours)?;
+    let programs = compile::all(&temporary.path().join("programs"), &options.ours, options.checker)?;
     symbols::check(&cache, &options.ours, &programs)?;
     compile::header_in_cplusplus(temporary.path())?;
-    if options.memcheck {
-        return memcheck::run(&cache, &options.ours, &programs, &world::tree());
+    if let Some(checker) = options.checker {
+        return checked::run(checker, &cache, &options.ours, &programs, &world::tree());
     }
     let libraries = Library::all(&cache, &options.ours)?;
     let world = world::tree();

@@ -1,6 +1,6 @@
-//! All tests on our library under valgrind: no invalid access, and nothing that is lost.
+//! All tests on our library where each access to memory is checked: nothing invalid, and nothing that is lost.
 //!
-//! valgrind needs the system's own files beside those of the world.
+//! What checks needs the system's own files beside those of the world.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,20 +15,64 @@ use crate::world;
 /// valgrind's way of saying that it has found something.
 const FOUND: &str = "9";
 
+/// Who checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checker {
+    /// Every instruction, those of the library too.
+    Valgrind,
+    /// What the compiler has put into the programs, and each piece of memory that is asked for and given back, the
+    /// library's too.
+    AddressSanitizer,
+}
+
+impl Checker {
+    /// What the compiler is asked for.
+    pub fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Valgrind => &[],
+            Self::AddressSanitizer => {
+                &["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-static-libasan"]
+            }
+        }
+    }
+
+    /// What starts a program.
+    fn words(self) -> Vec<String> {
+        match self {
+            Self::AddressSanitizer => Vec::new(),
+            Self::Valgrind => ["valgrind", "--quiet", "--leak-check=full"]
+                .into_iter()
+                .map(str::to_owned)
+                .chain([
+                    "--show-leak-kinds=definite,indirect".to_owned(),
+                    "--errors-for-leak-kinds=definite,indirect".to_owned(),
+                    format!("--error-exitcode={FOUND}"),
+                ])
+                .collect(),
+        }
+    }
+}
+
 /// Runs all tests of all programs.
-pub fn run(cache: &Cache, library: &Path, programs: &[Compiled], tree: &Tree) -> Result<()> {
+pub fn run(
+    checker: Checker,
+    cache: &Cache,
+    library: &Path,
+    programs: &[Compiled],
+    tree: &Tree,
+) -> Result<()> {
     let shell = cache.directory().join("busybox/bin/busybox");
     let mut count = 0;
     for program in programs {
         let temporary = tempfile::tempdir()?;
         let root = temporary.path().join("root");
         world::write(tree, cache, &root)?;
-        let output = under_valgrind(library, program, &root, &shell).output().context("unshare")?;
+        let output = command(checker, library, program, &root, &shell).output().context("unshare")?;
         let said = String::from_utf8_lossy(&output.stderr);
         let complaints: Vec<_> = said.lines().filter(|line| line.starts_with("==")).collect();
         ensure!(
             output.status.success() && complaints.is_empty(),
-            "{} under valgrind: {}\n{}{said}",
+            "{} with {checker:?}: {}\n{}{said}",
             program.name,
             output.status,
             // What a test found otherwise than it should be.
@@ -37,11 +81,11 @@ pub fn run(cache: &Cache, library: &Path, programs: &[Compiled], tree: &Tree) ->
         ensure!(!output.stdout.is_empty(), "{} has printed nothing", program.name);
         count += program.tests.len();
     }
-    println!("libkmod: {count} tests under valgrind without a complaint");
+    println!("libkmod: {count} tests with {checker:?} without a complaint");
     Ok(())
 }
 
-fn under_valgrind(library: &Path, program: &Compiled, root: &Path, shell: &Path) -> Command {
+fn command(checker: Checker, library: &Path, program: &Compiled, root: &Path, shell: &Path) -> Command {
     const SCRIPT: &str = r#"
         root=$1 library=$2 programs=$3 shell=$4
         shift 4
@@ -68,8 +112,7 @@ fn under_valgrind(library: &Path, program: &Compiled, root: &Path, shell: &Path)
     command.args(["--user", "--map-root-user", "--mount", "sh", "-euc", SCRIPT, "sh"]).arg(root);
     command.arg(library.parent().unwrap_or(library));
     command.arg(program.path.parent().unwrap_or(&program.path)).arg(shell);
-    command.args(["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect"]);
-    command.args(["--errors-for-leak-kinds=definite,indirect", &format!("--error-exitcode={FOUND}")]);
+    command.args(checker.words());
     command.arg(Path::new("/programs").join(program.name)).arg("--all");
     command.env("LD_LIBRARY_PATH", "/library").env("LC_ALL", "C");
     command
