@@ -78,10 +78,7 @@ fn build(directory: &Path, compiler: Compiler) -> Result<PathBuf> {
     let (mut build, flags, place) = match compiler {
         Compiler::Stable => (project::cargo(), COVERAGE.to_owned(), "fuzz"),
         Compiler::NightlyWithAddressSanitizer => {
-            let mut cargo = Command::new("cargo");
-            // What names this compiler would count for more than the name of the other one.
-            cargo.arg("+nightly").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC");
-            (cargo, format!("{COVERAGE} -Zsanitizer=address"), "fuzz-address")
+            (project::nightly_cargo(), format!("{COVERAGE} -Zsanitizer=address"), "fuzz-address")
         }
     };
     let target_directory = project::target_directory()?.join(place);

@@ -44,7 +44,7 @@ impl Build {
 
 /// Options: nothing builds the library, `install` puts it below a prefix, `dependants` looks whether Debian's programs
 /// find all that they use, `tools` tests our own tools with it, `test` runs the C tests on it and on kmod's; with
-/// `--memcheck` or `--asan` on ours alone, each access to memory checked.
+/// `--memcheck` or `--asan` on ours alone, each access to memory checked. `miri` interprets the unit tests.
 pub fn run(options: &[&str]) -> Result<()> {
     match options {
         [] => {
@@ -54,6 +54,7 @@ pub fn run(options: &[&str]) -> Result<()> {
         }
         ["dependants"] => dependants::check(),
         ["tools"] => with_tools(),
+        ["miri"] => miri(),
         ["install", "--prefix", prefix] => dist::install_library(Path::new(prefix)),
         ["test", "--shipped", rest @ ..] => {
             let library = build(Build::Shipped)?;
@@ -62,9 +63,24 @@ pub fn run(options: &[&str]) -> Result<()> {
         }
         ["test", rest @ ..] => test(rest),
         _ => bail!(
-            "usage: cargo xtask libkmod [dependants | install --prefix DIR | tools | test [--shipped] [--only TEXT] [--record] [--memcheck | --asan]]"
+            "usage: cargo xtask libkmod [dependants | install --prefix DIR | miri | tools | test [--shipped] [--only TEXT] [--record] [--memcheck | --asan]]"
         ),
     }
+}
+
+/// The library's unit tests, as far as they call no C, in the interpreter that finds undefined behaviour. It belongs to a
+/// nightly toolchain, which nothing else here needs.
+fn miri() -> Result<()> {
+    let mut version = project::nightly_cargo();
+    if !version.args(["miri", "--version"]).output().is_ok_and(|output| output.status.success()) {
+        return shell::skipped("the library's unit tests in Miri", "no nightly toolchain with Miri");
+    }
+    let mut test = project::nightly_cargo();
+    test.args(["miri", "test", "--locked", "--package", "libkmod", "--lib"]);
+    test.arg("--target-dir").arg(project::target_directory()?.join("miri"));
+    // It knows the C library's functions, not the system calls below.
+    test.env("RUSTFLAGS", "--cfg rustix_use_libc").env("MIRIFLAGS", "-Zmiri-disable-isolation");
+    shell::run(test.current_dir(project::root()))
 }
 
 /// The tests, on a library built as tests are.

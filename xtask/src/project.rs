@@ -116,6 +116,14 @@ pub fn other_names_of_places(root: &Path) -> Result<(Vec<String>, Vec<String>)> 
     Ok((for_rust, for_c))
 }
 
+/// Cargo of the nightly toolchain, for what no other has.
+pub fn nightly_cargo() -> Command {
+    let mut cargo = Command::new("cargo");
+    // What names this compiler would count for more than the name of the other one.
+    cargo.arg("+nightly").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC");
+    cargo
+}
+
 /// Cargo's target directory: this program lies two levels below it.
 pub fn target_directory() -> Result<PathBuf> {
     let program = std::env::current_exe()?;

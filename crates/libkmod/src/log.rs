@@ -185,6 +185,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "asks the C library for words")]
     fn priorities_have_the_names_of_syslog() {
         assert_eq!([name(3), name(6), name(9), name(-1)], ["ERROR", "INFO", "L:9", "L:-1"]);
         assert_eq!(strerror(Errno::NOENT), "No such file or directory");

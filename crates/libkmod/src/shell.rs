@@ -204,6 +204,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "starts processes")]
     fn a_line_runs_with_additions_to_the_environment_of_the_process() {
         let code =
             |line: &str, environment: &[(&str, &OsStr)]| run(OsStr::new(line), environment).unwrap().code();
@@ -222,6 +223,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "starts processes")]
     fn nothing_but_what_is_given_is_in_the_environment_of_a_script_and_its_directory_is_the_root() {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("out");
@@ -235,6 +237,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "starts processes")]
     fn a_script_whose_time_is_up_is_killed() {
         let mut looks = 0;
         let ended = run_script(OsStr::new("while :; do sleep 1000; done"), &[], &mut |_| {
@@ -245,6 +248,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "starts processes")]
     fn what_c_cannot_say_starts_no_shell() {
         assert_eq!(run(OsStr::new("a\0b"), &[]).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         assert_eq!(

@@ -90,6 +90,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "calls C functions")]
     fn the_c_library_finds_the_text_in_the_list() {
         for expected in [c"", c"a text", c"100 %s"] {
             let mut buffer = [0_u8; 64];
