@@ -12,7 +12,7 @@ use crate::project;
 
 /// What is measured in a row.
 enum Work {
-    /// A full run on a tree packed so.
+    /// A run that makes all of the database, on a tree packed so.
     Full(&'static str),
     /// A full run on the tree of a newer kernel, which its distribution has compressed.
     Distribution,
@@ -168,21 +168,16 @@ struct Bench {
 
 impl Bench {
     fn row(&self, row: &Row) -> Result<()> {
-        let lay_out = |packing, copies| Laid::out(&self.cache, &self.kernel, packing, copies);
         let nothing = || Ok(());
         match row.work {
-            Work::Full(packing) => self.full(row, &lay_out(packing, 1)?),
+            Work::Full(packing) => self.full(row, &self.laid_out(packing, Place::Disk)?),
             Work::Distribution => {
                 let kernel = self.cache.newer_kernel()?;
                 self.full(row, &Laid::out(&self.cache, &kernel, "packaged", 1)?)
             }
             Work::Again(change, place) => {
-                let lay_out = || match place {
-                    Place::Memory => Laid::in_memory(&self.cache, &self.kernel, "xz"),
-                    Place::Disk => lay_out("xz", 1),
-                };
                 // The references write all files anew, so they get a tree of their own.
-                let (tree, other) = (lay_out()?, lay_out()?);
+                let (tree, other) = (self.laid_out("xz", place)?, self.laid_out("xz", place)?);
                 tree.install("bench", "xz")?;
                 // What has just changed is not remembered.
                 std::thread::sleep(Duration::from_millis(100));
@@ -206,7 +201,8 @@ impl Bench {
             }
             Work::Chain(modules) => self.full(row, &Laid::chain(modules)?),
             Work::TenFold => {
-                let (one, ten) = (lay_out("packaged", 1)?, lay_out("packaged", 10)?);
+                let lay_out = |copies| Laid::out(&self.cache, &self.kernel, "packaged", copies);
+                let (one, ten) = (lay_out(1)?, lay_out(10)?);
                 let subjects = [&ten, &one].map(|tree| subject(&tree.modules.to_string(), &self.ours, tree));
                 self.measure(row, &ten, &subjects, &nothing)
             }
@@ -217,7 +213,15 @@ impl Bench {
     fn full(&self, row: &Row, tree: &Laid) -> Result<()> {
         let mut subjects = vec![subject("ours", &self.ours, tree)];
         subjects.extend(self.references(tree)?);
-        self.measure(row, tree, &subjects, &|| Ok(()))
+        // Whoever ran before must not have made what is to be made.
+        self.measure(row, tree, &subjects, &|| tree.take_database_away())
+    }
+
+    fn laid_out(&self, packing: &str, place: Place) -> Result<Laid> {
+        match place {
+            Place::Memory => Laid::in_memory(&self.cache, &self.kernel, packing),
+            Place::Disk => Laid::out(&self.cache, &self.kernel, packing, 1),
+        }
     }
 
     fn references(&self, tree: &Laid) -> Result<Vec<Subject>> {

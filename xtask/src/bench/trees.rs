@@ -13,6 +13,9 @@ use crate::shell;
 /// The release of a kernel that there is not.
 const CHAIN_RELEASE: &str = "6.1.0-chain";
 
+/// What the kernel's build leaves beside the modules.
+const BUILD_FILES: [&str; 3] = ["modules.order", "modules.builtin", "modules.builtin.modinfo"];
+
 /// A root directory with a kernel's modules.
 pub struct Laid {
     temporary: tempfile::TempDir,
@@ -74,7 +77,7 @@ impl Laid {
             };
             modules += link_all(source, &directory.join(place), &prefix)?;
         }
-        for name in ["modules.order", "modules.builtin", "modules.builtin.modinfo"] {
+        for name in BUILD_FILES {
             let path = kernel.modules().join(name);
             fs::copy(&path, directory.join(name)).with_context(|| path.display().to_string())?;
         }
@@ -90,6 +93,18 @@ impl Laid {
     /// A file beside the modules.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.temporary.path().join(name)
+    }
+
+    /// Takes away what a run made.
+    pub fn take_database_away(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.directory)? {
+            let path = entry?.path();
+            let is_made = path.is_file() && !BUILD_FILES.iter().any(|name| path.ends_with(name));
+            if is_made {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes away what [`install`](Self::install) installed.
