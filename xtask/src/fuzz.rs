@@ -134,10 +134,12 @@ fn in_sandbox(program: &Path) -> Command {
     const SCRIPT: &str = r#"
         mount -t tmpfs none /sys/module
         : >/sys/module/.made-for-fuzzing
-        mount -t tmpfs none /tmp
+        # Not /tmp, where the program itself may be.
+        mount -t tmpfs none /dev/shm
         exec "$@"
     "#;
     let mut command = Command::new("unshare");
+    command.env("TMPDIR", "/dev/shm");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-euc", SCRIPT, "sh"]).arg(program);
     command
 }
