@@ -178,7 +178,7 @@ fn carry_out(
         Err(LoadFailure { cause: Cause::Forbidden(_), .. }) if request.applies_a_blacklist() => {
             result_of(APPLY_BLACKLIST)
         }
-        Err(failure) => Err(caller.errno(&failure)),
+        Err(failure) => caller.failed(&failure),
     }
 }
 
@@ -255,10 +255,12 @@ impl Caller<'_> {
         }
     }
 
-    fn errno(&self, failure: &LoadFailure) -> Errno {
+    /// What the function returns after a failure. A number that the caller's own function gave comes back as it is, also
+    /// one that is no error's.
+    fn failed(&self, failure: &LoadFailure) -> Result<c_int, Errno> {
         match self.answer.get() {
-            Some((_, answer)) if answer < 0 => Errno::from_raw_os_error(answer.wrapping_neg()),
-            _ => Errno::from_raw_os_error(failure.errno()),
+            Some((_, answer)) if answer < 0 => Ok(answer),
+            _ => Err(Errno::from_raw_os_error(failure.errno())),
         }
     }
 }

@@ -1,4 +1,5 @@
 /* Each function that kmod 30 has alone, in tests of the functions' names. */
+#include <limits.h>
 #include <unistd.h>
 
 #include "show.h"
@@ -839,10 +840,13 @@ static void test_kmod_module_remove_module(void)
 	kmod_unref(ctx);
 }
 
+/* What a command answers that fails. */
+static int failure = -5;
+
 static int run_install(struct kmod_module *m, const char *command, void *data)
 {
 	printf("  run %s '%s' %s\n", kmod_module_get_name(m), command, (const char *)data);
-	return strstr(command, "positive") != NULL ? 17 : strstr(command, "fails") != NULL ? -5 : 0;
+	return strstr(command, "positive") != NULL ? 17 : strstr(command, "fails") != NULL ? failure : 0;
 }
 
 static void print_action(struct kmod_module *m, bool install, const char *options)
@@ -892,6 +896,12 @@ static void test_kmod_module_probe_insert_module(void)
 	probe(ctx, "cmd-only", 0, "opt=1");
 	probe(ctx, "cmd-positive", 0, NULL);
 	probe(ctx, "cmd-fails", 0, NULL);
+	/* Numbers that are no error's come back as they are. */
+	failure = -100000;
+	probe(ctx, "cmd-fails", 0, NULL);
+	failure = INT_MIN;
+	probe(ctx, "cmd-fails", 0, NULL);
+	failure = -5;
 	struct kmod_module *mod = named(ctx, "cmd_status");
 	printf("by the library: %d\n", kmod_module_probe_insert_module(mod, 0, "a=b", NULL, NULL, NULL));
 	kmod_module_unref(mod);
