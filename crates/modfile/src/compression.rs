@@ -170,56 +170,61 @@ impl Decompressor {
     }
 }
 
-/// Members one after the other, each with its own frame.
+/// Members one after the other, each with its own frame. compat: what follows them and begins no other is passed over,
+/// as by zlib and gzip(1): archives on tape are filled up with zeros.
 fn gunzip(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
     let format = Compression::Gzip;
     let damaged = |reason: &str| DecompressError::Damaged { format, reason: reason.to_owned() };
     make_room(format, plain_size::of_gzip(packed), packed, limit, plain)?;
+    // Room is made of zeros once, and not for every member: a file may have a hundred thousand empty ones.
+    plain.resize(plain.capacity(), 0);
     let mut inflater = Decompress::new(false);
-    let mut rest = packed;
-    while !rest.is_empty() {
-        let start = plain.len();
+    let (mut rest, mut len) = (packed, 0);
+    loop {
         let body = gzip::body(rest).ok_or_else(|| damaged("invalid header"))?;
         inflater.reset(false);
-        inflate(&mut inflater, body, limit, plain)?;
+        let end = inflate(&mut inflater, body, limit, plain, len)?;
         let consumed = usize::try_from(inflater.total_in()).unwrap_or(usize::MAX);
-        let held = plain.get(start..).unwrap_or_default();
+        let held = plain.get(len..end).unwrap_or_default();
         let trailer = gzip::behind_trailer(body.get(consumed..).unwrap_or_default(), held);
         let (next, is_whole) = trailer.ok_or_else(|| damaged("unexpected end"))?;
         if !is_whole {
             return Err(damaged("checksum or length do not match"));
         }
-        rest = next;
+        (rest, len) = (next, end);
+        if !gzip::begins_member(rest) {
+            plain.truncate(len);
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
+/// Puts what a member holds behind the first `start` bytes of the room, and more room behind it if it is needed. Where
+/// it ends.
 fn inflate(
     inflater: &mut Decompress,
     packed: &[u8],
     limit: usize,
-    plain: &mut Vec<u8>,
-) -> Result<(), DecompressError> {
+    room: &mut Vec<u8>,
+    start: usize,
+) -> Result<usize, DecompressError> {
     let format = Compression::Gzip;
     let damaged = |reason: &str| DecompressError::Damaged { format, reason: reason.to_owned() };
     let place = |total: u64| usize::try_from(total).unwrap_or(usize::MAX);
-    let start = plain.len();
     loop {
         let before = (inflater.total_in(), inflater.total_out());
         let rest = packed.get(place(before.0)..).unwrap_or_default();
-        // Room is made of zeros once, and not before every piece.
-        plain.resize(plain.capacity(), 0);
-        let room = plain.get_mut(start + place(before.1)..).unwrap_or_default();
-        let status = inflater.decompress(rest, room, FlushDecompress::None);
+        let free = room.get_mut(start + place(before.1)..).unwrap_or_default();
+        let status = inflater.decompress(rest, free, FlushDecompress::None);
         let len = start + place(inflater.total_out());
         if status.map_err(|_| damaged("corrupt data"))? == flate2::Status::StreamEnd {
-            plain.truncate(len);
-            return Ok(());
+            return Ok(len);
         }
-        if len == plain.len() {
-            probe(format, plain)?;
+        if len == room.len() {
+            probe(format, room)?;
             // Where it ends is noticed only if there is room left; more than the limit is refused at the end.
-            grow(format, limit.saturating_add(SLACK), plain)?;
+            grow(format, limit.saturating_add(SLACK), room)?;
+            room.resize(room.capacity(), 0);
         } else if (inflater.total_in(), inflater.total_out()) == before {
             return Err(damaged("unexpected end"));
         }

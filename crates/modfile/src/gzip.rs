@@ -15,6 +15,11 @@ const HAS_NAME: u8 = 1 << 3;
 const HAS_COMMENT: u8 = 1 << 4;
 const RESERVED: u8 = 0xE0;
 
+/// Whether a member, or a damaged one, begins here.
+pub(crate) fn begins_member(bytes: &[u8]) -> bool {
+    bytes.starts_with(&BEGINNING[..2])
+}
+
 /// What follows the header of a member; `None` if it does not begin with one.
 pub(crate) fn body(member: &[u8]) -> Option<&[u8]> {
     let (header, mut rest) = member.split_at_checked(FIXED)?;

@@ -67,6 +67,32 @@ fn concatenated_streams_are_one_module() {
 }
 
 #[test]
+fn what_follows_the_last_member_of_a_gzip_file_is_passed_over_unless_it_begins_another() {
+    let member = packed(Compression::Gzip, b"module");
+    let mut out = Vec::new();
+    for behind in [&b"\0"[..], &[0; 512], b"text", b"\x1f", b"\x8b\x1f"] {
+        decompress(Compression::Gzip, &[&member, behind].concat(), LIMIT, &mut out).unwrap();
+        assert_eq!(out, b"module", "{behind:?}");
+    }
+    for behind in [&b"\x1f\x8b"[..], &member[..member.len() - 1], b"\x1f\x8b\x07"] {
+        let two = [&member, behind].concat();
+        assert!(decompress(Compression::Gzip, &two, LIMIT, &mut out).is_err(), "{behind:?}");
+    }
+}
+
+#[test]
+fn empty_members_of_a_gzip_file_take_no_more_time_where_it_says_that_it_holds_much() {
+    let module = vec![7; 30 << 20];
+    let empty = packed(Compression::Gzip, b"");
+    // Together they have reason to say so. To make the room anew for each would take an hour.
+    let packed =
+        [empty.repeat(50_000), packed(Compression::Gzip, &[b"\x7FELF", &module[..]].concat())].concat();
+    let mut out = Vec::new();
+    decompress(Compression::Gzip, &packed, 64 << 20, &mut out).unwrap();
+    assert!(out.ends_with(&module));
+}
+
+#[test]
 fn a_zstd_frame_without_its_size_is_read() {
     let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
     encoder.write_all(b"no size is stored").unwrap();
