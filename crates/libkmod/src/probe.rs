@@ -283,7 +283,8 @@ impl Observer for Caller<'_> {
                                 "Error running install command '{line}' for module {name}: retcode {code}"
                             )
                         }
-                        CommandError::NotStarted(_) => {
+                        CommandError::NotStarted(error) => {
+                            let error = strerror(Errno::from_io_error(error).unwrap_or(Errno::INVAL));
                             format!("Could not run install command '{line}' for module {name}: {error}")
                         }
                     }

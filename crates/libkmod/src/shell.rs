@@ -44,10 +44,8 @@ pub(crate) fn run_script(
     meanwhile: Meanwhile<'_>,
 ) -> io::Result<Option<ExitStatus>> {
     let variables = variables(environment)?;
-    // Before there are devices, what is there is inherited.
-    let nothing = File::options().read(true).write(true).open(NOTHING).ok();
     let pointers = variables.iter().map(|variable| variable.as_ptr());
-    let mut child = start(line, pointers.collect(), &Surroundings::Own(nothing))?;
+    let mut child = start(line, pointers.collect(), &Surroundings::Own(Streams::look()))?;
     Ok(script::watch(&mut child, meanwhile))
 }
 
@@ -55,8 +53,24 @@ pub(crate) fn run_script(
 enum Surroundings {
     /// The caller's.
     Inherited,
-    /// The root, a group of its own, and this file for standard input and for what the caller has closed.
-    Own(Option<File>),
+    /// The root, a group of its own, and these streams.
+    Own(Streams),
+}
+
+/// Standard streams that lead somewhere, whatever the caller has closed.
+struct Streams {
+    /// For standard input and for what is closed. Before there are devices, what is there is inherited.
+    nothing: Option<File>,
+    /// Whether the caller has the other two.
+    are_open: [bool; 2],
+}
+
+impl Streams {
+    fn look() -> Self {
+        let are_open = [rustix::stdio::stdout(), rustix::stdio::stderr()].map(is_open);
+        // Opened last, since it gets the first number that is free.
+        Self { nothing: File::options().read(true).write(true).open(NOTHING).ok(), are_open }
+    }
 }
 
 /// `NAME=VALUE` for each variable.
@@ -96,13 +110,15 @@ fn start(line: &OsStr, mut variables: Vec<*const c_char>, surroundings: &Surroun
     variables.push(ptr::null());
     let (mut actions, mut attributes) = (MaybeUninit::uninit(), MaybeUninit::uninit());
     let mut pid = 0;
+    let unheard = Unheard::begin()?;
     // SAFETY: actions and attributes are made before they are used, stay in their place, and are destroyed once, at
     // the end. All texts outlive the call, and both arrays end with NULL. posix_spawn writes neither to them, which
     // is why they are constant in spite of its type, nor to anything but the number.
     unsafe {
         succeeds(libc::posix_spawn_file_actions_init(actions.as_mut_ptr()))?;
         succeeds(libc::posix_spawnattr_init(attributes.as_mut_ptr()))?;
-        let result = describe(&mut *actions.as_mut_ptr(), &mut *attributes.as_mut_ptr(), surroundings);
+        let result =
+            describe(&mut *actions.as_mut_ptr(), &mut *attributes.as_mut_ptr(), surroundings, &unheard);
         let result = result.and_then(|()| {
             succeeds(libc::posix_spawn(
                 &raw mut pid,
@@ -117,7 +133,7 @@ fn start(line: &OsStr, mut variables: Vec<*const c_char>, surroundings: &Surroun
         libc::posix_spawn_file_actions_destroy(actions.as_mut_ptr());
         result?;
     }
-    Ok(Child { pid: Pid::from_raw(pid).ok_or(Errno::CHILD)?, ended: None })
+    Ok(Child { pid: Pid::from_raw(pid).ok_or(Errno::CHILD)?, ended: None, _unheard: unheard })
 }
 
 /// What is done between the start of the process and that of the shell.
@@ -125,8 +141,9 @@ fn describe(
     actions: &mut libc::posix_spawn_file_actions_t,
     attributes: &mut libc::posix_spawnattr_t,
     surroundings: &Surroundings,
+    unheard: &Unheard,
 ) -> io::Result<()> {
-    let mut flags = libc::POSIX_SPAWN_SETSIGDEF;
+    let mut flags = libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK;
     let mut signals = MaybeUninit::uninit();
     // SAFETY: actions and attributes are made; the set is by sigemptyset. Descriptors are numbers here.
     unsafe {
@@ -134,11 +151,12 @@ fn describe(
         libc::sigemptyset(signals.as_mut_ptr());
         libc::sigaddset(signals.as_mut_ptr(), libc::SIGPIPE);
         succeeds(libc::posix_spawnattr_setsigdefault(attributes, signals.as_ptr()))?;
-        if let Surroundings::Own(nothing) = surroundings {
+        succeeds(libc::posix_spawnattr_setsigmask(attributes, &raw const unheard.before))?;
+        if let Surroundings::Own(Streams { nothing, are_open }) = surroundings {
             // The group of number 0 is one of its own, which is where attributes begin.
             flags |= libc::POSIX_SPAWN_SETPGROUP;
             succeeds(libc::posix_spawn_file_actions_addchdir_np(actions, c"/".as_ptr()))?;
-            let [out, error] = [rustix::stdio::stdout(), rustix::stdio::stderr()].map(is_open);
+            let [out, error] = *are_open;
             for (descriptor, is_kept) in (0..).zip([false, out, error]) {
                 if let Some(nothing) = nothing.as_ref().filter(|_| !is_kept) {
                     let nothing = nothing.as_raw_fd();
@@ -159,10 +177,37 @@ fn is_open(descriptor: BorrowedFd<'_>) -> bool {
     rustix::io::fcntl_getfd(descriptor).is_ok()
 }
 
+/// As long as this lives, the thread hears of no child's end, as in system(3): the caller's handler of SIGCHLD may wait
+/// for whichever child has ended, and then nobody else would learn how that was. It runs afterwards.
+struct Unheard {
+    before: libc::sigset_t,
+}
+
+impl Unheard {
+    fn begin() -> io::Result<Self> {
+        let (mut signals, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: one set is by sigemptyset, the other one by pthread_sigmask, if that succeeds.
+        unsafe {
+            libc::sigemptyset(signals.as_mut_ptr());
+            libc::sigaddset(signals.as_mut_ptr(), libc::SIGCHLD);
+            succeeds(libc::pthread_sigmask(libc::SIG_BLOCK, signals.as_ptr(), before.as_mut_ptr()))?;
+            Ok(Self { before: before.assume_init() })
+        }
+    }
+}
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        // SAFETY: the set is one that the system gave. All of this is in the thread that began it.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut()) };
+    }
+}
+
 /// A shell that was started.
 struct Child {
     pid: Pid,
     ended: Option<ExitStatus>,
+    _unheard: Unheard,
 }
 
 impl Child {
@@ -234,6 +279,27 @@ mod tests {
         let mut lines: Vec<_> = text.lines().filter(|line| !["PWD", "_", "SHLVL"].contains(line)).collect();
         lines.sort_unstable();
         assert_eq!(lines, ["/", "OUT", "PATH", "group"]);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "starts processes")]
+    fn what_the_caller_has_closed_is_open_in_a_script() {
+        const NAME: &str = "shell::tests::what_the_caller_has_closed_is_open_in_a_script";
+        let Some(closed) = std::env::var("CLOSED").ok() else {
+            // Only another process can do without its streams.
+            for closed in ["0", "1", "2", "01", "12", "02", "012"] {
+                let mut other = std::process::Command::new(std::env::current_exe().unwrap());
+                let other = other.args([NAME, "--exact"]).env("CLOSED", closed).output().unwrap();
+                assert_eq!(other.status.code(), Some(7), "{closed}");
+            }
+            return;
+        };
+        for descriptor in closed.bytes().map(|digit| i32::from(digit - b'0')) {
+            // SAFETY: the process ends without a use of it.
+            drop(unsafe { <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(descriptor) });
+        }
+        let status = script("for d in 0 1 2; do test -e /proc/self/fd/$d || exit 8; done; exit 7", &[]);
+        std::process::exit(status.flatten().unwrap_or(9));
     }
 
     #[test]

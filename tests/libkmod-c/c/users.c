@@ -1,7 +1,9 @@
 /* What the programs that link the library do with it, call by call: their orders, their loops, what they look at. */
 #include <libgen.h>
 #include <regex.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "show.h"
@@ -346,10 +348,37 @@ static void test_igt(void)
 	kmod_unref(ctx);
 }
 
+static void children_end(int number)
+{
+	int before = errno;
+	(void)number;
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	errno = before;
+}
+
+/* A daemon that waits for whichever of its children has ended, whenever it is told of one: commands are children, too. */
+static void test_daemon(void)
+{
+	struct sigaction action = { .sa_handler = children_end }, old;
+	int failures = 0;
+	sigaction(SIGCHLD, &action, &old);
+	struct kmod_ctx *ctx = kmod_new(NULL, NULL);
+	struct kmod_module *mod = named(ctx, "cmd-writes");
+	for (int i = 0; i < 20; i++)
+		if (kmod_module_probe_insert_module(mod, 0, NULL, NULL, NULL, NULL) != 0)
+			failures++;
+	printf("failures: %d\n", failures);
+	kmod_module_unref(mod);
+	kmod_unref(ctx);
+	sigaction(SIGCHLD, &old, NULL);
+}
+
 #define TEST(name) { #name, test_##name }
 static const struct test tests[] = {
 	TEST(udev),	   TEST(modules_load), TEST(lspci), TEST(dracut), TEST(dracut_filter),
-	TEST(libblockdev), TEST(lttng),	       TEST(ndctl), TEST(igt),	  { NULL, NULL },
+	TEST(libblockdev), TEST(lttng),	       TEST(ndctl), TEST(igt),	  TEST(daemon),
+	{ NULL, NULL },
 };
 
 int main(int argc, char **argv)

@@ -21,12 +21,14 @@ pub(super) fn run(
     let mut command = Command::new(SHELL);
     command.arg0("sh").arg("-c").arg(line).env_clear().envs(environment.iter().copied());
     command.current_dir("/").process_group(0);
+    // Looked at before anything is opened, which may get their numbers.
+    let [has_out, has_error] = [rustix::stdio::stdout(), rustix::stdio::stderr()].map(is_open);
     // What a person types is not for a command of the configuration, which would be stopped for reading it.
     command.stdin(nothing());
-    if !is_open(rustix::stdio::stdout()) {
+    if !has_out {
         command.stdout(nothing());
     }
-    if !is_open(rustix::stdio::stderr()) {
+    if !has_error {
         command.stderr(nothing());
     }
     Ok(watch(&mut command.spawn()?, meanwhile))
