@@ -17,6 +17,10 @@ cut -d ' ' -f 1 /proc/modules | sort | while read -r module; do
     done
 done | cksum
 sensors-detect --auto </dev/null
+# lspci looks the drivers up by itself, over the C library.
+lspci -k
+lspci -k | grep 'Kernel modules: .*virtio_pci' >&2
+lspci -vnnk | grep -E '^[^[:space:]]|Kernel'
 modules asked
 echo 'plug e1000,id=late'
 bound pci e1000
@@ -24,6 +28,11 @@ echo 'plug usb-storage,drive=stick,id=stick'
 bound usb usb-storage
 # Its disk is found some time after that.
 until_true "grep -q '^sd_mod ' /proc/modules && ls -d /sys/block/sd* >/dev/null"
+# The driver of a kind that is there from the beginning is loaded for a device that comes, too, and takes both.
+modprobe -r virtio_net
+fails grep '^virtio_net ' /proc/modules >&2
+echo 'plug virtio-net-pci,id=another'
+until_true '[ "$(ls -d /sys/bus/virtio/drivers/virtio_net/virtio* 2>/dev/null | wc -l)" = 2 ]'
 modules plugged
 systemctl restart systemd-udevd systemd-modules-load
 systemctl restart systemd-udev-trigger
@@ -31,7 +40,8 @@ all_well
 modules restarted
 END
 echo dummy >>/etc/modules
-dpkg --install /packages/lm-sensors_*.deb /packages/libsensors*.deb
+dpkg --install /packages/lm-sensors_*.deb /packages/libsensors*.deb /packages/pciutils_*.deb /packages/libpci3_*.deb \
+    /packages/pci.ids_*.deb
 dpkg --install /packages/linux-image-*.deb
 kernel=$(ls /lib/modules)
 mkdir /kept

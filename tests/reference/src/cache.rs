@@ -68,7 +68,7 @@ impl Cache {
 
     /// The directory of packages whose programs call module tools, whether it is there or not.
     pub fn caller_packages(&self) -> PathBuf {
-        self.directory.join("caller-packages")
+        self.directory.join("packages-of-callers")
     }
 
     /// Where the kernel packages are unpacked, whether they are there or not.

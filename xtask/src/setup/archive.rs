@@ -78,9 +78,11 @@ pub fn kernel_packages(cache: &Cache) -> Result<()> {
     })
 }
 
-/// sensors-detect, which asks modprobe what it would do, with what it needs, as files.
+/// sensors-detect, which asks modprobe what it would do, and lspci, which asks the C library for drivers, with what they
+/// need, as files.
 pub fn caller_packages(cache: &Cache) -> Result<()> {
-    let packages = || ["libsensors-config", "libsensors5", "lm-sensors"].map(str::to_owned).to_vec();
+    let names = ["libpci3", "libsensors-config", "libsensors5", "lm-sensors", "pci.ids", "pciutils"];
+    let packages = || names.map(str::to_owned).to_vec();
     keep(cache, &cache.caller_packages(), &["bookworm"], |_| Ok(packages()))
 }
 
