@@ -9,8 +9,8 @@ use modcli::{Ended, Exit, Reporter};
 
 use crate::messages;
 use crate::moment::Moment;
+use crate::output::OutputDirectory;
 use crate::paths;
-use crate::publish::OutputDirectory;
 use crate::request::{Destination, Request};
 use crate::tree::{OpenError, Tree};
 

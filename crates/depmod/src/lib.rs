@@ -24,6 +24,7 @@ mod making;
 mod messages;
 mod moment;
 mod named;
+mod output;
 mod parallel;
 mod paths;
 mod pipeline;

@@ -15,8 +15,8 @@ use moddb::build::outputs;
 use moddb::cache::{Database, Stamp};
 use rustix::fs::OFlags;
 
+use crate::output::{self, OutputDirectory};
 use crate::paths;
-use crate::publish::{self, OutputDirectory};
 use crate::request::Request;
 use crate::source::ModuleSource;
 use crate::stamps::{self, Judged, Looks};
@@ -50,7 +50,7 @@ impl Files {
             files.push(looks.state(&ModuleSource::inside(input, Path::new(name)))?);
         }
         for recipe in outputs::recipes() {
-            let stat = output.stat(recipe.name).ok().filter(publish::is_as_published)?;
+            let stat = output.stat(recipe.name).ok().filter(output::is_as_published)?;
             let open = || output.tree().open_at(Path::new(recipe.name), OFlags::PATH | OFlags::NOFOLLOW).ok();
             files.push(looks.judge(&stat, open)?);
         }

@@ -14,8 +14,9 @@ use moddb::build::symbols::{KernelSymbols, SymbolOwners};
 
 use crate::input::read_input;
 use crate::messages;
+use crate::output::OutputDirectory;
 use crate::parallel::{self, Spread};
-use crate::publish::OutputDirectory;
+use crate::publish::{Replacement, Temporary};
 use crate::request::{Destination, Request};
 use crate::summary::Summary;
 use crate::tree::{OpenError, Tree};
@@ -32,6 +33,8 @@ pub(crate) struct Making<'a> {
     pub(crate) directory: Option<&'a OutputDirectory>,
     /// Whether modules that need each other in a circle are left out, and not the whole database.
     pub(crate) publishes_parts: bool,
+    /// What files that are not in place are written for while others are still made.
+    pub(crate) replacement: Option<&'a Replacement<'a>>,
 }
 
 /// The files of a database.
@@ -50,6 +53,8 @@ pub(crate) struct MadeFile {
     pub(crate) notes: Vec<Note>,
     /// Whether there is such a file already.
     pub(crate) is_in_place: bool,
+    /// The file under a temporary name, if it was written at once.
+    pub(crate) written: Option<Temporary>,
 }
 
 /// Whether messages about needs are still to be reported.
@@ -121,12 +126,15 @@ impl<'a> Making<'a> {
             late.into_iter().for_each(hand_out);
             Ok(())
         };
-        let directory = self.directory;
+        let Self { directory, replacement, .. } = *self;
         let make = |(place, recipe): (usize, Recipe), (): &mut ()| {
             let sources = if recipe.is_of_modules_alone() { Some(&without_links) } else { sources.get() };
             let (output, notes) = recipe.write(sources?);
             let is_in_place = directory.is_some_and(|directory| directory.has(&output));
-            Some((place, MadeFile { output, notes, is_in_place }))
+            let replacement = replacement.filter(|_| !is_in_place);
+            // What cannot be written now is tried again, and reported, when all files are replaced.
+            let written = replacement.and_then(|replacement| replacement.write(&output).ok());
+            Some((place, MadeFile { output, notes, is_in_place, written }))
         };
         let spread = Spread { jobs: self.request.jobs, batch: 1 };
         let (found, made) = parallel::stream(spread, find, make);

@@ -23,8 +23,9 @@ use crate::made::Files;
 use crate::making::{MadeFile, Making};
 use crate::messages;
 use crate::moment::Moment;
+use crate::output::{DatabaseState, OutputDirectory, REFERENCE};
 use crate::paths;
-use crate::publish::{CannotPublish, DatabaseState, OutputDirectory, REFERENCE, Times};
+use crate::publish::{CannotPublish, Replacement, Temporary, Times};
 use crate::request::{Destination, Request, Selection};
 use crate::running::{self, PATIENCE, Running};
 use crate::scan::{self, FoundModule, Scan};
@@ -45,6 +46,13 @@ struct Run<'a> {
     check: Check,
     config: DepmodConfig,
     is_config_whole: bool,
+}
+
+/// Whether a run replaces files from the beginning: then others wait for it.
+enum Begun<'a> {
+    With(Replacement<'a>),
+    /// It looks first whether there is anything to replace. This is the state of the database before it looked.
+    Not(Option<DatabaseState>),
 }
 
 /// How one attempt ended.
@@ -195,6 +203,11 @@ impl Run<'_> {
             return Ok(Attempt::Done(Exit::Success));
         }
         let has_database = self.output.as_ref().is_some_and(OutputDirectory::has_database);
+        // The lock is held from the beginning where there was no database: all of it is going to be written.
+        let replacement = match (&self.output, running) {
+            (Some(output), Some(running)) => Some(Replacement::begin(output, running)),
+            _ => None,
+        };
         let making = Making {
             session,
             request,
@@ -203,9 +216,10 @@ impl Run<'_> {
             check: self.check,
             directory: self.output.as_ref(),
             publishes_parts: self.writes() && (request.keep_going || !has_database),
+            replacement: replacement.as_ref(),
         };
         let keep = |database: Option<&Database>| memory.keep(request, &catalog, database, reporter);
-        let made = making.run(&catalog, &mut faults, &mut summary).inspect_err(|_| keep(None))?;
+        let mut made = making.run(&catalog, &mut faults, &mut summary).inspect_err(|_| keep(None))?;
         summary.phase("build");
         let is_complete = making.tell_notes(&made)
             && !made.is_partial
@@ -217,6 +231,7 @@ impl Run<'_> {
             return Ok(Attempt::Done(Exit::Failure));
         }
         summary.made = made.files.len();
+        let written = made.files.iter_mut().filter_map(|file| file.written.take()).collect();
         let differing: Vec<&Output> =
             made.files.iter().filter(|file| !file.is_in_place).map(|file| &file.output).collect();
         let mut exit = Exit::failed_if(!is_complete);
@@ -235,15 +250,10 @@ impl Run<'_> {
                 exit = Exit::Failure;
             }
             Some(output) => {
-                let is_in_place = differing.is_empty() && running.is_none();
-                let replaced = self.replace(
-                    output,
-                    &made.files,
-                    differing,
-                    running,
-                    before,
-                    faults == Faults::default(),
-                );
+                let is_in_place = differing.is_empty() && replacement.is_none();
+                let begun = replacement.map_or(Begun::Not(before), Begun::With);
+                let is_complete = faults == Faults::default();
+                let replaced = self.replace(output, &made.files, differing, begun, written, is_complete);
                 if let Some(alone) = replaced.inspect_err(|_| keep(None))? {
                     return Ok(Attempt::Overtaken(alone));
                 }
@@ -332,8 +342,8 @@ impl Run<'_> {
         directory: &OutputDirectory,
         made: &'o [MadeFile],
         mut differing: Vec<&'o Output>,
-        running: Option<Running>,
-        before: Option<DatabaseState>,
+        begun: Begun<'_>,
+        written: Vec<Temporary>,
         is_complete: bool,
     ) -> Result<Option<Running>, Ended> {
         // A database that -A found out of date gets a new time, or -A would find it so again and again.
@@ -343,30 +353,22 @@ impl Run<'_> {
         if wants_time {
             differing.extend(made.iter().map(|file| &file.output).filter(|output| output.name == REFERENCE));
         }
-        if differing.is_empty() && running.is_none() {
-            return Ok(None);
-        }
-        let mut running = match running {
-            Some(running) => running,
-            None => match Running::begin(directory.tree(), self.reporter(), PATIENCE) {
+        let replacement = match begun {
+            Begun::With(replacement) => replacement,
+            Begun::Not(_) if differing.is_empty() => return Ok(None),
+            Begun::Not(before) => match Running::begin(directory.tree(), self.reporter(), PATIENCE) {
                 Ok(running) => {
                     let names = made.iter().map(|file| file.output.name);
                     if before != Some(directory.state(names)) {
                         return Ok(Some(running));
                     }
-                    running
+                    Replacement::begin(directory, running)
                 }
                 Err(_) if nothing_else => return Ok(None),
                 Err(errno) => {
                     let file = running::path(&self.request.output);
-                    let (attempt, error) = ("create temporary file", errno.into());
-                    return Err(self.not_published(&CannotPublish {
-                        attempt,
-                        file,
-                        error,
-                        mixed: false,
-                        missing: None,
-                    }));
+                    let failure = CannotPublish::new("create temporary file", &file, errno);
+                    return Err(self.not_published(&failure));
                 }
             },
         };
@@ -375,13 +377,8 @@ impl Run<'_> {
         // A database that lacks something is older than any module, so that the next -A completes it.
         let scan_began = if is_complete { self.moment.began } else { SystemTime::UNIX_EPOCH };
         let times = Times { scan_began, latest: self.request.latest };
-        match directory.publish(&differing, &running, times, at_once) {
-            Err(failure) if !nothing_else || failure.mixed => {
-                if failure.mixed {
-                    running.stay();
-                }
-                Err(self.not_published(&failure))
-            }
+        match replacement.finish(&differing, written, times, at_once) {
+            Err(failure) if !nothing_else || failure.mixed => Err(self.not_published(&failure)),
             _ => Ok(None),
         }
     }

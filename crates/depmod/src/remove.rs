@@ -6,7 +6,7 @@ use moddb::build::outputs;
 use crate::cache;
 use crate::directories::Directories;
 use crate::messages;
-use crate::publish::OutputDirectory;
+use crate::output::OutputDirectory;
 use crate::request::Request;
 use crate::running::{PATIENCE, Running};
 

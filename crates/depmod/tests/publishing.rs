@@ -195,6 +195,53 @@ fn a_failure_at_any_system_call_leaves_the_old_database_or_the_new_one_and_is_to
 }
 
 #[test]
+fn a_failure_where_there_was_no_database_leaves_all_of_one_or_is_told() {
+    if !has("strace", &["--version"]) {
+        return;
+    }
+    let stage = Stage::new();
+    let without = || {
+        let root = stage.root();
+        OUTPUTS.iter().for_each(|name| fs::remove_file(directory(&root).join(name)).unwrap());
+        root
+    };
+    let (_, normal) = trace(&without(), &[], &["-a"]);
+    // The lock is made before anything else.
+    let points = publishing(&calls(&normal));
+    let is_made = |call: &Call| call.text.contains("O_CREAT") && !call.text.contains("running");
+    let points = points.split_at(points.iter().position(is_made).unwrap()).1;
+    let writes_before_the_last_file_is_made = {
+        let first_sync = points.iter().position(|call| call.name == "fsync").unwrap();
+        points.iter().take(first_sync).filter(|call| call.name == "write").count()
+    };
+    assert!(writes_before_the_last_file_is_made >= OUTPUTS.len(), "{normal}");
+    let tried_again = AtomicUsize::new(0);
+    let places: Vec<usize> = (0..points.len()).filter(|&place| points[place].name != "close").collect();
+    in_parallel(&places, |&place| {
+        let call = points.get(place).unwrap();
+        let root = without();
+        let (errno, reason) = faults(place)[0];
+        let inject = format!("{}:error={errno}:when={}", call.name, call.ordinal);
+        let (output, log) = trace(&root, &["-e".into(), format!("inject={inject}")], &["-a"]);
+        let what = format!("{inject} at {}", call.text);
+        assert!(log.contains("(INJECTED)"), "{what}: not reached\n{log}");
+        if output.status.success() {
+            assert_eq!(stage.state(&root, &what), State::New, "{what}");
+            assert!(leftovers(&root).is_empty() || call.name == "unlinkat", "{what}: {:?}", leftovers(&root));
+            tried_again.fetch_add(usize::from(call.name == "write" && errno != "EINTR"), Ordering::Relaxed);
+        } else {
+            let said = stderr(&output);
+            assert!(output.status.code() == Some(1) && said.contains(reason), "{what} is not told: {said}");
+            let is_mixed = !database(&root).is_empty();
+            assert_eq!(leftovers(&root), if is_mixed { vec![".depmod-running"] } else { vec![] }, "{what}");
+            build(&root, &[if is_mixed { "-A" } else { "-a" }]);
+            stage.assert_complete(&root, &what);
+        }
+    });
+    assert!(tried_again.into_inner() > 0, "a file that could not be written at first was never tried again");
+}
+
+#[test]
 fn a_kernel_without_a_call_for_what_stays_inside_of_a_directory_will_do() {
     if !has("strace", &["--version"]) {
         return;

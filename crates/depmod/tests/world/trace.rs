@@ -87,8 +87,8 @@ pub fn is_rename(call: &Call) -> bool {
 /// Locks, the search for what killed runs left, looks at what is there already, and what only a cache wants to know.
 pub fn can_be_done_without(call: &Call) -> bool {
     match call.name.as_str() {
-        "flock" | "getdents64" | "fstat" | "newfstatat" | "statx" | "pread64" | "unlinkat" | "statfs"
-        | "fstatfs" => true,
+        "fadvise64" | "flock" | "getdents64" | "fstat" | "newfstatat" | "statx" | "pread64" | "unlinkat"
+        | "statfs" | "fstatfs" => true,
         "openat2" => call.text.contains(".ko\"") && call.text.contains("O_PATH"),
         "openat" => !call.text.contains("O_CREAT"),
         _ => false,
