@@ -171,7 +171,8 @@ impl Decompressor {
 }
 
 /// Members one after the other, each with its own frame. compat: what follows them and begins no other is passed over,
-/// as by zlib and gzip(1): archives on tape are filled up with zeros.
+/// as by zlib and gzip(1): archives on tape are filled up with zeros (test
+/// `what_follows_the_last_member_of_a_gzip_file_is_passed_over_unless_it_begins_another`).
 fn gunzip(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
     let format = Compression::Gzip;
     let damaged = |reason: &str| DecompressError::Damaged { format, reason: reason.to_owned() };
