@@ -5,7 +5,7 @@
 //! soon as it seems to count, so that it can be read meanwhile.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +21,6 @@ use rustix::io::Errno;
 
 use crate::listings::Listings;
 use crate::messages::{self, Say};
-use crate::paths;
 use crate::source::ModuleSource;
 use crate::tree::{OpenError, Tree};
 use crate::walk::{Faults, Walk};
@@ -102,12 +101,19 @@ pub fn find(
     Scan { found, faults }
 }
 
-/// A directory that depmod.d names, and where it is: inside of the root directory, if one was named.
+/// A directory that depmod.d names, and where it is: inside of the root directory, if one was named. The path ends with
+/// the name, letter by letter, since a module is remembered by its path and by how much of that is recorded.
 fn external(input: &Tree, directory: &Path) -> (PathBuf, Result<Tree, OpenError>) {
     match input.root() {
         None => (directory.to_owned(), Tree::open(directory, false).map_err(OpenError::from)),
         Some(root) => {
-            let path = root.path().join(directory.strip_prefix(paths::ROOT).unwrap_or(directory));
+            let below = root.path().as_os_str().as_bytes();
+            let mut path = below.strip_suffix(b"/").unwrap_or(below).to_vec();
+            if !directory.has_root() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(directory.as_os_str().as_bytes());
+            let path = PathBuf::from(OsString::from_vec(path));
             let opened = root.subtree(directory, &path);
             (path, opened)
         }
@@ -171,5 +177,41 @@ impl Weigh for SearchRules {
     fn weight<'p>(&self, path: &'p [u8]) -> (Rank, std::cmp::Reverse<(bool, &'p [u8])>) {
         let rank = self.rank(path, suffix_len(path).unwrap_or_default());
         (rank, std::cmp::Reverse((!path.ends_with(b".ko"), path)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::messages::Silent;
+
+    #[test]
+    fn what_is_recorded_of_a_module_is_the_end_of_its_path_however_depmod_d_spells_it() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        for directory in ["modules/kernel", "ext"] {
+            fs::create_dir_all(at(directory)).unwrap();
+        }
+        fs::write(at("modules/kernel/a.ko"), "").unwrap();
+        fs::write(at("ext/b.ko"), "").unwrap();
+        let named = Tree::open(root.path(), true).unwrap();
+        let input = Arc::new(named.subtree(Path::new("modules"), &at("modules")).unwrap());
+        for external in ["/ext", "//ext", "/./ext", "/ext/", "/ext//", "/modules/../ext", "ext", "./ext"] {
+            let config =
+                DepmodConfig { externals: vec![external.as_bytes().to_vec()], ..DepmodConfig::default() };
+            let mut handed_out = 0;
+            let scan = find(&input, &config, &mut Listings::default(), &Silent, &mut |_| handed_out += 1);
+            assert_eq!((scan.found.len(), handed_out), (2, 2), "{external}");
+            for module in &scan.found {
+                let path = module.source.path().as_os_str().as_bytes();
+                assert!(
+                    path.ends_with(&module.located.path),
+                    "{external}: {}",
+                    module.source.path().display()
+                );
+            }
+        }
     }
 }
