@@ -9,8 +9,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-pub use build::{Build, build};
+pub use build::{Build, build, build_for};
 
+use crate::dist::architecture::Architecture;
 use crate::{dist, project, shell};
 
 /// The name that programs load; it never changes.
@@ -19,15 +20,16 @@ pub const LIBRARY: &str = "libkmod.so.2";
 /// The largest library that is shipped, in bytes.
 pub const LARGEST: u64 = 600_000;
 
-/// Options: nothing builds the library, `install` puts it below a prefix, `dependants` looks whether Debian's programs
+/// Options: nothing builds the library, for this machine or the architecture after `--target`, `install` puts it below a prefix, `dependants` looks whether Debian's programs
 /// find all that they use, `tools` tests our own tools with it, `test` runs the C tests on it and on kmod's; with
 /// `--memcheck` or `--asan` on ours alone, each access to memory checked. `miri` interprets the unit tests.
 pub fn run(options: &[&str]) -> Result<()> {
     match options {
-        [] => {
-            let library = build(Build::Shipped)?;
-            println!("{}: {} bytes", library.display(), fs::metadata(&library)?.len());
-            is_small(&library)
+        [] => show(&build(Build::Shipped)?),
+        ["--target", name] => {
+            let architecture =
+                Architecture::named(name).with_context(|| format!("no architecture '{name}'"))?;
+            build_for(architecture, Build::Shipped)?.map_or(Ok(()), |library| show(&library))
         }
         ["dependants"] => dependants::check(),
         ["tools"] => with_tools(),
@@ -43,6 +45,12 @@ pub fn run(options: &[&str]) -> Result<()> {
             "usage: cargo xtask libkmod [dependants | install --prefix DIR | miri | tools | test [--shipped] [--only TEXT] [--record] [--memcheck | --asan]]"
         ),
     }
+}
+
+/// Tells where the library is, and its size, which has a limit.
+fn show(library: &Path) -> Result<()> {
+    println!("{}: {} bytes", library.display(), fs::metadata(library)?.len());
+    is_small(library)
 }
 
 /// The library's unit tests, as far as they call no C, in the interpreter that finds undefined behaviour. It belongs to a

@@ -1,4 +1,4 @@
-//! The architectures that are shipped, and how static tools are built for them.
+//! The architectures that are shipped, what they are called, and how static tools are built for them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -59,6 +59,31 @@ impl Architecture {
         format!("{}-unknown-linux-musl", self.name())
     }
 
+    /// Rust's target of what needs glibc: the C library.
+    pub fn glibc_target(self) -> String {
+        format!("{}-unknown-linux-gnu", self.name())
+    }
+
+    /// Debian's C compiler for it on machines of other architectures.
+    pub fn cross_compiler(self) -> String {
+        format!("{}-gcc", self.triplet())
+    }
+
+    /// What is not here of that with which another machine builds for it and glibc, if anything.
+    pub fn missing_for_glibc(self) -> Option<String> {
+        let (target, compiler) = (self.glibc_target(), self.cross_compiler());
+        if !project::target_installed(&target) {
+            return Some(format!("the toolchain has no target {target}"));
+        }
+        if !shell::exists(&compiler) {
+            return Some(format!("no {compiler}"));
+        }
+        // The compiler answers a name that it does not find with the name.
+        let start_up = shell::output(Command::new(&compiler).arg("-print-file-name=crti.o"));
+        let found = start_up.is_ok_and(|path| Path::new(path.trim()).is_absolute());
+        (!found).then(|| format!("{compiler} has no C library to link with"))
+    }
+
     /// A directory with the program under the name of each tool.
     pub fn directory(self) -> Result<PathBuf> {
         Ok(super::output_directory()?.join("tools").join(self.name()))
@@ -72,7 +97,7 @@ impl Architecture {
         cargo.args(["build", "--release", "--locked", "--target", &target]);
         cargo.args(["--package", PROGRAM]);
         if self == Self::Aarch64 {
-            cross(&mut cargo)?;
+            cross(&mut cargo, &self.cross_compiler())?;
         }
         project::as_shipped(&mut cargo, project::root(), true)?;
         shell::run(&mut cargo)?;
@@ -86,24 +111,23 @@ impl Architecture {
 
 /// Debian's cross compiler makes objects for glibc unless it gets musl's headers instead of its own; what is
 /// linked, start-up code and libc, comes with Rust's target.
-fn cross(cargo: &mut Command) -> Result<()> {
-    const COMPILER: &str = "aarch64-linux-gnu-gcc";
+fn cross(cargo: &mut Command, compiler: &str) -> Result<()> {
     let headers = Cache::of_user()?.directory().join("musl-dev-arm64/usr/include/aarch64-linux-musl");
     ensure!(
-        headers.join("stdio.h").is_file() && shell::exists(COMPILER),
+        headers.join("stdio.h").is_file() && shell::exists(compiler),
         "no cross compiler or no headers of musl for it: run cargo xtask setup"
     );
-    let own = shell::output(Command::new(COMPILER).arg("-print-file-name=include"))?;
+    let own = shell::output(Command::new(compiler).arg("-print-file-name=include"))?;
     // Instead of those of .cargo/config.toml, the protection of stacks among them.
     let flags = format!(
         "-fstack-protector-strong -DTUKLIB_FAST_UNALIGNED_ACCESS=1 -nostdinc -isystem {} -isystem {}",
         headers.display(),
         own.trim()
     );
-    cargo.env("CC_aarch64_unknown_linux_musl", COMPILER);
+    cargo.env("CC_aarch64_unknown_linux_musl", compiler);
     cargo.env("AR_aarch64_unknown_linux_musl", "aarch64-linux-gnu-ar");
     cargo.env("CFLAGS_aarch64_unknown_linux_musl", flags);
-    cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER", COMPILER);
+    cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER", compiler);
     Ok(())
 }
 

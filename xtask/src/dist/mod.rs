@@ -3,7 +3,7 @@
 //!
 //! The tools in them are static and need nothing of the system that they run on. The C library needs glibc.
 
-mod architecture;
+pub mod architecture;
 mod debian;
 mod layout;
 pub mod reproducible;

@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::LIBRARY;
+use crate::dist::architecture::Architecture;
 use crate::{project, shell};
 
 /// The versions of its interface, as in `libkmod.map`.
@@ -35,8 +36,54 @@ impl Build {
     }
 }
 
-/// Builds the library; its path.
+/// What makes machine code: for this machine, or for another.
+struct Toolchain {
+    /// What Cargo is told to build for; nothing for this machine.
+    target: Option<String>,
+    /// Rust's name of the processor.
+    processor: &'static str,
+    /// The C compiler, which also calls the linker.
+    compiler: String,
+}
+
+impl Toolchain {
+    fn of_this_machine() -> Self {
+        Self { target: None, processor: std::env::consts::ARCH, compiler: "cc".to_owned() }
+    }
+
+    fn for_other(architecture: Architecture) -> Self {
+        Self {
+            target: Some(architecture.glibc_target()),
+            processor: architecture.name(),
+            compiler: architecture.cross_compiler(),
+        }
+    }
+
+    /// What crates with C parts read: the name of a setting, for this machine's target or the other.
+    fn setting(&self, name: &str) -> String {
+        format!("{name}_{}_unknown_linux_gnu", self.processor)
+    }
+}
+
+/// Builds the library for this machine; its path.
 pub fn build(how: Build) -> Result<PathBuf> {
+    build_with(&Toolchain::of_this_machine(), how)
+}
+
+/// Builds the library for an architecture; its path, or nothing where something is missing that it takes, which is said.
+pub fn build_for(architecture: Architecture, how: Build) -> Result<Option<PathBuf>> {
+    if architecture.is_of_this_machine() {
+        return build(how).map(Some);
+    }
+    if let Some(why) = architecture.missing_for_glibc() {
+        let what = format!("the C library for {}", architecture.name());
+        shell::skipped(&what, &format!("{why}; cargo xtask setup brings it"))?;
+        return Ok(None);
+    }
+    build_with(&Toolchain::for_other(architecture), how).map(Some)
+}
+
+fn build_with(toolchain: &Toolchain, how: Build) -> Result<PathBuf> {
     let (profile, directory) = how.profile();
     let target = project::target_directory()?;
     // Objects that the linker optimises are of no use to any other build.
@@ -44,20 +91,24 @@ pub fn build(how: Build) -> Result<PathBuf> {
     let mut archive = project::cargo();
     archive.args(["rustc", "--quiet", "--package", "libkmod", "--lib", "--crate-type", "staticlib"]);
     archive.args(["--features", "symbol-versions", "--profile", profile]).arg("--target-dir").arg(&target);
+    let mut of_target = target;
+    if let Some(other) = &toolchain.target {
+        archive.args(["--target", other]).env(toolchain.setting("CC"), &toolchain.compiler);
+        of_target.push(other);
+    }
     if how == Build::Shipped {
         let (mut for_rust, for_c) = project::other_names_of_places(project::root())?;
         for_rust.extend(COMPILED_SMALL.map(str::to_owned));
         archive.env("CARGO_ENCODED_RUSTFLAGS", for_rust.join("\x1f"));
-        let for_c = format!("{SMALL_DECOMPRESSORS} {}", for_c.join(" "));
-        archive.env(format!("CFLAGS_{}_unknown_linux_gnu", std::env::consts::ARCH), for_c);
+        archive.env(toolchain.setting("CFLAGS"), format!("{SMALL_DECOMPRESSORS} {}", for_c.join(" ")));
     }
     shell::run(&mut archive)?;
-    let directory = target.join(directory);
+    let directory = of_target.join(directory);
     let library = directory.join("lib").join(LIBRARY);
     fs::create_dir_all(directory.join("lib"))?;
     let archive = directory.join("liblibkmod.a");
-    let silent = silent_printers(&archive, &directory)?;
-    link(how, &archive, &silent, &library)?;
+    let silent = silent_printers(toolchain, &archive, &directory)?;
+    link(toolchain, how, &archive, &silent, &library)?;
     Ok(library)
 }
 
@@ -93,7 +144,7 @@ const PRINTERS: [(&[&str], &str); 3] = [
 /// An object that stands in for what prints panics in the standard library. A fifth of the library would be for it
 /// alone, and it would map the library's file into the caller's memory to find the names of functions. Nothing for
 /// what this toolchain calls otherwise; then it stays, unused.
-fn silent_printers(archive: &Path, directory: &Path) -> Result<Option<PathBuf>> {
+fn silent_printers(toolchain: &Toolchain, archive: &Path, directory: &Path) -> Result<Option<PathBuf>> {
     let mut readelf = Command::new("readelf");
     let output = readelf.args(["--symbols", "--wide"]).arg(archive).output().context("readelf")?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -115,16 +166,23 @@ fn silent_printers(archive: &Path, directory: &Path) -> Result<Option<PathBuf>> 
     let source = directory.join("silent.c");
     let object = directory.join("silent.o");
     fs::write(&source, silent)?;
-    shell::quietly(Command::new("cc").args(["-O2", "-fPIC", "-c", "-o"]).arg(&object).arg(&source))?;
+    let mut cc = Command::new(&toolchain.compiler);
+    shell::quietly(cc.args(["-O2", "-fPIC", "-c", "-o"]).arg(&object).arg(&source))?;
     Ok(Some(object))
 }
 
-fn link(how: Build, archive: &Path, silent: &Option<PathBuf>, library: &Path) -> Result<()> {
+fn link(
+    toolchain: &Toolchain,
+    how: Build,
+    archive: &Path,
+    silent: &Option<PathBuf>,
+    library: &Path,
+) -> Result<()> {
     ensure!(archive.is_file(), "{}: not built", archive.display());
     let map = project::root().join("crates/libkmod/libkmod.map");
     let mut script = std::ffi::OsString::from("-Wl,--version-script=");
     script.push(map);
-    let mut cc = Command::new("cc");
+    let mut cc = Command::new(&toolchain.compiler);
     cc.args(["-shared", "-o"]).arg(library).arg(format!("-Wl,-soname,{LIBRARY}")).arg(script);
     cc.args(["-Wl,--gc-sections", "-Wl,-O2", "-Wl,--as-needed", "-Wl,-z,relro,-z,now", "-Wl,-z,defs"]);
     if how == Build::Shipped {
