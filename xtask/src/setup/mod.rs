@@ -11,6 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use reference::{Cache, Program, Release};
 
+use crate::dist::architecture::Architecture;
 use crate::{project, shell};
 
 /// Everything, in the order in which one thing needs another.
@@ -18,6 +19,7 @@ pub fn run() -> Result<()> {
     packages::install_missing()?;
     musl_target(project::MUSL_TARGET)?;
     musl_target(project::MUSL_TARGET_AARCH64)?;
+    library_target(Architecture::Aarch64)?;
     let cache = Cache::of_user()?;
     archive::kmod(&cache, Release::Kmod30)?;
     archive::kmod(&cache, Release::Kmod34)?;
@@ -62,6 +64,7 @@ pub fn packaging(debian_13: bool) -> Result<()> {
         "debootstrap",
         "gcc",
         "gcc-aarch64-linux-gnu",
+        "libc6-dev-arm64-cross",
         "musl-tools",
         "openssl",
         "qemu-system-x86",
@@ -71,6 +74,7 @@ pub fn packaging(debian_13: bool) -> Result<()> {
     ])?;
     musl_target(project::MUSL_TARGET)?;
     musl_target(project::MUSL_TARGET_AARCH64)?;
+    library_target(Architecture::Aarch64)?;
     let cache = Cache::of_user()?;
     archive::musl_headers(&cache, "arm64")?;
     archive::kmod(&cache, Release::Kmod34)?;
@@ -126,13 +130,25 @@ pub fn kmod(cache: &Cache, release: Release) -> Result<()> {
 
 /// A target of the static binaries that are shipped.
 fn musl_target(target: &str) -> Result<()> {
+    rust_target(target, "native binaries are tested instead")
+        .context("the static binaries that are shipped need this target")
+}
+
+/// The target of the C library that is shipped for another architecture.
+fn library_target(architecture: Architecture) -> Result<()> {
+    let target = architecture.glibc_target();
+    rust_target(&target, "the C library is built for this machine only")
+        .context("the C library for another architecture needs this target")
+}
+
+/// Adds a target to the toolchain; where nothing can add it, what becomes of that is said.
+fn rust_target(target: &str, otherwise: &str) -> Result<()> {
     if project::target_installed(target) {
         return Ok(());
     }
     if !shell::exists("rustup") {
-        let why = "no rustup, and this toolchain has no such target; native binaries are tested instead";
-        return shell::skipped(target, why);
+        let why = format!("no rustup, and this toolchain has no such target; {otherwise}");
+        return shell::skipped(target, &why);
     }
     shell::run(Command::new("rustup").args(["target", "add", target]))
-        .context("the static binaries that are shipped need this target")
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::shell;
 
 /// What is needed, and by what.
-const PACKAGES: [(&str, &str); 22] = [
+const PACKAGES: [(&str, &str); 23] = [
     ("debootstrap", "a system into which our package is installed"),
     ("fish", "tests of its completions"),
     ("g++", "the C library's header is for C++, too"),
@@ -15,6 +15,7 @@ const PACKAGES: [(&str, &str); 22] = [
     ("gcc-aarch64-linux-gnu", "the C parts of the compression libraries for aarch64"),
     ("git", "rules of the source tree look at the files that are kept"),
     ("kmod", "the installed tools, for people who compare by hand"),
+    ("libc6-dev-arm64-cross", "the C library for aarch64, which needs the system's"),
     ("libclang-dev", "bindings of the libkmod oracle are made at build time"),
     ("libkmod-dev", "the libkmod oracle"),
     ("man-db", "manual pages must render without warnings"),
