@@ -222,7 +222,8 @@ static void print_lines(struct kmod_config_iter *iter)
 		const char *key = kmod_config_iter_get_key(iter);
 		printf("<%s> <%s>\n", text(key), text(kmod_config_iter_get_value(iter)));
 	}
-	printf("again: %d %s\n", kmod_config_iter_next(iter), text(kmod_config_iter_get_key(iter)));
+	bool more = kmod_config_iter_next(iter);
+	printf("again: %d %s\n", more, text(kmod_config_iter_get_key(iter)));
 	kmod_config_iter_free_iter(iter);
 }
 
@@ -271,7 +272,8 @@ static void test_kmod_config_iter_next(void)
 	const char *none[] = { NULL };
 	struct kmod_ctx *ctx = kmod_new("/nonexistent", none);
 	struct kmod_config_iter *iter = kmod_config_get_aliases(ctx);
-	printf("%d %d\n", kmod_config_iter_next(iter), kmod_config_iter_next(iter));
+	printf("%d\n", kmod_config_iter_next(iter));
+	printf("%d\n", kmod_config_iter_next(iter));
 	kmod_config_iter_free_iter(iter);
 	printf("of nothing: %d\n", kmod_config_iter_next(NULL));
 	kmod_unref(ctx);
@@ -418,7 +420,8 @@ static void test_kmod_module_new_from_lookup(void)
 	memset(lengthy, 'n', 5000);
 	lengthy[5000] = '\0';
 	struct kmod_list *list = NULL;
-	printf("a long one: %d %d\n", kmod_module_new_from_lookup(ctx, lengthy, &list), list == NULL);
+	int result = kmod_module_new_from_lookup(ctx, lengthy, &list);
+	printf("a long one: %d %d\n", result, list == NULL);
 	memcpy(lengthy, "my-", 3);
 	printf("a long one by alias: %d\n", kmod_module_new_from_lookup(ctx, lengthy, &list));
 	kmod_module_unref_list(list);
@@ -459,7 +462,8 @@ static void test_kmod_module_new_from_loaded(void)
 	kmod_module_unref_list(list);
 	rename("/proc/modules", "/proc/aside");
 	list = (struct kmod_list *)ctx;
-	printf("no list: %d, untouched %d\n", kmod_module_new_from_loaded(ctx, &list), (void *)list == (void *)ctx);
+	int result = kmod_module_new_from_loaded(ctx, &list);
+	printf("no list: %d, untouched %d\n", result, (void *)list == (void *)ctx);
 	rename("/proc/aside", "/proc/modules");
 	printf("NULL: %d %d\n", kmod_module_new_from_loaded(NULL, &list), kmod_module_new_from_loaded(ctx, NULL));
 	kmod_unref(ctx);
@@ -611,7 +615,8 @@ static void test_kmod_module_apply_filter(void)
 		kmod_module_unref_list(output);
 	}
 	output = input;
-	printf("nothing: %d %d\n", kmod_module_apply_filter(ctx, 3, NULL, &output), output == NULL);
+	int result = kmod_module_apply_filter(ctx, 3, NULL, &output);
+	printf("nothing: %d %d\n", result, output == NULL);
 	printf("NULL: %d %d\n", kmod_module_apply_filter(NULL, 1, input, &output),
 	       kmod_module_apply_filter(ctx, 1, input, NULL));
 	kmod_module_unref_list(input);
