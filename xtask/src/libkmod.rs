@@ -20,16 +20,19 @@ pub const LIBRARY: &str = "libkmod.so.2";
 /// The largest library that is shipped, in bytes.
 pub const LARGEST: u64 = 600_000;
 
-/// Options: nothing builds the library, for this machine or the architecture after `--target`, `install` puts it below a prefix, `dependants` looks whether Debian's programs
-/// find all that they use, `tools` tests our own tools with it, `test` runs the C tests on it and on kmod's; with
-/// `--memcheck` or `--asan` on ours alone, each access to memory checked. `miri` interprets the unit tests.
+const USAGE: &str = "\
+usage: cargo xtask libkmod [--target ARCHITECTURE | dependants | install --prefix DIR | miri | tools]
+       cargo xtask libkmod test [--shipped | --target ARCHITECTURE] [--only TEXT] [--record] [--memcheck | --asan]";
+
+/// Options: nothing builds the library, for this machine or the architecture after `--target`; `install` puts it below a
+/// prefix, `dependants` looks whether Debian's programs find all that they use, `tools` tests our own tools with it, `test`
+/// runs the C tests on it and on kmod's; with `--memcheck` or `--asan` on ours alone, each access to memory checked; with
+/// `--target` on ours for this machine and, emulated, for that architecture. `miri` interprets the unit tests.
 pub fn run(options: &[&str]) -> Result<()> {
     match options {
         [] => show(&build(Build::Shipped)?),
         ["--target", name] => {
-            let architecture =
-                Architecture::named(name).with_context(|| format!("no architecture '{name}'"))?;
-            build_for(architecture, Build::Shipped)?.map_or(Ok(()), |library| show(&library))
+            build_for(named(name)?, Build::Shipped)?.map_or(Ok(()), |library| show(&library))
         }
         ["dependants"] => dependants::check(),
         ["tools"] => with_tools(),
@@ -40,11 +43,14 @@ pub fn run(options: &[&str]) -> Result<()> {
             is_small(&library)?;
             run_tests(&library, rest)
         }
+        ["test", "--target", name, rest @ ..] => test_emulated(named(name)?, rest),
         ["test", rest @ ..] => test(rest),
-        _ => bail!(
-            "usage: cargo xtask libkmod [dependants | install --prefix DIR | miri | tools | test [--shipped] [--only TEXT] [--record] [--memcheck | --asan]]"
-        ),
+        _ => bail!(USAGE),
     }
+}
+
+fn named(name: &str) -> Result<Architecture> {
+    Architecture::named(name).with_context(|| format!("no architecture '{name}'\n{USAGE}"))
 }
 
 /// Tells where the library is, and its size, which has a limit.
@@ -82,6 +88,24 @@ pub fn is_small(library: &Path) -> Result<()> {
     let size = fs::metadata(library)?.len();
     ensure!(size <= LARGEST, "{}: {size} bytes, {LARGEST} are the limit", library.display());
     Ok(())
+}
+
+/// The tests on the library as it is shipped for an architecture, run by an emulator; each must print what it prints on the
+/// library for this machine, which [`test`] compares with kmod's.
+fn test_emulated(architecture: Architecture, options: &[&str]) -> Result<()> {
+    let name = architecture.name();
+    if architecture.is_of_this_machine() {
+        bail!("{name} is this machine's architecture, which needs no emulator: test --shipped");
+    }
+    let emulator = format!("qemu-{name}-static");
+    if !shell::exists(&emulator) {
+        let why = format!("no {emulator}; cargo xtask setup brings it");
+        return shell::skipped(&format!("C programs on the library for {name}"), &why);
+    }
+    let Some(library) = build_for(architecture, Build::Shipped)? else { return Ok(()) };
+    show(&library)?;
+    let library = library.to_string_lossy();
+    run_tests(&build(Build::Tests)?, &[&["--emulated", name, &*library], options].concat())
 }
 
 fn run_tests(library: &Path, options: &[&str]) -> Result<()> {

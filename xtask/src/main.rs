@@ -42,7 +42,8 @@ usage: cargo xtask TASK
   packaging [NAME]      the Debian packages in throwaway systems: with kernels, initramfs images, DKMS; see there.
                         after --debian 13: the packages alone, in that release
   bare 12|13 TASK       demo, setup or test in a bare Debian of that release with this machine's Rust
-  libkmod [test]        the C library; or C programs on it and on kmod's, the answers compared
+  libkmod [test]        the C library; or C programs on it and on kmod's, the answers compared;
+                        --target aarch64 for that architecture, whose programs an emulator runs
   libkmod dependants    whether Debian's programs find in the C library all that they use
   libkmod install --prefix DIR  the C library for this machine, with header and libkmod.pc, below DIR
   tidy                  rules of the source tree that no other tool checks

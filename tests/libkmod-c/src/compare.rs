@@ -12,9 +12,13 @@ use fixtures::Tree;
 use reference::{Cache, Ending, Limits, Program, Release, run};
 
 use crate::compile::{Compiled, For};
+use crate::emulator::Emulator;
 use crate::world;
 
 const LIMITS: Limits = Limits { time: Duration::from_secs(20), output: 4 << 20 };
+
+/// An emulator takes its time.
+const EMULATED: Limits = Limits { time: Duration::from_secs(600), ..LIMITS };
 
 const KMOD_30: &str = "kmod 30";
 const KMOD_34: &str = "kmod 34";
@@ -29,13 +33,20 @@ pub enum Records {
     Renew,
 }
 
-/// One of the three libraries.
+/// One of the libraries.
 pub struct Library {
     name: &'static str,
-    /// Whose dynamic loader and other libraries it runs with.
-    release: Release,
-    /// The directory with the library, if it is not among those.
+    with: With,
+    /// The directory with the library, if it is not among those that it runs with.
     directory: Option<PathBuf>,
+}
+
+/// Whose dynamic loader and other libraries a library runs with.
+enum With {
+    /// Those that came with a release of kmod.
+    Release(Release),
+    /// Those of another machine, by its emulator.
+    Emulator(Emulator),
 }
 
 impl Library {
@@ -45,16 +56,24 @@ impl Library {
             // Says it if setup has not run.
             Program::reference(cache, release, "modprobe")?;
         }
-        let directory = ours.parent().context("the library has no directory")?.to_owned();
         Ok(vec![
-            Self { name: KMOD_30, release: Release::Kmod30, directory: None },
-            Self { name: KMOD_34, release: Release::Kmod34, directory: None },
-            Self { name: OURS, release: Release::Kmod34, directory: Some(directory) },
+            Self { name: KMOD_30, with: With::Release(Release::Kmod30), directory: None },
+            Self { name: KMOD_34, with: With::Release(Release::Kmod34), directory: None },
+            Self::ours(ours)?,
         ])
     }
-}
 
-impl Library {
+    /// Ours alone.
+    pub fn ours(library: &Path) -> Result<Self> {
+        let directory = library.parent().context("the library has no directory")?.to_owned();
+        Ok(Self { name: OURS, with: With::Release(Release::Kmod34), directory: Some(directory) })
+    }
+
+    /// Ours for another machine.
+    pub fn emulated(library: &Path, emulator: Emulator) -> Result<Self> {
+        Ok(Self { with: With::Emulator(emulator), ..Self::ours(library)? })
+    }
+
     /// Whether it has all that a program calls.
     fn has(&self, program: &Compiled) -> bool {
         match program.for_release {
@@ -107,7 +126,8 @@ pub fn all(
                 recorded += 1;
             } else {
                 let (theirs, ours) = (theirs.map_or("", |text| text), ours.map_or("", |text| text));
-                wrong.push(format!("{test} differs:\n{}", difference(theirs, ours)?));
+                wrong
+                    .push(format!("{test} differs:\n{}", difference([("kmod-34", theirs), ("ours", ours)])?));
             }
         }
     }
@@ -127,11 +147,12 @@ fn differences() -> PathBuf {
 }
 
 /// What one test prints on one library.
-fn one(cache: &Cache, library: &Library, program: &Compiled, test: &str, tree: &Tree) -> Result<String> {
+pub fn one(cache: &Cache, library: &Library, program: &Compiled, test: &str, tree: &Tree) -> Result<String> {
     let temporary = tempfile::tempdir()?;
     let root = temporary.path().join("root");
     world::write(tree, cache, &root)?;
-    let outcome = run(inside(cache, library, program, test, &root)?, &LIMITS)?;
+    let limits = if matches!(library.with, With::Emulator(_)) { EMULATED } else { LIMITS };
+    let outcome = run(inside(cache, library, program, test, &root)?, &limits)?;
     let release = world::running_release()?;
     let (stdout, stderr) = (neutral(&outcome.stdout, &release), neutral(&outcome.stderr, &release));
     let ending = match outcome.ending {
@@ -145,24 +166,40 @@ fn one(cache: &Cache, library: &Library, program: &Compiled, test: &str, tree: &
 /// The test with the world as its root directory, in a mount namespace of its own.
 fn inside(cache: &Cache, library: &Library, program: &Compiled, test: &str, root: &Path) -> Result<Command> {
     const SCRIPT: &str = r#"
-        root=$1 tools=$2 programs=$3 library=$4 shell=$5
-        shift 5
+        root=$1 tools=$2 programs=$3 library=$4 shell=$5 emulator=$6
+        shift 6
         mount --rbind "$tools" "$root/tools"
         mount --bind "$programs" "$root/programs"
         if [ -n "$library" ]; then mount --bind "$library" "$root/library"; fi
         mount --bind "$shell" "$root/bin/sh"
+        if [ -n "$emulator" ]; then
+            touch "$root/emulator"
+            mount --bind "$emulator" "$root/emulator"
+            set -- /emulator "$@"
+        fi
         exec unshare --root="$root" --wd=/ "$@"
     "#;
     let there = Path::new("/programs").join(program.name);
-    let before = library.directory.as_ref().map(|_| Path::new("/library"));
-    let words = Program::with_libraries_of(cache, library.release, program.name, &there, before)?.words();
-    let tools = cache.kmod(library.release.number());
+    let (before, tools) = (Path::new("/library"), Path::new("/tools"));
+    let (tools, emulator, words) = match &library.with {
+        With::Emulator(emulator) => {
+            let words = emulator.words(&there, before, tools);
+            (emulator.libraries().to_owned(), emulator.program().to_owned(), words)
+        }
+        With::Release(release) => {
+            let before = library.directory.as_ref().map(|_| before);
+            let started = Program::with_libraries_of(cache, *release, program.name, &there, before)?;
+            let tools = cache.kmod(release.number());
+            let words = started.words().into_iter().map(|word| in_root(word, &tools)).collect();
+            (tools, PathBuf::new(), words)
+        }
+    };
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-euc", SCRIPT, "sh"]);
     command.arg(root).arg(&tools).arg(program.path.parent().unwrap_or(&program.path));
     command.arg(library.directory.clone().unwrap_or_default());
     command.arg(cache.directory().join("busybox/bin/busybox"));
-    command.args(words.into_iter().map(|word| in_root(word, &tools))).arg(test);
+    command.arg(emulator).args(words).arg(test);
     command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").env("LC_ALL", "C");
     Ok(command)
 }
@@ -214,13 +251,13 @@ fn addresses(line: &str) -> String {
     out
 }
 
-/// The lines in which two texts differ, as diff shows them.
-fn difference(theirs: &str, ours: &str) -> Result<String> {
+/// The lines in which two texts differ, as diff shows them; each with its name.
+pub fn difference(texts: [(&str, &str); 2]) -> Result<String> {
     let directory = tempfile::tempdir()?;
-    for (name, text) in [("kmod-34", theirs), ("ours", ours)] {
+    for (name, text) in texts {
         fs::write(directory.path().join(name), text)?;
     }
     let mut diff = Command::new("diff");
-    diff.args(["-U1", "kmod-34", "ours"]).current_dir(directory.path());
+    diff.arg("-U1").args(texts.map(|(name, _)| name)).current_dir(directory.path());
     Ok(String::from_utf8_lossy(&diff.output().context("diff")?.stdout).into_owned())
 }

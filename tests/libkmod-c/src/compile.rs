@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::checked::Checker;
+use crate::emulator::Emulator;
 
 /// Which releases have all that a program calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,20 +45,40 @@ pub struct Compiled {
 
 /// All programs, in `directory`, for whoever checks them.
 pub fn all(directory: &Path, library: &Path, checker: Option<Checker>) -> Result<Vec<Compiled>> {
-    fs::create_dir_all(directory)?;
-    PROGRAMS.iter().map(|&(name, for_release)| one(name, for_release, directory, library, checker)).collect()
+    let options = checker.map_or(&[][..], Checker::options);
+    let start = |program: &Path| {
+        let mut command = Command::new(program);
+        command.env("LD_LIBRARY_PATH", library.parent().unwrap_or(library));
+        command
+    };
+    with("cc", options, directory, library, start)
 }
 
-fn one(
-    name: &'static str,
-    for_release: For,
+/// All programs for another machine, in `directory`.
+pub fn for_other(directory: &Path, library: &Path, emulator: &Emulator) -> Result<Vec<Compiled>> {
+    with(&emulator.compiler(), &[], directory, library, |program| emulator.command(program, library))
+}
+
+/// All programs, by a compiler with its options; `start` makes commands of them.
+fn with(
+    compiler: &str,
+    options: &[&str],
     directory: &Path,
     library: &Path,
-    checker: Option<Checker>,
-) -> Result<Compiled> {
-    let path = directory.join(name);
-    let mut cc = Command::new("cc");
-    cc.args(checker.map_or(&[][..], Checker::options));
+    start: impl Fn(&Path) -> Command,
+) -> Result<Vec<Compiled>> {
+    fs::create_dir_all(directory)?;
+    let mut compiled = Vec::new();
+    for (name, for_release) in PROGRAMS {
+        let path = directory.join(name);
+        compile(Command::new(compiler).args(options), name, &path, library)?;
+        let tests = run(start(&path).arg("--list"))?.lines().map(str::to_owned).collect();
+        compiled.push(Compiled { name, path, for_release, tests });
+    }
+    Ok(compiled)
+}
+
+fn compile(cc: &mut Command, name: &str, path: &Path, library: &Path) -> Result<()> {
     cc.args([
         "-std=c11",
         "-D_GNU_SOURCE",
@@ -69,12 +90,8 @@ fn one(
         "-Wno-nonnull",
         "-pthread",
     ]);
-    cc.arg("-I").arg(header()).arg("-o").arg(&path).arg(sources().join(format!("{name}.c"))).arg(library);
-    run(&mut cc)?;
-    let mut list = Command::new(&path);
-    list.arg("--list").env("LD_LIBRARY_PATH", library.parent().unwrap_or(library));
-    let tests = run(&mut list)?.lines().map(str::to_owned).collect();
-    Ok(Compiled { name, path, for_release, tests })
+    cc.arg("-I").arg(header()).arg("-o").arg(path).arg(sources().join(format!("{name}.c"))).arg(library);
+    run(cc).map(drop)
 }
 
 /// The header must also serve C++, where enumerations and NULL are stricter.

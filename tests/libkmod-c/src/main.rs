@@ -8,6 +8,8 @@
 mod checked;
 mod compare;
 mod compile;
+mod emulated;
+mod emulator;
 mod symbols;
 mod world;
 
@@ -19,13 +21,16 @@ use reference::Cache;
 
 use checked::Checker;
 use compare::{Library, Records};
+use emulated::Ours;
+use emulator::Emulator;
 
 const USAGE: &str = "\
-usage: libkmod-c --ours LIBRARY [--only TEXT] [--record] [--memcheck | --asan]
+usage: libkmod-c --ours LIBRARY [--only TEXT] [--record] [--memcheck | --asan | --emulated PROCESSOR LIBRARY]
   --ours LIBRARY  our libkmod.so.2
   --only TEXT     only tests whose names contain TEXT
   --memcheck      run the tests on ours under valgrind, and compare nothing
   --asan          the same with AddressSanitizer in the programs
+  --emulated PROCESSOR LIBRARY  run the tests on ours, and in an emulator on ours for that processor, and compare
   --record        write down what differs, to be read before it is committed
 ";
 
@@ -34,6 +39,7 @@ struct Options {
     only: String,
     records: Records,
     checker: Option<Checker>,
+    emulated: Option<(String, PathBuf)>,
 }
 
 fn main() -> ExitCode {
@@ -47,8 +53,13 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Result<Options> {
-    let mut options =
-        Options { ours: PathBuf::new(), only: String::new(), records: Records::Compare, checker: None };
+    let mut options = Options {
+        ours: PathBuf::new(),
+        only: String::new(),
+        records: Records::Compare,
+        checker: None,
+        emulated: None,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -56,10 +67,16 @@ fn options() -> Result<Options> {
             "--only" => options.only = words.next().context(USAGE)?,
             "--memcheck" => options.checker = Some(Checker::Valgrind),
             "--asan" => options.checker = Some(Checker::AddressSanitizer),
+            "--emulated" => {
+                let (processor, library) = words.next().zip(words.next()).context(USAGE)?;
+                options.emulated = Some((processor, std::path::absolute(library)?));
+            }
             "--record" => options.records = Records::Renew,
             _ => bail!("{USAGE}"),
         }
     }
+    let compares = options.records == Records::Compare && options.checker.is_none();
+    ensure!(compares || options.emulated.is_none(), "in an emulator nothing is recorded or checked\n{USAGE}");
     ensure!(options.ours.is_file(), "{}: no such library\n{USAGE}", options.ours.display());
     Ok(options)
 }
@@ -70,6 +87,14 @@ fn run(options: &Options) -> Result<()> {
     let programs = compile::all(&temporary.path().join("programs"), &options.ours, options.checker)?;
     symbols::check(&cache, &options.ours, &programs)?;
     compile::header_in_cplusplus(temporary.path())?;
+    if let Some((processor, library)) = &options.emulated {
+        let emulator = Emulator::of(processor)?;
+        let compiled = compile::for_other(&temporary.path().join(processor), library, &emulator)?;
+        symbols::check(&cache, library, &compiled)?;
+        let here = Ours { library: Library::ours(&options.ours)?, programs };
+        let there = Ours { library: Library::emulated(library, emulator)?, programs: compiled };
+        return emulated::run(&cache, &here, &there, &world::tree(), &options.only);
+    }
     if let Some(checker) = options.checker {
         return checked::run(checker, &cache, &options.ours, &programs, &world::tree());
     }
