@@ -36,7 +36,7 @@ usage: cargo xtask TASK
   man                   manual pages against the tools' options
   tour                  the examples of README.md and the manual pages, run and compared
   completions [--check] renew what completions know of the tools' options, or only compare it
-  dist [ARCHITECTURE]   static tarballs and Debian packages, for x86_64 and aarch64; the C library for this machine
+  dist [ARCHITECTURE]   static tarballs and Debian packages, the C library's too, for x86_64 and aarch64
   reproducible          the last commit built in two directories: the same bytes
   install --prefix DIR  the tools for this machine with pages and completions, below DIR
   packaging [NAME]      the Debian packages in throwaway systems: with kernels, initramfs images, DKMS; see there.

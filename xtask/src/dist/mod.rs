@@ -58,8 +58,7 @@ pub fn run(options: &[&str]) -> Result<()> {
     }
 }
 
-/// Builds the tarball and the packages of an architecture; the packages. The C library needs a glibc to link with, so
-/// there is one for this machine only.
+/// Builds the tarball and the packages of an architecture; the packages.
 fn ship(architecture: Architecture) -> Result<Vec<PathBuf>> {
     let out = output_directory()?;
     fs::create_dir_all(&out)?;
@@ -69,8 +68,8 @@ fn ship(architecture: Architecture) -> Result<Vec<PathBuf>> {
     let tarball = tarball(&out, &program, architecture, &time)?;
     let maker = debian::Maker { out: &out, architecture, time: &time };
     let mut packages = maker.tools(&program)?;
-    if architecture.is_of_this_machine() {
-        packages.extend(maker.library(&libkmod::build(libkmod::Build::Shipped)?)?);
+    if let Some(library) = libkmod::build_for(architecture, libkmod::Build::Shipped)? {
+        packages.extend(maker.library(&library)?);
     }
     for file in std::iter::once(&tarball).chain(&packages) {
         println!("{} ({} KiB)", file.display(), fs::metadata(file)?.len() / 1024);
