@@ -24,6 +24,9 @@ const COMPRESSED_FILE: i32 = 4;
 
 /// The longest of the byte sequences by which formats are recognised; a shorter file is no module.
 const MAGIC_LEN: usize = 6;
+/// The flags of a gzip header (RFC 1952, section 2.3.1) that the kernel understands: that it is text, which says nothing,
+/// and the name of a file. It takes any other field for the beginning of what is packed.
+const GZIP_KERNEL_FLAGS: u8 = 1 << 0 | 1 << 3;
 /// The longest index of an xz file that is read here, in bytes.
 const LONGEST_INDEX: usize = 64 << 10;
 
@@ -59,7 +62,11 @@ pub(super) fn insert(
 
 /// Whether the kernel's decompressor for a format can read this file that begins with `start`.
 fn kernel_reads(file: &OwnedFd, format: Option<Compression>, start: &[u8]) -> bool {
-    format != Some(Compression::Xz) || xz_is_readable(file, start).unwrap_or(false)
+    match format {
+        Some(Compression::Xz) => xz_is_readable(file, start).unwrap_or(false),
+        Some(Compression::Gzip) => start.get(3).is_some_and(|flags| flags & !GZIP_KERNEL_FLAGS == 0),
+        Some(Compression::Zstd) | None => true,
+    }
 }
 
 fn xz_is_readable(file: &OwnedFd, start: &[u8]) -> Option<bool> {
@@ -177,6 +184,16 @@ mod tests {
         let mut crc64 = packed;
         crc64[7] = 4;
         assert!(!readable(&crc64));
+    }
+
+    #[test]
+    fn the_kernel_is_given_gzip_files_whose_header_has_no_more_than_a_name() {
+        let file = tempfile::tempfile().unwrap().into();
+        let readable = |flags| kernel_reads(&file, Some(Compression::Gzip), &[0x1F, 0x8B, 8, flags, 0, 0]);
+        for flags in 0..=u8::MAX {
+            assert_eq!(readable(flags), [0, 1, 8, 9].contains(&flags), "{flags:#x}");
+        }
+        assert!(!kernel_reads(&file, Some(Compression::Gzip), &[0x1F, 0x8B]));
     }
 
     #[test]
