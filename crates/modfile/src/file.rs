@@ -37,6 +37,10 @@ const SHORTEST_FILE: u64 = 6;
 /// Bytes at the end of a compressed file that are kept.
 const TAIL: usize = 64;
 
+/// The length of what ends a member of a gzip file. All zeros, they are those of an empty one, or behind the last one;
+/// no format has as many at the end of a module otherwise.
+const CHECKSUM_AND_SIZE: usize = 8;
+
 /// Why a module file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -148,10 +152,11 @@ impl<'a> Image<'a> {
     }
 
     /// The last bytes of a compressed file as they stand on disk; nothing for others. They end in checksums, so
-    /// they distinguish one version of a module from another.
+    /// they distinguish one version of a module from another. Nothing for a file that is filled up with zeros, too.
     #[must_use]
     pub fn tail(&self) -> &'a [u8] {
         match *self {
+            Self::Decompressed { packed, .. } if packed.ends_with(&[0; CHECKSUM_AND_SIZE]) => &[],
             Self::Decompressed { packed, .. } => {
                 packed.get(packed.len().saturating_sub(TAIL)..).unwrap_or_default()
             }
@@ -343,4 +348,31 @@ fn read<'a>(module: &'a ModuleFile, buffers: &'a mut Buffers, end: usize) -> Res
     let before = len - end.len() as u64;
     file.read_exact_at(end, before)?;
     Ok(Image::File { file, len, start, part: (before, end) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_bytes_of_a_compressed_file_say_something_or_there_are_none() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a.ko");
+        let tail_of = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            image(&open(&path).unwrap(), &mut Buffers::default()).unwrap().tail().to_vec()
+        };
+        let plain = fixtures::Module::new("a").bytes();
+        assert_eq!(tail_of(&plain), b"");
+        for how in [fixtures::Compression::Gzip, fixtures::Compression::Xz, fixtures::Compression::Zstd] {
+            let packed = fixtures::compress(&plain, how).unwrap();
+            assert_eq!(tail_of(&packed), packed[packed.len() - TAIL..], "{how:?}");
+        }
+        let packed = |how| fixtures::compress(&plain, how).unwrap();
+        let [gzip, xz] = [fixtures::Compression::Gzip, fixtures::Compression::Xz].map(packed);
+        assert_eq!(tail_of(&[gzip.as_slice(), &[0; 512]].concat()), b"", "filled up");
+        assert_eq!(tail_of(&[xz.as_slice(), &[0; 512]].concat()), b"", "as the format allows");
+        let empty = fixtures::compress(b"", fixtures::Compression::Gzip).unwrap();
+        assert_eq!(tail_of(&[gzip, empty].concat()), b"");
+    }
 }
