@@ -32,6 +32,7 @@ use moddb::cache::{Cache, Remembered, Stamp};
 use modfile::file;
 use modfile::info::Reading;
 use rustix::fs::Stat;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::source::{LastDirectory, ModuleSource};
 
@@ -104,10 +105,14 @@ impl Judged {
     }
 }
 
-/// The time, if it is that much later than the clock says.
+/// The time by the clock for files, if it is that much later than that says. The finer clock may be ahead by more than a
+/// tick: in a virtual machine the processor that moves the other one on may have to wait for its host.
 #[must_use]
 pub fn now(ahead: Duration) -> SystemTime {
-    SystemTime::now() + ahead
+    let time = clock_gettime(ClockId::RealtimeCoarse);
+    // Before 1970 nothing is believed.
+    let since = Duration::try_from(time).unwrap_or_default();
+    UNIX_EPOCH + since + ahead
 }
 
 impl Looks {
@@ -281,6 +286,22 @@ mod tests {
         let here = Path::new("Cargo.toml");
         let inode = looks.state(&ModuleSource::named(here)).map(|judged| judged.stamp.inode);
         assert_eq!(inode, Some(fs::metadata(here).unwrap().ino()));
+    }
+
+    #[test]
+    fn a_change_is_not_earlier_than_the_time_at_which_a_file_was_looked_at_before() {
+        let root = tempfile::tempdir_in("/dev/shm").unwrap();
+        let file = root.path().join("a.ko");
+        for _ in 0..200 {
+            let looked = now(Duration::ZERO);
+            fs::write(&file, "module").unwrap();
+            let metadata = fs::metadata(&file).unwrap();
+            let changed = Duration::new(
+                metadata.ctime().try_into().unwrap(),
+                metadata.ctime_nsec().try_into().unwrap(),
+            );
+            assert!(UNIX_EPOCH + changed >= looked);
+        }
     }
 
     #[test]
