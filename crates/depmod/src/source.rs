@@ -99,7 +99,11 @@ pub fn joined(directory: &Path, below: &Path) -> PathBuf {
 /// The directory of the last file that was looked at. Files of one directory come together, and with its handle the
 /// kernel finds each without going through all directories above.
 #[derive(Debug, Default)]
-pub struct LastDirectory(Option<(Arc<Tree>, PathBuf, OwnedFd)>);
+pub struct LastDirectory {
+    entered: Option<Entered>,
+    /// Whether a file could not be read without a trace: it is another user's.
+    leaves_traces: bool,
+}
 
 impl LastDirectory {
     /// Opens a module file.
@@ -110,13 +114,10 @@ impl LastDirectory {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = match source.parts() {
             None => tree::open_named(source.path()).map_err(OpenError::from),
-            Some((tree, directory, name)) => self.enter(tree, directory).and_then(|handle| {
-                let flags_here = flags | OFlags::NOFOLLOW;
-                match retry_on_intr(|| rustix::fs::openat(handle, name, flags_here, Mode::empty())) {
-                    Err(Errno::LOOP) => tree.open_at(&directory.join(name), flags),
-                    opened => Ok(opened?),
-                }
-            }),
+            Some((tree, directory, name)) => match self.open_here(tree, directory, name, flags) {
+                Err(OpenError::System(Errno::LOOP)) => tree.open_at(&directory.join(name), flags),
+                opened => opened,
+            },
         };
         match opened {
             Err(OpenError::System(Errno::NXIO | Errno::NODEV)) => Err(ReadError::NotRegular),
@@ -124,15 +125,44 @@ impl LastDirectory {
         }
     }
 
-    fn enter(&mut self, tree: &Arc<Tree>, directory: &Path) -> Result<&OwnedFd, OpenError> {
-        let is_open = |(open_tree, open, _): &(Arc<Tree>, PathBuf, OwnedFd)| {
-            Arc::ptr_eq(open_tree, tree) && open.as_os_str() == directory.as_os_str()
-        };
-        if !self.0.as_ref().is_some_and(is_open) {
-            self.0 = None;
-            let handle = tree.open_at(directory, OFlags::PATH | OFlags::DIRECTORY)?;
-            self.0 = Some((Arc::clone(tree), directory.to_owned(), handle));
+    /// Opens what is no link. The time of the last access stays as it is, where the kernel lets it: after an
+    /// installation it would change for each file, and go to the disk.
+    fn open_here(
+        &mut self,
+        tree: &Arc<Tree>,
+        directory: &Path,
+        name: &OsStr,
+        flags: OFlags,
+    ) -> Result<OwnedFd, OpenError> {
+        let handle = enter(&mut self.entered, tree, directory)?;
+        let flags = flags | OFlags::NOFOLLOW;
+        let open = |flags| retry_on_intr(|| rustix::fs::openat(handle, name, flags, Mode::empty()));
+        if !self.leaves_traces {
+            match open(flags | OFlags::NOATIME) {
+                Err(Errno::PERM) => self.leaves_traces = true,
+                opened => return Ok(opened?),
+            }
         }
-        self.0.as_ref().map(|(.., handle)| handle).ok_or(OpenError::System(Errno::BADF))
+        Ok(open(flags)?)
     }
+}
+
+/// A directory that was entered: its tree, its path there, and its handle.
+type Entered = (Arc<Tree>, PathBuf, OwnedFd);
+
+/// The handle of a directory, which may be entered already.
+fn enter<'e>(
+    entered: &'e mut Option<Entered>,
+    tree: &Arc<Tree>,
+    directory: &Path,
+) -> Result<&'e OwnedFd, OpenError> {
+    let is_it = |(open_tree, open, _): &Entered| {
+        Arc::ptr_eq(open_tree, tree) && open.as_os_str() == directory.as_os_str()
+    };
+    if !entered.as_ref().is_some_and(is_it) {
+        *entered = None;
+        let handle = tree.open_at(directory, OFlags::PATH | OFlags::DIRECTORY)?;
+        *entered = Some((Arc::clone(tree), directory.to_owned(), handle));
+    }
+    entered.as_ref().map(|(.., handle)| handle).ok_or(OpenError::System(Errno::BADF))
 }

@@ -153,6 +153,17 @@ fn what_the_caller_may_not_read_is_one_line_each() {
 }
 
 #[test]
+fn modules_keep_the_time_at_which_they_were_last_read() {
+    let (root, directory) = root();
+    let module = directory.join("kernel/good.ko");
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let times = fs::FileTimes::new().set_accessed(long_ago).set_modified(std::time::SystemTime::now());
+    File::options().write(true).open(&module).unwrap().set_times(times).unwrap();
+    build(root.path(), &["-a"]);
+    assert_eq!(fs::metadata(&module).unwrap().accessed().unwrap(), long_ago);
+}
+
+#[test]
 fn names_with_line_breaks_and_odd_bytes_harm_nobody_else() {
     let (root, directory) = root();
     let module = fs::read(directory.join("kernel/good.ko")).unwrap();
