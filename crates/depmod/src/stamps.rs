@@ -15,6 +15,8 @@
 //!   were restored as their time of change.
 //! * Through a bind mount the same files are seen, by another path, under which nothing is remembered.
 //! * overlayfs, NFS, FUSE and FAT are not among those whose times are believed.
+//! * Whoever holds a file mapped can write into it and change no time, once a page was written to before: on tmpfs for
+//!   good, elsewhere until the page is on the disk. Nothing that installs modules does so; `--no-cache` reads them.
 //!
 //! The same holds for directories and for the files of a database, except that nothing but a believed time of change
 //! counts for them: whatever is made, removed or renamed in a directory changes its times, as its own file system
