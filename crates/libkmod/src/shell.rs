@@ -46,7 +46,7 @@ pub(crate) fn run_script(
     let variables = variables(environment)?;
     let pointers = variables.iter().map(|variable| variable.as_ptr());
     let mut child = start(line, pointers.collect(), &Surroundings::Own(Streams::look()))?;
-    Ok(script::watch(&mut child, meanwhile))
+    script::watch(&mut child, meanwhile)
 }
 
 /// Directory, process group and standard streams of a command.

@@ -127,7 +127,8 @@ pub trait KernelOps {
     /// and again, and lets some time pass; with a break, all of the group are killed.
     ///
     /// # Errors
-    /// The shell could not be started.
+    /// The shell could not be started, or it was and nobody can know how it ended (`ECHILD`): this process has the system
+    /// forget its children, or somebody else wait for them.
     fn run_script(
         &mut self,
         line: &OsStr,

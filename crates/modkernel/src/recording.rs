@@ -63,6 +63,8 @@ pub struct Recording {
     refused_removals: BTreeMap<ModuleName, Errno>,
     exits: BTreeMap<OsString, ExitStatus>,
     hanging: BTreeSet<OsString>,
+    /// Scripts of which nobody learns how they ended.
+    forgotten: BTreeSet<OsString>,
     events: Vec<KernelEvent>,
 }
 
@@ -133,6 +135,13 @@ impl Recording {
     #[must_use]
     pub fn with_hanging(mut self, line: &str) -> Self {
         self.hanging.insert(line.into());
+        self
+    }
+
+    /// A script of which nobody learns how it ended.
+    #[must_use]
+    pub fn with_forgotten(mut self, line: &str) -> Self {
+        self.forgotten.insert(line.into());
         self
     }
 
@@ -225,6 +234,9 @@ impl KernelOps for Recording {
         /// A group that no process has.
         const GROUP: u32 = u32::MAX;
         let status = self.run_shell(line, environment)?;
+        if self.forgotten.contains(line) {
+            return Err(Errno::CHILD.into());
+        }
         if !self.hanging.contains(line) {
             return Ok(meanwhile(GROUP).is_continue().then_some(status));
         }

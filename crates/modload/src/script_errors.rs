@@ -15,6 +15,11 @@ pub enum ScriptError {
     /// It was killed when the time of all commands was up.
     #[error("it was killed, because the commands of a run have {} s together", .0.as_secs())]
     TimeUp(Duration),
+    /// It was started, and the system forgot it when it ended, or somebody else learned how that was.
+    #[error(
+        "how it ended cannot be known, because SIGCHLD is ignored or somebody else waits for all children"
+    )]
+    Unknown,
     /// There was no shell.
     #[error("it could not be started: {0}")]
     NotStarted(#[from] io::Error),

@@ -18,6 +18,7 @@ use modkernel::{KernelOps, ModuleState};
 use modstate::running::{Nested, Subject, Taken, Turn, Waiting};
 use modstate::scripts::{Moment, Script};
 use modstate::{BootTime, Clock, Places};
+use rustix::io::Errno;
 
 use crate::effect::Effect;
 use crate::environment::CommandEnvironment;
@@ -260,6 +261,7 @@ impl<'a> Scripts<'a> {
             Ok(Some(status)) if status.success() => return Ok(()),
             Ok(Some(status)) => how(status),
             Ok(None) => ScriptError::TimeUp(self.modutils.config(self.observer).scripts().time()),
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::CHILD) => ScriptError::Unknown,
             Err(error) => ScriptError::NotStarted(error),
         };
         self.observer.event(&Event::ScriptFailed { script, about, error: &error });

@@ -220,6 +220,17 @@ fn all_commands_of_a_run_share_one_span_of_time() {
 }
 
 #[test]
+fn a_command_of_which_nobody_learns_how_it_ended_has_failed_and_was_not_killed() {
+    let world = world(&["a:"], "", &[], "");
+    let system = system("pre-install a x\n");
+    let mut kernel = Recording::default().with_forgotten("x");
+    assert_eq!(system.load(&world, &mut kernel, "a", REAL), (false, false));
+    let why =
+        "how it ended cannot be known, because SIGCHLD is ignored or somebody else waits for all children";
+    assert_eq!(system.seen(), ["pre-install x".to_owned(), format!("a: {why}")]);
+}
+
+#[test]
 fn a_tool_within_a_command_has_no_more_time_than_that() {
     let world = world(&["a:"], "", &[], "");
     let mut system = system("pre-install a hangs\n");

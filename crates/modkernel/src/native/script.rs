@@ -31,7 +31,7 @@ pub(super) fn run(
     if !has_error {
         command.stderr(nothing());
     }
-    Ok(watch(&mut command.spawn()?, meanwhile))
+    watch(&mut command.spawn()?, meanwhile)
 }
 
 /// A process that was started in a group of its own.
@@ -66,34 +66,32 @@ impl Running for Child {
     }
 }
 
-/// Waits for the end of a process, as [`KernelOps::run_script`](crate::KernelOps::run_script) says. One that cannot be
-/// waited for is killed.
-pub fn watch(child: &mut dyn Running, meanwhile: Meanwhile<'_>) -> Option<ExitStatus> {
+/// Waits for the end of a process, as [`KernelOps::run_script`](crate::KernelOps::run_script) says.
+///
+/// # Errors
+/// How it ended cannot be known: the caller has somebody else wait for its children, or nobody. Then nothing is killed,
+/// for the number of the group may be another's by now.
+pub fn watch(child: &mut dyn Running, meanwhile: Meanwhile<'_>) -> io::Result<Option<ExitStatus>> {
     loop {
-        if meanwhile(child.id()).is_break() {
-            return end(child);
+        let is_over = meanwhile(child.id()).is_break();
+        // One that ended in its last moment has ended.
+        if let Some(status) = child.ended()? {
+            return Ok(Some(status));
         }
-        match child.ended() {
-            Ok(None) => {}
-            Ok(Some(status)) => return Some(status),
-            // The caller has its children waited for by somebody else, so how it ended cannot be known.
-            Err(_) => return end(child),
+        if is_over {
+            end(child);
+            return Ok(None);
         }
     }
 }
 
-/// Kills the whole group; its number is nobody else's before the child is waited for. One that ended in its last
-/// moment has ended.
-fn end(child: &mut dyn Running) -> Option<ExitStatus> {
-    if let Ok(Some(status)) = child.ended() {
-        return Some(status);
-    }
+/// Kills the whole group; its number is nobody else's before the child is waited for.
+fn end(child: &mut dyn Running) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         // It may have ended by itself.
         let _ = kill_process_group(group, Signal::KILL);
     }
     let _ = child.wait();
-    None
 }
 
 /// Where reading ends at once; before there are devices, whatever is there.
@@ -132,6 +130,36 @@ mod tests {
         let mut lines: Vec<_> = text.lines().filter(|line| !["PWD", "_", "SHLVL"].contains(line)).collect();
         lines.sort_unstable();
         assert_eq!(lines, ["/", "OUT", "PATH"]);
+    }
+
+    /// A process of this number of which nobody can learn how it ended: the system forgot it at once.
+    struct Forgotten(u32);
+
+    impl Running for Forgotten {
+        fn id(&self) -> u32 {
+            self.0
+        }
+
+        fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+            Err(rustix::io::Errno::CHILD.into())
+        }
+
+        fn wait(&mut self) -> io::Result<ExitStatus> {
+            self.ended().map(Option::unwrap_or_default)
+        }
+    }
+
+    #[test]
+    fn the_group_that_has_the_number_of_a_process_that_was_forgotten_is_not_killed() {
+        let mut other = Command::new(SHELL);
+        let other = other.args(["-c", "read line"]).process_group(0).stdin(Stdio::piped());
+        for flow in [ControlFlow::Continue(()), ControlFlow::Break(())] {
+            let mut other = other.spawn().unwrap();
+            let error = watch(&mut Forgotten(other.id()), &mut |_| flow).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::CHILD.raw_os_error()));
+            io::Write::write_all(&mut other.stdin.take().unwrap(), b"line\n").unwrap();
+            assert!(other.wait().unwrap().success());
+        }
     }
 
     #[test]
