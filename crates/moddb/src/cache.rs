@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! magic, version       8 bytes, 4 bytes
+//! program              16 bytes: the version of the program that wrote it
 //! checksum, length     4 bytes of CRC-32 over the rest, 8 bytes: how long the rest is
 //! three parts          length (8), bytes
 //!
@@ -38,7 +39,7 @@ use foldhash::fast::RandomState;
 use modfile::ModuleInfo;
 use modfile::list::{ByteString, Items};
 
-use self::format::{MAGIC, VERSION};
+use self::format::{MAGIC, VERSION, program};
 
 pub use self::format::{Database, Entry, Stamp};
 pub use self::writer::Writer;
@@ -107,6 +108,10 @@ impl<'a> Cache<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Unusable> {
         let mut input = Input(bytes);
         if input.take(MAGIC.len()) != Some(MAGIC) || input.u32() != Some(VERSION) {
+            return Err(Unusable::Foreign);
+        }
+        let program = program();
+        if input.take(program.len()) != Some(&program) {
             return Err(Unusable::Foreign);
         }
         let (checksum, len) = input.u32().zip(input.u64()).ok_or(Unusable::Damaged)?;
@@ -298,6 +303,15 @@ mod tests {
         assert!(Cache::decode(&[bytes.as_slice(), b"x"].concat()).is_err());
     }
 
+    #[test]
+    fn what_another_version_of_the_program_read_is_not_believed() {
+        let mut bytes = encoded();
+        let version = env!("CARGO_PKG_VERSION").as_bytes();
+        let place = bytes.windows(version.len()).position(|window| window == version).unwrap();
+        bytes[place + version.len()] = b'1';
+        assert_eq!(Cache::decode(&bytes).map(|cache| cache.len()), Err(Unusable::Foreign));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_under_a_right_checksum_give_entries_or_nothing(
@@ -310,6 +324,7 @@ mod tests {
             }
             let mut bytes = MAGIC.to_vec();
             bytes.extend(VERSION.to_le_bytes());
+            bytes.extend(program());
             bytes.extend(crc32fast::hash(&body).to_le_bytes());
             bytes.extend((body.len() as u64).to_le_bytes());
             bytes.extend(&body);

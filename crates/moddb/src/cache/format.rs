@@ -3,10 +3,23 @@
 use modfile::ModuleInfo;
 
 pub(super) const MAGIC: &[u8; 8] = b"moddbC\r\n";
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
+
+/// The version of the program. Another one may read more of a module, or something else.
+const PROGRAM: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
+/// The longest version of a program.
+const LONGEST_PROGRAM: usize = 16;
+const _: () = assert!(PROGRAM.len() <= LONGEST_PROGRAM, "it has no room in the header");
+
+/// The version as it stands in the header, filled up with zeros.
+pub(super) fn program() -> [u8; LONGEST_PROGRAM] {
+    let mut field = [0; LONGEST_PROGRAM];
+    field.iter_mut().zip(PROGRAM).for_each(|(place, &byte)| *place = byte);
+    field
+}
 
 /// What stands before the parts, in bytes.
-pub(super) const HEADER: usize = MAGIC.len() + 4 + 4 + 8;
+pub(super) const HEADER: usize = MAGIC.len() + 4 + LONGEST_PROGRAM + 4 + 8;
 
 /// What distinguishes one state of a file or directory from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use modfile::list::{ByteString, List};
 
-use crate::cache::format::{Database, Entry, HEADER, MAGIC, Stamp, VERSION};
+use crate::cache::format::{Database, Entry, HEADER, MAGIC, Stamp, VERSION, program};
 
 /// Collects what a cache is to hold. What is too large for the format is left out.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +60,7 @@ impl Writer {
         let mut bytes = Vec::with_capacity(HEADER + len);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&program());
         let checksum_at = bytes.len();
         bytes.extend_from_slice(&[0; size_of::<u32>()]);
         bytes.extend_from_slice(&(len as u64).to_le_bytes());
