@@ -63,19 +63,20 @@ fn run() -> Result<usize> {
     let (base, packages) = (cache.system(debian), [cache.kmod_packages()]);
     let alone = System { base: &base, packages: &packages, ours: &ours, reference: &reference };
     results.play(&alone, &common, &source.join("scenarios"))?;
-    let base = if debian == "13" { cache.system(debian) } else { cache.system_for_kernels() };
-    let library = System { base: &base, packages: &packages, ours: &ours, reference: &reference };
+    let with_users = cache.system_for_kernels(debian);
+    let base = if debian == "13" { &base } else { &with_users };
+    let library = System { base, packages: &packages, ours: &ours, reference: &reference };
     let shared = common.clone() + &fs::read_to_string(source.join("library.sh"))?;
     results.play(&library, &shared, &source.join("library"))?;
-    if debian == "13" {
-        return results.told();
-    }
     let common = common
         + &fs::read_to_string(source.join("kernel.sh"))?
         + &fs::read_to_string(source.join("systemd.sh"))?;
-    let (base, packages) = (cache.system_for_kernels(), [cache.kernel_packages(), cache.caller_packages()]);
-    let among = System { base: &base, packages: &packages, ours: &ours, reference: &reference };
+    let packages = [cache.kernel_packages(debian), cache.caller_packages(debian)];
+    let among = System { base: &with_users, packages: &packages, ours: &ours, reference: &reference };
     results.play(&among, &common, &source.join("surroundings"))?;
+    if debian == "13" {
+        return results.told();
+    }
     results.count("installed-below-a-prefix", || prefix::works(prefix.as_ref()));
     results.count("started-with-nothing-open", || closed::tools_work(tools.as_ref()));
     let depmods = [tools, emulated].map(|directory| Path::new(directory).join("depmod"));

@@ -51,9 +51,10 @@ impl Cache {
         self.directory.join(format!("debian-{debian}"))
     }
 
-    /// The root directory of a Debian 12 with what uses module tools, but without a kernel, whether it is there or not.
-    pub fn system_for_kernels(&self) -> PathBuf {
-        self.directory.join("debian-12-for-kernels")
+    /// The root directory of a Debian of that number with what uses module tools, but without a kernel, whether it is
+    /// there or not.
+    pub fn system_for_kernels(&self, debian: &str) -> PathBuf {
+        self.directory.join(format!("debian-{debian}-for-kernels"))
     }
 
     /// The directory of kmod's packages, two releases of them, whether it is there or not.
@@ -61,14 +62,14 @@ impl Cache {
         self.directory.join("kmod-packages")
     }
 
-    /// The directory of a kernel's packages, whether it is there or not.
-    pub fn kernel_packages(&self) -> PathBuf {
-        self.directory.join("kernel-packages")
+    /// The directory of the packages of a Debian's kernel, whether it is there or not.
+    pub fn kernel_packages(&self, debian: &str) -> PathBuf {
+        self.directory.join(format!("kernel-packages-{debian}"))
     }
 
-    /// The directory of packages whose programs call module tools, whether it is there or not.
-    pub fn caller_packages(&self) -> PathBuf {
-        self.directory.join("packages-of-callers")
+    /// The directory of a Debian's packages whose programs call module tools, whether it is there or not.
+    pub fn caller_packages(&self, debian: &str) -> PathBuf {
+        self.directory.join(format!("caller-packages-{debian}"))
     }
 
     /// Where the kernel packages are unpacked, whether they are there or not.

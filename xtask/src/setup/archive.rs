@@ -44,10 +44,20 @@ fn kernel_image(apt: &Apt<'_>) -> Result<String> {
     image.with_context(|| format!("{meta} depends on no kernel image"))
 }
 
-/// The packages that a package depends on.
+/// The packages that a package depends on. Of alternatives it is the first.
 fn depends(apt: &Apt<'_>, package: &str) -> Result<Vec<String>> {
     let text = shell::output(apt.command("apt-cache").args(["depends", package]))?;
-    Ok(text.lines().filter_map(|line| line.trim().strip_prefix("Depends: ").map(str::to_owned)).collect())
+    let mut packages = Vec::new();
+    let mut is_alternative = false;
+    for line in text.lines() {
+        let (bar, rest) = line.trim().strip_prefix('|').map_or((false, line.trim()), |rest| (true, rest));
+        let Some(name) = rest.strip_prefix("Depends: ") else { continue };
+        if !is_alternative {
+            packages.push(name.to_owned());
+        }
+        is_alternative = bar;
+    }
+    Ok(packages)
 }
 
 /// A static busybox: the shell of the virtual machine.
@@ -67,9 +77,9 @@ pub fn kmod_packages(cache: &Cache) -> Result<()> {
     keep(cache, &cache.kmod_packages(), &["bookworm", "trixie"], |_| Ok(packages()))
 }
 
-/// A kernel's packages, with what building a module for it takes, and dracut, as files.
-pub fn kernel_packages(cache: &Cache) -> Result<()> {
-    keep(cache, &cache.kernel_packages(), &["bookworm"], |apt| {
+/// The packages of a Debian's kernel, with what building a module for it takes, and dracut, as files.
+pub fn kernel_packages(cache: &Cache, debian: &str, codename: &str) -> Result<()> {
+    keep(cache, &cache.kernel_packages(debian), &[codename], |apt| {
         let image = kernel_image(apt)?;
         let headers = image.replacen("image", "headers", 1);
         let mut packages = depends(apt, &headers)?;
@@ -80,10 +90,10 @@ pub fn kernel_packages(cache: &Cache) -> Result<()> {
 
 /// sensors-detect, which asks modprobe what it would do, and lspci, which asks the C library for drivers, with what they
 /// need, as files.
-pub fn caller_packages(cache: &Cache) -> Result<()> {
+pub fn caller_packages(cache: &Cache, debian: &str, codename: &str) -> Result<()> {
     let names = ["libpci3", "libsensors-config", "libsensors5", "lm-sensors", "pci.ids", "pciutils"];
     let packages = || names.map(str::to_owned).to_vec();
-    keep(cache, &cache.caller_packages(), &["bookworm"], |_| Ok(packages()))
+    keep(cache, &cache.caller_packages(debian), &[codename], |_| Ok(packages()))
 }
 
 /// Unpacks every package of a Debian release that has to do with the C library, kmod's own aside: what links it, and what

@@ -79,13 +79,16 @@ pub fn packaging(debian_13: bool) -> Result<()> {
     archive::musl_headers(&cache, "arm64")?;
     archive::kmod(&cache, Release::Kmod34)?;
     archive::kmod_packages(&cache)?;
-    if debian_13 {
-        return archive::system(&cache, &cache.system("13"), "trixie", &USERS_OF_THE_LIBRARY);
-    }
-    archive::kernel_packages(&cache)?;
-    archive::caller_packages(&cache)?;
-    archive::system(&cache, &cache.system("12"), "bookworm", &["bash-completion", "kmod", "man-db"])?;
-    archive::system(&cache, &cache.system_for_kernels(), "bookworm", &USERS_OF_MODULE_TOOLS)
+    let (debian, codename, alone, elf): (_, _, &[&str], _) = if debian_13 {
+        ("13", "trixie", &USERS_OF_THE_LIBRARY, "libelf1t64")
+    } else {
+        ("12", "bookworm", &["bash-completion", "kmod", "man-db"], "libelf1")
+    };
+    let users = [&USERS_OF_MODULE_TOOLS[..], &[elf]].concat();
+    archive::kernel_packages(&cache, debian, codename)?;
+    archive::caller_packages(&cache, debian, codename)?;
+    archive::system(&cache, &cache.system(debian), codename, alone)?;
+    archive::system(&cache, &cache.system_for_kernels(debian), codename, &users)
 }
 
 /// A Debian of that name in which somebody could begin: with a C compiler, and certificates for Cargo's downloads.
@@ -98,7 +101,7 @@ pub fn bare(codename: &str) -> Result<PathBuf> {
 }
 
 /// Debian packages that call module tools, and what these need to do their work.
-const USERS_OF_MODULE_TOOLS: [&str; 13] = [
+const USERS_OF_MODULE_TOOLS: [&str; 12] = [
     "busybox-static",
     "cpio",
     "dkms",
@@ -108,7 +111,6 @@ const USERS_OF_MODULE_TOOLS: [&str; 13] = [
     "initramfs-tools",
     "kmod",
     "libc6-dev",
-    "libelf1",
     "make",
     "systemd-sysv",
     "zstd",
