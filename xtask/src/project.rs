@@ -48,9 +48,14 @@ pub struct Built {
     pub is_static: bool,
 }
 
+/// Whether static programs can be built here.
+pub fn builds_static_programs() -> bool {
+    target_installed(MUSL_TARGET) && shell::exists("musl-gcc")
+}
+
 /// Builds the program that is all tools for release, and gives it the name of the tool `name`.
 pub fn build(name: &str) -> Result<Built> {
-    let musl = target_installed(MUSL_TARGET) && shell::exists("musl-gcc");
+    let musl = builds_static_programs();
     let mut command = cargo();
     command.args(["build", "--release", "--package", PROGRAM]);
     if musl {

@@ -29,12 +29,13 @@ pub fn run() -> Result<()> {
 
 fn tiers() -> Vec<(String, Run)> {
     type Step = fn() -> Result<()>;
-    let common: [(&str, Step); 10] = [
+    let common: [(&str, Step); 11] = [
         ("setup: what the tests need", setup::run),
         ("tidy: rules of the source tree", tidy::run),
         ("unit and integration tests of every package", packages),
         ("libkmod: modprobe and rmmod with their other back end", with_libkmod),
         ("libkmod: C programs on our library and on kmod's", || libkmod::test(&[])),
+        ("memory: the allocator of the static programs", of_static_programs),
         ("calls: system calls of the builds", calls::run),
         ("documentation: every page of the API, without warnings", documentation),
         ("documentation: the examples of README.md and the manual pages", tour::run),
@@ -63,6 +64,16 @@ fn with_libkmod() -> Result<()> {
     let mut tests = project::cargo();
     tests.args(["test", "--package", "modprobe", "--package", "rmmod"]);
     shell::run(tests.args(["--features", "modprobe/libkmod,rmmod/libkmod"]))
+}
+
+/// What gives the static programs their memory, and depmod where there is little of it.
+fn of_static_programs() -> Result<()> {
+    if !project::builds_static_programs() {
+        return shell::skipped("the allocator of the static programs", "building them needs musl");
+    }
+    let mut tests = project::cargo();
+    tests.args(["test", "--target", project::MUSL_TARGET, "--package", "modcli", "--package", "depmod"]);
+    shell::run(tests.args(["--lib", "--test", "limits"]))
 }
 
 fn table(times: &[(String, Duration)]) -> String {

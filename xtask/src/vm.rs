@@ -82,7 +82,7 @@ impl Subject {
     /// Builds our tools.
     pub fn prepare() -> Result<Self> {
         ensure!(
-            project::target_installed(project::MUSL_TARGET) && shell::exists("musl-gcc"),
+            project::builds_static_programs(),
             "the tools of an initramfs are static, which needs {} and musl-gcc; cargo xtask setup brings them",
             project::MUSL_TARGET
         );

@@ -3,6 +3,6 @@
 #![cfg_attr(not(test), no_main)]
 
 #[global_allocator]
-static ALLOCATOR: modcli::memory::OrEnd<std::alloc::System> = modcli::memory::OrEnd(std::alloc::System);
+static ALLOCATOR: modcli::memory::OfTools = modcli::memory::of_tools();
 
 modcli::main!("lsmod", lsmod::run);

@@ -17,6 +17,8 @@ use dlmalloc::Dlmalloc;
 use self::segments::Segments;
 
 #[cfg(target_env = "musl")]
+mod for_c;
+#[cfg(target_env = "musl")]
 mod segments;
 
 /// Says that this run needs memory by the megabyte: it is taken from the kernel in larger pieces.
@@ -39,40 +41,71 @@ pub(crate) fn name_program(name: &'static str) {
     let _ = PROGRAM.set(name);
 }
 
-/// The allocator of programs that run for a millisecond.
+/// The allocator of the tools, which run for a millisecond, or, with [`expect_much`], for a second.
 #[cfg(target_env = "musl")]
-pub type OfShortRuns = OrEnd<Small>;
-/// The allocator of programs that run for a millisecond: the C library's is good enough.
+pub type OfTools = OrEnd<Small>;
+/// The allocator of the tools: the C library's is good enough.
 #[cfg(not(target_env = "musl"))]
-pub type OfShortRuns = OrEnd<std::alloc::System>;
+pub type OfTools = OrEnd<std::alloc::System>;
 
-/// The allocator of programs that run for a millisecond, without any memory yet.
+/// The allocator of the tools. There is one for a process, however often it is asked for.
 #[must_use]
-pub const fn of_short_runs() -> OfShortRuns {
+pub const fn of_tools() -> OfTools {
     #[cfg(target_env = "musl")]
-    return {
-        let mut small = Dlmalloc::new_with_allocator(Segments);
-        // One request to the kernel serves a whole short run, one that reads a database, too; pages that are not touched
-        // cost nothing.
-        small.set_granularity(1 << 19);
-        OrEnd(Small { memory: Mutex::new(small), fetching: Mutex::new(()) })
-    };
+    return OrEnd(Small);
     #[cfg(not(target_env = "musl"))]
     OrEnd(std::alloc::System)
 }
 
-/// dlmalloc's allocator for programs that run for a millisecond: musl's own makes a system call for nearly every piece
-/// of memory. The lock is the standard library's, which takes a third of the instructions of musl's, a tenth of a
-/// short run.
 #[cfg(target_env = "musl")]
-pub struct Small {
+static MEMORY: Locked = {
+    let mut memory = Dlmalloc::new_with_allocator(Segments);
+    // One request to the kernel serves a whole short run, one that reads a database, too; pages that are not touched
+    // cost nothing.
+    memory.set_granularity(1 << 19);
+    Locked { memory: Mutex::new(memory), fetching: Mutex::new(()) }
+};
+
+/// dlmalloc's allocator: musl's own makes a system call for nearly every piece of memory.
+#[cfg(target_env = "musl")]
+#[derive(Clone, Copy, Debug)]
+pub struct Small;
+
+#[cfg(target_env = "musl")]
+// SAFETY: every call is handed on as it is.
+unsafe impl GlobalAlloc for Small {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as promised to us.
+        unsafe { MEMORY.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as promised to us.
+        unsafe { MEMORY.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as promised to us.
+        unsafe { MEMORY.realloc(memory, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as promised to us.
+        unsafe { MEMORY.dealloc(memory, layout) }
+    }
+}
+
+/// The memory of the process. The lock is the standard library's, which takes a third of the instructions of musl's, a
+/// tenth of a short run.
+#[cfg(target_env = "musl")]
+struct Locked {
     memory: Mutex<Dlmalloc<Segments>>,
     /// Held by the thread that fetches a segment.
     fetching: Mutex<()>,
 }
 
 #[cfg(target_env = "musl")]
-impl Small {
+impl Locked {
     /// Nothing panics while it is locked, so what another thread left is whole.
     fn lock(&self) -> MutexGuard<'_, Dlmalloc<Segments>> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,7 +128,7 @@ impl Small {
 
 #[cfg(target_env = "musl")]
 // SAFETY: every call is handed on as it is, under a lock.
-unsafe impl GlobalAlloc for Small {
+unsafe impl GlobalAlloc for Locked {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as promised to us.
         let ask = |memory: &mut Dlmalloc<Segments>| unsafe { memory.malloc(layout.size(), layout.align()) };

@@ -3,6 +3,6 @@
 #![cfg_attr(not(test), no_main)]
 
 #[global_allocator]
-static ALLOCATOR: modcli::memory::OfShortRuns = modcli::memory::of_short_runs();
+static ALLOCATOR: modcli::memory::OfTools = modcli::memory::of_tools();
 
 modcli::main!("modprobe", modprobe::run);
