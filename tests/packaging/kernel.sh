@@ -38,7 +38,7 @@ database_as_kmods() {
 
 # The names of the modules below $1.
 modules_of() {
-    (cd "$1/lib/modules/$kernel" && find . -name '*.ko' | sort)
+    (cd "$1/lib/modules/$kernel" && find . -name '*.ko*' | sort)
 }
 
 # An image that was unpacked to $1 has our tools, and a database of its own modules.

@@ -91,7 +91,7 @@ pub fn is_small(library: &Path) -> Result<()> {
 }
 
 /// The tests on the library as it is shipped for an architecture, run by an emulator; each must print what it prints on the
-/// library for this machine, which [`test`] compares with kmod's.
+/// library for this machine, which [`test()`] compares with kmod's.
 fn test_emulated(architecture: Architecture, options: &[&str]) -> Result<()> {
     let name = architecture.name();
     if architecture.is_of_this_machine() {
