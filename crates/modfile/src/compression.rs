@@ -176,9 +176,10 @@ impl Decompressor {
 fn gunzip(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), DecompressError> {
     let format = Compression::Gzip;
     let damaged = |reason: &str| DecompressError::Damaged { format, reason: reason.to_owned() };
-    make_room(format, plain_size::of_gzip(packed), packed, limit, plain)?;
-    // Room is made of zeros once, and not for every member: a file may have a hundred thousand empty ones.
-    plain.resize(plain.capacity(), 0);
+    let size = make_room(format, plain_size::of_gzip(packed), packed, limit, plain)?;
+    // Room is made of zeros once, and not for every member: a file may have a hundred thousand empty ones. Nor is it all
+    // that an earlier file has left.
+    plain.resize(size, 0);
     let mut inflater = Decompress::new(false);
     let (mut rest, mut len) = (packed, 0);
     loop {
@@ -263,21 +264,22 @@ fn unxz(packed: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Decompre
     }
 }
 
-/// Makes as much room as a file says that it needs, if that can be true, else what most need; what is needed more is
-/// found by growing.
+/// Makes as much room as a file says that it needs, if that can be true, else what most need, and says how much; what
+/// is needed more is found by growing.
 fn make_room(
     format: Compression,
     said: Option<usize>,
     packed: &[u8],
     limit: usize,
     plain: &mut Vec<u8>,
-) -> Result<(), DecompressError> {
+) -> Result<usize, DecompressError> {
     /// Modules are seldom packed more than tenfold.
     const DENSEST: usize = 32;
     let credible = said.filter(|&said| said <= packed.len().saturating_mul(DENSEST));
     let size = credible.map_or(packed.len().saturating_mul(4), |size| size + SLACK);
     let size = size.min(limit.saturating_add(SLACK));
-    plain.try_reserve_exact(size).map_err(|_| DecompressError::NoMemory { format })
+    plain.try_reserve_exact(size).map_err(|_| DecompressError::NoMemory { format })?;
+    Ok(size)
 }
 
 /// What a decompressor said.
