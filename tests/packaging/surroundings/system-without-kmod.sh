@@ -19,7 +19,7 @@ done | cksum
 sensors-detect --auto </dev/null
 # lspci looks the drivers up by itself, over the C library.
 lspci -k
-lspci -k | grep 'Kernel modules: .*virtio_pci' >&2
+lspci -k | grep 'Kernel modules: .*xhci_pci' >&2
 lspci -vnnk | grep -E '^[^[:space:]]|Kernel'
 modules asked
 echo 'plug e1000,id=late'
