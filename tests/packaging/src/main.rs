@@ -27,7 +27,7 @@ const USAGE: &str = "usage: packaging TOOLS EMULATED-TOOLS PREFIX PACKAGE... -- 
 /// A scenario with this line leaves a machine that is to be booted.
 const BOOTS: &str = "# What it leaves is booted.";
 
-/// A scenario with this line is about Debian 12 or its kmod.
+/// A scenario with this line is about Debian 12, its kmod, or its kernel.
 const ONLY_ON_12: &str = "# Only on Debian 12.";
 
 fn main() -> ExitCode {

@@ -1,3 +1,4 @@
+# Only on Debian 12.
 export INITRD=No
 dpkg --install /packages/modutils-rs.deb
 dpkg --install /packages/linux-headers-*.deb /packages/linux-kbuild-*.deb /packages/linux-compiler-*.deb

@@ -1,4 +1,5 @@
 # What it leaves is booted.
+# Only on Debian 12.
 # A system without kmod and libkmod2 makes its image anew and has its kernel's package installed again, and boots with what
 # came of that: with an image of initramfs-tools, and with one of dracut.
 

@@ -1,4 +1,5 @@
 # What it leaves is booted.
+# Only on Debian 12.
 # A system without kmod and libkmod2: what is forbidden is loaded by nobody there, and fails no unit; and all that the unit
 # for rmmod -a has to do, root's commands among it, works within its restrictions.
 

@@ -1,4 +1,5 @@
 # What it leaves is booted.
+# Only on Debian 12.
 # Saved settings come back whoever loads a module, through the rule and the units as the packages install them: with
 # kmod's C library, and with ours on a system that has neither kmod nor libkmod2.
 
