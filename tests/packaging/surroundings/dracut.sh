@@ -1,4 +1,5 @@
 # What it leaves is booted.
+# Only on Debian 12.
 dpkg --install /packages/modutils-rs.deb
 dpkg --remove --force-depends initramfs-tools initramfs-tools-core
 printf '%s\n' 'hostonly="no"' 'compress="zstd -1"' 'install_items+=" /etc/modprobe.d/mark.conf "' \

@@ -1,4 +1,5 @@
 # What it leaves is booted.
+# Only on Debian 12.
 dpkg --install /packages/modutils-rs.deb
 leave_mark
 install_kernel

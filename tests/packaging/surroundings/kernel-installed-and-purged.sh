@@ -1,3 +1,4 @@
+# Only on Debian 12.
 # The hooks of other packages are not what this is about.
 export INITRD=No
 dpkg --install /packages/modutils-rs.deb

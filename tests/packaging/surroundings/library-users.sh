@@ -1,3 +1,4 @@
+# Only on Debian 12.
 # Programs of Debian that are linked with the C library, on kmod's and on ours: the same answers.
 export INITRD=No
 dpkg --install /packages/linux-image-*.deb
