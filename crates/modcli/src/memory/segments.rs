@@ -108,11 +108,6 @@ unsafe impl Allocator for Segments {
         unsafe { mremap(memory.cast(), old_size, new_size, flags) }.map_or(null_mut(), <*mut _>::cast)
     }
 
-    /// A run that needs much needs it again and again.
-    fn can_release_part(&self, _: u32) -> bool {
-        !EXPECTS_MUCH.load(Ordering::Relaxed)
-    }
-
     fn free_part(&self, memory: *mut u8, old_size: usize, new_size: usize) -> bool {
         // SAFETY: the end of a mapping that `alloc` gave, of which nothing is used.
         unsafe { munmap(memory.add(new_size).cast(), old_size - new_size) }.is_ok()
@@ -121,6 +116,10 @@ unsafe impl Allocator for Segments {
     fn free(&self, memory: *mut u8, size: usize) -> bool {
         // SAFETY: a mapping that `alloc` gave, of which nothing is used.
         unsafe { munmap(memory.cast(), size) }.is_ok()
+    }
+
+    fn can_release_part(&self, _: u32) -> bool {
+        true
     }
 
     fn allocates_zeros(&self) -> bool {
