@@ -203,7 +203,8 @@ impl Run<'_> {
             return Ok(Attempt::Done(Exit::Success));
         }
         let has_database = self.output.as_ref().is_some_and(OutputDirectory::has_database);
-        // The lock is held from the beginning where there was no database: all of it is going to be written.
+        // The lock is held from the beginning where there was no database, where a run was interrupted, and where -A found
+        // it out of date: then something is going to be written.
         let replacement = match (&self.output, running) {
             (Some(output), Some(running)) => Some(Replacement::begin(output, running)),
             _ => None,
