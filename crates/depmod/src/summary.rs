@@ -61,7 +61,7 @@ impl Summary {
     pub fn count(&mut self, catalog: &Catalog<'_>, symbols: &SymbolOwners<'_>) {
         self.counts = Counts {
             modules: catalog.modules().len(),
-            aliases: catalog.modules().iter().map(|module| module.info.aliases().count()).sum(),
+            aliases: catalog.modules().iter().map(|module| module.info.alias_count()).sum(),
             symbols: symbols.provided_count(),
         };
     }

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use crate::elf::{Layout, Range};
 use crate::file::{self, Buffers, Image, ModuleFile, PART_LIMIT, ReadError};
-use crate::list::{ByteString, Items, ListKind, Strings, take_array};
+use crate::list::{ByteString, Items, ListKind, Strings};
 use crate::modinfo;
 use crate::symbols::{self, Exported, Exports, Needed, Needs, NeedsScratch, SymbolTable};
 
 /// What the database of a kernel records of one module, in one piece of memory.
 ///
-/// That is the sizes of five [lists](crate::list) in bytes (8 each, little-endian), then the lists: exports, needs,
-/// aliases, softdeps, weakdeps.
+/// That is the sizes of five [lists](crate::list) in bytes, and how many exports and how many aliases there are (4 bytes
+/// each, little-endian), then the lists: exports, needs, aliases, softdeps, weakdeps.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ModuleInfo<'a>(Cow<'a, [u8]>);
 
@@ -62,6 +62,13 @@ enum Place {
 
 const LISTS: usize = 5;
 
+/// Where the numbers of exports and of aliases stand, behind the sizes of the lists.
+const EXPORT_COUNT: usize = LISTS;
+const ALIAS_COUNT: usize = LISTS + 1;
+
+/// The length of what stands before the lists.
+const HEAD: usize = (LISTS + 2) * size_of::<u32>();
+
 impl From<&Lists> for ModuleInfo<'_> {
     fn from(lists: &Lists) -> Self {
         let Lists { exports, needs, aliases, softdeps, weakdeps } = lists;
@@ -72,10 +79,12 @@ impl From<&Lists> for ModuleInfo<'_> {
             softdeps.as_bytes(),
             weakdeps.as_bytes(),
         ];
-        let sizes = lists.map(|list| (list.len() as u64).to_le_bytes());
-        let mut bytes =
-            Vec::with_capacity(sizes.len() * 8 + lists.iter().map(|list| list.len()).sum::<usize>());
-        bytes.extend_from_slice(sizes.as_flattened());
+        let sizes = lists.map(<[u8]>::len);
+        let mut bytes = Vec::with_capacity(HEAD + sizes.iter().sum::<usize>());
+        // Each list is limited to a few megabytes.
+        for number in sizes.into_iter().chain([exports.len(), aliases.len()]) {
+            bytes.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
+        }
         lists.into_iter().for_each(|list| bytes.extend_from_slice(list));
         Self(Cow::Owned(bytes))
     }
@@ -96,7 +105,7 @@ impl fmt::Debug for ModuleInfo<'_> {
 
 impl Default for ModuleInfo<'_> {
     fn default() -> Self {
-        Self(Cow::Borrowed(&[0; LISTS * size_of::<u64>()]))
+        Self(Cow::Borrowed(&[0; HEAD]))
     }
 }
 
@@ -106,7 +115,9 @@ impl<'a> ModuleInfo<'a> {
     #[must_use]
     pub fn stored(bytes: &'a [u8]) -> Option<Self> {
         let info = Self(Cow::Borrowed(bytes));
-        info.lists().is_some().then_some(info)
+        // No item takes less than a byte.
+        let [exports, _, aliases, ..] = info.lists()?;
+        (info.export_count() <= exports.len() && info.alias_count() <= aliases.len()).then_some(info)
     }
 
     /// The form in which it is stored.
@@ -145,6 +156,24 @@ impl<'a> ModuleInfo<'a> {
         self.list(Place::Weakdeps)
     }
 
+    /// How many symbols it offers.
+    #[must_use]
+    pub fn export_count(&self) -> usize {
+        self.number(EXPORT_COUNT).unwrap_or_default()
+    }
+
+    /// How many aliases it has.
+    #[must_use]
+    pub fn alias_count(&self) -> usize {
+        self.number(ALIAS_COUNT).unwrap_or_default()
+    }
+
+    /// One of the numbers before the lists.
+    fn number(&self, place: usize) -> Option<usize> {
+        let number = self.0.get(..HEAD)?.as_chunks().0.get(place)?;
+        usize::try_from(u32::from_le_bytes(*number)).ok()
+    }
+
     fn list<K: ListKind>(&self, place: Place) -> Items<'_, K> {
         let list = self.lists().and_then(|lists| lists.get(place as usize).copied());
         Items::of(list.unwrap_or_default())
@@ -152,11 +181,10 @@ impl<'a> ModuleInfo<'a> {
 
     /// The lists as they are stored, if there are five and nothing else.
     fn lists(&self) -> Option<[&[u8]; LISTS]> {
-        let mut rest = &*self.0;
-        let sizes: [u8; LISTS * 8] = take_array(&mut rest)?;
+        let mut rest = self.0.get(HEAD..)?;
         let mut lists = [[].as_slice(); LISTS];
-        for (list, &size) in lists.iter_mut().zip(sizes.as_chunks().0) {
-            (*list, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(size)).ok()?)?;
+        for (place, list) in lists.iter_mut().enumerate() {
+            (*list, rest) = rest.split_at_checked(self.number(place)?)?;
         }
         rest.is_empty().then_some(lists)
     }
@@ -261,108 +289,4 @@ fn read_modinfo(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::symbols::{Export, Need};
-
-    fn lists() -> Lists {
-        let mut lists = Lists::default();
-        lists.exports.push(Export { name: b"exported", crc: 0x1234 });
-        lists.needs.push(Need { name: b"needed", crc: u64::MAX, weak: true });
-        lists.needs.push(Need { name: b"", crc: 0, weak: false });
-        lists.aliases.push(b"pci:v*");
-        lists.weakdeps.push(b"b");
-        lists
-    }
-
-    #[test]
-    fn everything_comes_back_as_it_was_put_in_and_as_it_was_stored() {
-        let lists = lists();
-        let info = ModuleInfo::from(&lists);
-        assert!(info.exports().eq(lists.exports.iter()));
-        assert!(info.needs().eq(lists.needs.iter()));
-        assert!(info.aliases().eq([b"pci:v*"]));
-        assert!(info.softdeps().next().is_none());
-        assert!(info.weakdeps().eq([b"b"]));
-        assert_eq!(ModuleInfo::stored(info.as_bytes()), Some(info.clone()));
-        let nothing = ModuleInfo::default();
-        assert_eq!(ModuleInfo::stored(nothing.as_bytes()), Some(nothing.clone()));
-    }
-
-    #[test]
-    fn bytes_that_were_cut_off_or_go_on_are_refused() {
-        let lists = lists();
-        let info = ModuleInfo::from(&lists);
-        for len in 0..info.as_bytes().len() {
-            assert_eq!(ModuleInfo::stored(&info.as_bytes()[..len]), None, "{len}");
-        }
-        assert_eq!(ModuleInfo::stored(&[info.as_bytes(), b"x"].concat()), None);
-    }
-
-    fn read_bytes(bytes: &[u8]) -> Reading {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), bytes).unwrap();
-        read(file.path(), &mut Workspace::default())
-    }
-
-    #[test]
-    fn a_file_of_debug_information_is_no_module() {
-        let module = fixtures::Module::new("a").alias("x").export("e", 1);
-        for kind in fixtures::ALL_KINDS {
-            let mut bytes = module.clone().kind(kind).bytes();
-            assert!(read_bytes(&bytes).error.is_none());
-            let file = tempfile::NamedTempFile::new().unwrap();
-            std::fs::write(file.path(), &bytes).unwrap();
-            let opened = file::open(file.path()).unwrap();
-            let (mut buffers, mut headers) = (Buffers::default(), Default::default());
-            let image = file::image(&opened, &mut buffers).unwrap();
-            let range = Layout::read(&image, &mut headers).unwrap().section(b".modinfo").unwrap();
-            // The header of the section that begins there, by its offset: the type stands some bytes before it.
-            let (before, number) = match kind.class {
-                fixtures::Class::Elf32 => (12, u32::try_from(range.offset).unwrap().to_le_bytes().to_vec()),
-                fixtures::Class::Elf64 => (20, range.offset.to_le_bytes().to_vec()),
-            };
-            let number: Vec<u8> = match kind.endian {
-                fixtures::Endian::Little => number,
-                fixtures::Endian::Big => number.into_iter().rev().collect(),
-            };
-            let at = bytes.windows(number.len()).rposition(|window| window == number).unwrap();
-            let low = if kind.endian == fixtures::Endian::Little { at - before } else { at - before + 3 };
-            assert_eq!(bytes[low], 1, "PROGBITS");
-            bytes[low] = 8;
-            let reading = read_bytes(&bytes);
-            assert!(matches!(reading.error, Some(ReadError::DebugOnly)), "{kind:?} {:?}", reading.error);
-            assert_eq!(reading.info, ModuleInfo::default());
-        }
-    }
-
-    #[test]
-    fn more_strings_than_any_module_has_are_refused_and_the_rest_is_kept() {
-        let mut module = fixtures::Module::new("a").export("e", 1).alias("x");
-        let reading = read_bytes(&module.bytes());
-        assert_eq!(reading.info.aliases().count(), 1);
-        for number in 0..STRINGS_LIMIT / 100 + 1 {
-            module = module.info(format!("alias={number:099}"));
-        }
-        let reading = read_bytes(&module.bytes());
-        assert!(matches!(reading.error, Some(ReadError::Malformed(_))), "{:?}", reading.error);
-        assert_eq!((reading.info.aliases().count(), reading.info.exports().count()), (0, 1));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_bytes_give_lists_or_nothing(
-            sizes in proptest::array::uniform5(0..40_u64),
-            lists in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
-        ) {
-            let sizes = sizes.map(u64::to_le_bytes);
-            let bytes = [sizes.as_flattened(), &lists].concat();
-            let info = ModuleInfo(Cow::Borrowed(&bytes));
-            let items = info.exports().count() + info.needs().count() + info.aliases().count();
-            proptest::prop_assert!(items <= lists.len());
-            if let Some(stored) = ModuleInfo::stored(&bytes) {
-                proptest::prop_assert_eq!(stored.as_bytes(), &*bytes);
-            }
-        }
-    }
-}
+mod tests;

@@ -35,6 +35,8 @@ pub trait ListKind {
 /// Items of one kind in order.
 pub struct List<K> {
     bytes: Vec<u8>,
+    /// How many there are.
+    len: usize,
     kind: PhantomData<K>,
 }
 
@@ -52,11 +54,12 @@ impl ListKind for ByteString {
 impl<K: ListKind> List<K> {
     /// Adds an item at the end.
     pub fn push(&mut self, item: K::Item<'_>) {
-        item.put(&mut self.bytes);
+        self.push_by(|bytes| item.put(bytes));
     }
 
     /// Adds an item that `put` puts at the end of what it is given, as the item itself would.
     pub(crate) fn push_by(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        self.len += 1;
         put(&mut self.bytes);
     }
 
@@ -65,15 +68,22 @@ impl<K: ListKind> List<K> {
         Items::of(&self.bytes)
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len == 0
     }
 
     /// Takes all items out; the memory is kept.
     pub fn clear(&mut self) {
         self.bytes.clear();
+        self.len = 0;
     }
 
     /// The items as they are stored.
@@ -86,6 +96,7 @@ impl<K: ListKind> List<K> {
 impl List<ByteString> {
     /// Adds a string that `write` puts at the end of the bytes that it is given.
     pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.len += 1;
         // How long it will be is not known yet, so there must be room for any length.
         self.bytes.extend_from_slice(&[0xFF; LENGTH]);
         let start = self.bytes.len();
@@ -100,7 +111,7 @@ impl List<ByteString> {
 
 impl<K> Default for List<K> {
     fn default() -> Self {
-        Self { bytes: Vec::new(), kind: PhantomData }
+        Self { bytes: Vec::new(), len: 0, kind: PhantomData }
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn dependency_index(sources: &Sources<'_>) -> DependencyIndex {
 
 /// `modules.alias.bin`: from a normalised alias to the names of its modules.
 pub(super) fn aliases(sources: &Sources<'_>, notes: &mut Vec<Note>) -> Vec<u8> {
-    let count = sources.catalog.modules().iter().map(|module| module.info.aliases().count()).sum();
+    let count = sources.catalog.modules().iter().map(|module| module.info.alias_count()).sum();
     let mut index = Index::with_capacity(count);
     for (place, module) in sources.catalog.modules().iter().enumerate() {
         let mut own = HashSet::new();

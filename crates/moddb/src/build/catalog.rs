@@ -58,7 +58,9 @@ impl<'a> Catalog<'a> {
     /// # Errors
     /// [`TooMuch`].
     pub fn new(modules: impl IntoIterator<Item = (Located, ModuleInfo<'a>)>) -> Result<Self, TooMuch> {
+        let modules = modules.into_iter();
         let mut catalog = Self::default();
+        catalog.modules.reserve(modules.size_hint().1.unwrap_or_default().min(Self::MAX_MODULES));
         for (located, info) in modules {
             match refuse::path(&located.path).or_else(|| refuse::path(located.name.as_bytes())) {
                 Some(reason) => catalog.refused.push((located, reason)),
@@ -72,7 +74,7 @@ impl<'a> Catalog<'a> {
         }
         let infos = || catalog.modules.iter().map(|module| &module.info);
         let bytes: usize = infos().map(|info| info.as_bytes().len()).sum();
-        let entries: usize = infos().map(|info| info.aliases().count() + info.exports().count()).sum();
+        let entries: usize = infos().map(|info| info.alias_count() + info.export_count()).sum();
         if bytes > Self::MAX_BYTES || entries > Self::MAX_ENTRIES {
             return Err(TooMuch::Said);
         }

@@ -65,7 +65,7 @@ impl<'a> SymbolOwners<'a> {
     /// `prefix` is a character that this architecture puts before every symbol.
     #[must_use]
     pub fn new(catalog: &'a Catalog<'_>, kernel: Option<&'a KernelSymbols>, prefix: Option<u8>) -> Self {
-        let exported = catalog.modules().iter().map(|module| module.info.exports().count()).sum();
+        let exported = catalog.modules().iter().map(|module| module.info.export_count()).sum();
         let mut table = Self {
             definitions: HashMap::with_capacity_and_hasher(exported, RandomState::default()),
             prefix,

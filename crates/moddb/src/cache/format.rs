@@ -3,7 +3,7 @@
 use modfile::ModuleInfo;
 
 pub(super) const MAGIC: &[u8; 8] = b"moddbC\r\n";
-pub(super) const VERSION: u32 = 5;
+pub(super) const VERSION: u32 = 6;
 
 /// The version of the program. Another one may read more of a module, or something else.
 const PROGRAM: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
