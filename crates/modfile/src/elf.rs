@@ -241,8 +241,8 @@ const KNOWN: [&[u8]; 7] = [
     b"__ksymtab_strings\0",
 ];
 
-/// Bytes before the section table that are read with it. Section names of real modules take up to 2 KiB.
-const NAMES_BEFORE_TABLE: u64 = 2048;
+/// Bytes before the section table that are read with it. Section names of real modules take less than 1 KiB.
+const NAMES_BEFORE_TABLE: u64 = 1024;
 
 const TABLE_OUTSIDE: ReadError = ReadError::Malformed("the section table lies outside of the file");
 const NAMES_OUTSIDE: ReadError = ReadError::Malformed("the section names lie outside of the file");
