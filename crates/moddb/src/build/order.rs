@@ -41,22 +41,33 @@ pub fn sort<T>(
     located: impl Fn(&T) -> &Located,
     modules_order: Option<&[u8]>,
 ) -> Result<(), CorruptedLine> {
-    modules.sort_by_cached_key(|module| {
-        let (bucket, name) = table_order(located(module).name.as_bytes(), MODULE_BUCKETS);
-        (bucket, name.to_vec())
-    });
-    let Some(text) = modules_order else { return Ok(()) };
-    if !text.is_empty() && !text.ends_with(b"\n") {
-        return Err(CorruptedLine { number: text.split(|&byte| byte == b'\n').count() });
-    }
+    let is_whole = modules_order.is_none_or(|text| text.is_empty() || text.ends_with(b"\n"));
+    let text = modules_order.filter(|_| is_whole).unwrap_or_default();
     let mut mentions: HashMap<&[u8], usize, RandomState> = HashMap::default();
     for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
         mentions.entry(line).or_insert(number);
     }
-    modules.sort_by_cached_key(|module| {
-        mentions.get(uncompressed(located(module))).copied().unwrap_or(usize::MAX)
+    // No two modules are mentioned by one line.
+    modules.sort_by_cached_key(|module| match mentions.get(uncompressed(located(module))) {
+        Some(&number) => Priority::Mentioned(number),
+        None => {
+            let (bucket, name) = table_order(located(module).name.as_bytes(), MODULE_BUCKETS);
+            Priority::Hashed(bucket, name.to_vec())
+        }
     });
-    Ok(())
+    match modules_order {
+        Some(text) if !is_whole => Err(CorruptedLine { number: text.split(|&byte| byte == b'\n').count() }),
+        _ => Ok(()),
+    }
+}
+
+/// What decides on a module's place.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Priority {
+    /// The number of the first line that mentions it.
+    Mentioned(usize),
+    /// Its place in kmod's table.
+    Hashed(u32, Vec<u8>),
 }
 
 /// A module's path as `modules.order` writes it, which ends in `.ko` however the file is compressed.
