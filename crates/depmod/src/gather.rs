@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use modcli::{Ended, Exit, Reporter, Severity};
 use moddb::build::catalog::{Catalog, TooMuch};
+use moddb::build::order::Located;
 use moddb::cache::{Cache, Database, Entry, Stamp, Writer};
 use modfile::compression::DecompressError;
 use modfile::info::{self, Workspace};
@@ -21,12 +23,15 @@ use crate::parallel::{self, Spread};
 use crate::progress::Progress;
 use crate::request::{Destination, Request};
 use crate::scan::{FoundModule, Scan};
-use crate::source::ModuleSource;
+use crate::source::{ModuleSource, Waiting};
 use crate::stamps::{self, Looks};
 use crate::walk::Faults;
 
 /// Files that a thread takes at a time.
 const BATCH: usize = 16;
+
+/// How many times as many wait to be read at most, since their directories are open.
+const WAITING: usize = 4;
 
 /// If no more than one module in this many changed, the cache is not rewritten: that takes as long as reading them
 /// again.
@@ -92,7 +97,7 @@ pub(crate) fn gather<'m>(
     ahead: Duration,
     reporter: &Reporter,
     stored: &'m Stored,
-    find: impl FnOnce(&mut Listings<'_>, &mut dyn FnMut(ModuleSource)) -> Result<Scan, Ended>,
+    find: impl FnOnce(&mut Listings<'_>, &mut dyn FnMut(Waiting)) -> Result<Scan, Ended>,
 ) -> Result<Gathered<'m>, Ended> {
     let nothing = Cache::default();
     let decoded = OnceLock::new();
@@ -106,20 +111,19 @@ pub(crate) fn gather<'m>(
     let done = AtomicUsize::new(0);
     // What one module says is bounded; all together must not fill the memory before they are counted.
     let said = AtomicUsize::new(0);
-    let know = |source: ModuleSource, (workspace, looks): &mut (Workspace, Looks)| {
+    let know = |waiting: Waiting, (workspace, looks): &mut (Workspace, Looks)| {
         let is_enough = said.load(Ordering::Relaxed) > Catalog::MAX_BYTES;
         let known = if is_enough {
             Known::default()
         } else {
-            know(&source, cache().as_ref().ok(), ahead, workspace, looks)
+            know(&waiting, cache().as_ref().ok(), remembers(request).then_some(ahead), workspace, looks)
         };
         said.fetch_add(known.info.as_bytes().len(), Ordering::Relaxed);
         progress.reached(done.fetch_add(1, Ordering::Relaxed) + 1);
         known
     };
-    let find = |hand_out: &mut dyn FnMut(ModuleSource)| {
-        let remembers = request.cache != CacheFile::Nowhere;
-        let mut listings = if remembers {
+    let find = |hand_out: &mut dyn FnMut(Waiting)| {
+        let mut listings = if remembers(request) {
             Listings::new(Some(cache().as_ref().unwrap_or(&nothing)), ahead)
         } else {
             Listings::default()
@@ -128,7 +132,8 @@ pub(crate) fn gather<'m>(
         progress.expect(scan.found.len());
         Ok((scan, listings.seen()))
     };
-    let (searched, known) = parallel::stream(Spread { jobs: request.jobs, batch: BATCH }, find, know);
+    let (searched, known) =
+        parallel::stream(Spread { jobs: request.jobs, batch: BATCH, waiting: WAITING }, find, know);
     let (Scan { found, faults }, seen) = searched?;
     if said.into_inner() > Catalog::MAX_BYTES {
         reporter.fatal(messages::plain(TooMuch::Said))?;
@@ -141,22 +146,25 @@ pub(crate) fn gather<'m>(
     Ok(Gathered { found, known, faults, cache, seen })
 }
 
+/// Recalls or reads what a module says. Its stamp is taken if a later run may remember it: then `ahead` says how far ahead
+/// of the clock that run is to be.
 fn know<'m>(
-    source: &ModuleSource,
+    waiting: &Waiting,
     cache: Option<&Cache<'m>>,
-    ahead: Duration,
+    ahead: Option<Duration>,
     workspace: &mut Workspace,
     looks: &mut Looks,
 ) -> Known<'m> {
+    let source = &waiting.source;
     if let Some(remembered) = cache.and_then(|cache| stamps::recall(source, cache, looks))
         && let Some(info) = remembered.info()
     {
         let tail = remembered.tail.into();
         return Known { info, error: None, stamp: Some(remembered.stamp), tail, reused: true };
     }
-    let looked = stamps::now(ahead);
-    let reading = info::read_opened(looks.directory.open(source), workspace);
-    let stamp = stamps::stamp_of(&reading, source, looked, looks);
+    let looked = ahead.map(stamps::now);
+    let reading = info::read_opened(looks.directory.open(source, waiting.directory.as_ref()), workspace);
+    let stamp = looked.and_then(|looked| stamps::stamp_of(&reading, source, looked, looks));
     Known {
         info: reading.info,
         error: reading.error.map(Box::new),
@@ -177,77 +185,83 @@ pub(crate) fn assemble<'m>(
     faults: &mut Faults,
     reporter: &Reporter,
 ) -> Result<Assembled<'m>, Ended> {
-    let Gathered { found, known, cache, seen, .. } = gathered;
-    // Files that were read in vain, because a better one of the same name was found, drop out here.
-    let mut known: Vec<Option<Known<'m>>> = known.into_iter().map(Some).collect();
-    let mut modules: Vec<(FoundModule, Known<'m>)> = found
-        .into_iter()
-        .filter_map(|module| {
-            let known = known.get_mut(module.number)?.take()?;
-            Some((module, known))
-        })
-        .collect();
-    modules.retain(|(module, known)| {
-        let is_module = !matches!(known.error.as_deref(), Some(ReadError::DebugOnly));
-        if !is_module {
-            reporter.warning(messages::debug_only(module.source.path()));
-        }
-        is_module
-    });
-    for (module, known) in &modules {
-        let Some(error) = known.error.as_deref() else { continue };
-        match error {
-            ReadError::Io(error) => faults.note_unread(error),
-            // It is the run that lacks something, not the file.
-            ReadError::NoMemory(_) | ReadError::Decompress(DecompressError::NoMemory { .. }) => {
-                faults.unlisted = true;
+    let Gathered { found, mut known, cache, seen, .. } = gathered;
+    let mut kept = Vec::with_capacity(if remembers(request) { found.len() } else { 0 });
+    let (mut place, mut reused, mut newly_known, mut is_same) = (0, 0, 0, true);
+    let modules = found.into_iter().filter_map(|FoundModule { located, source, number }| {
+        // Files that were read in vain, because a better one of the same name was found, are passed by.
+        let known = std::mem::take(known.get_mut(number)?);
+        if let Some(error) = known.error.as_deref() {
+            if matches!(error, ReadError::DebugOnly) {
+                reporter.warning(messages::debug_only(source.path()));
+                return None;
             }
-            _ => {}
+            tell(error, source.path(), faults, reporter);
         }
-        if let Some(text) = messages::decompressor(error) {
-            reporter.error(text);
+        is_same = is_same && is_as_remembered(&cache, place, &located, &source, &known);
+        place += 1;
+        reused += usize::from(known.reused);
+        newly_known += usize::from(!known.reused && known.stamp.is_some());
+        if remembers(request) {
+            kept.push(Kept { source, recorded: located.path.len(), stamp: known.stamp, tail: known.tail });
+        } else {
+            source.forget();
         }
-        reporter.error(messages::cannot_load_symbols(module.source.path(), error));
-        if let Some(why) = messages::why_not_loaded(error) {
-            reporter.hint(why);
-        }
-    }
-    let reused = modules.iter().filter(|(_, known)| known.reused).count();
-    let newly_known = modules.iter().filter(|(_, known)| !known.reused && known.stamp.is_some()).count();
-    let gone = cache.len().saturating_sub(reused);
-    let is_current = !cache.is_empty() && newly_known.max(gone) <= modules.len() / FEW;
-    let mut is_same = modules.len() == cache.len();
-    for (place, (module, known)) in modules.iter().enumerate() {
-        is_same = is_same && is_as_remembered(&cache, place, module, known);
-    }
-    let kept = |(module, known): (FoundModule, Known<'m>)| {
-        let recorded = module.located.path.len();
-        let kept = Kept { source: module.source, recorded, stamp: known.stamp, tail: known.tail };
-        (kept, (module.located, known.info))
-    };
-    let (mut kept, modules): (Vec<_>, Vec<_>) = modules.into_iter().map(kept).unzip();
-    match Catalog::new(modules) {
-        Ok(catalog) => {
-            let refused: HashSet<&[u8]> =
-                catalog.refused().iter().map(|(located, _)| located.path.as_slice()).collect();
-            kept.retain(|kept| !refused.contains(kept.recorded_path()));
-            let is_outdated = !is_current && request.destination == Destination::Files;
-            let memory = Memory { cache, seen, kept, is_same, is_outdated };
-            Ok(Assembled { catalog, reused, memory })
-        }
+        Some((located, known.info))
+    });
+    let catalog = match Catalog::new(modules) {
+        Ok(catalog) => catalog,
         Err(too_many) => {
             reporter.fatal(messages::plain(too_many))?;
-            Err(Ended(Exit::Failure))
+            return Err(Ended(Exit::Failure));
         }
+    };
+    let gone = cache.len().saturating_sub(reused);
+    let is_current = !cache.is_empty() && newly_known.max(gone) <= place / FEW;
+    let refused: HashSet<&[u8]> =
+        catalog.refused().iter().map(|(located, _)| located.path.as_slice()).collect();
+    kept.retain(|kept| !refused.contains(kept.recorded_path()));
+    let is_same = is_same && place == cache.len();
+    let is_outdated = !is_current && request.destination == Destination::Files;
+    Ok(Assembled { catalog, reused, memory: Memory { cache, seen, kept, is_same, is_outdated } })
+}
+
+/// Reports why a module could not be read, and notes what that says of the run.
+fn tell(error: &ReadError, path: &Path, faults: &mut Faults, reporter: &Reporter) {
+    match error {
+        ReadError::Io(error) => faults.note_unread(error),
+        // It is the run that lacks something, not the file.
+        ReadError::NoMemory(_) | ReadError::Decompress(DecompressError::NoMemory { .. }) => {
+            faults.unlisted = true;
+        }
+        _ => {}
+    }
+    if let Some(text) = messages::decompressor(error) {
+        reporter.error(text);
+    }
+    reporter.error(messages::cannot_load_symbols(path, error));
+    if let Some(why) = messages::why_not_loaded(error) {
+        reporter.hint(why);
     }
 }
 
+/// Whether a later run may remember anything of this one.
+fn remembers(request: &Request) -> bool {
+    request.cache != CacheFile::Nowhere
+}
+
 /// Whether what is known of the module at a place is what the cache has at the same place.
-fn is_as_remembered(cache: &Cache<'_>, place: usize, module: &FoundModule, known: &Known<'_>) -> bool {
+fn is_as_remembered(
+    cache: &Cache<'_>,
+    place: usize,
+    located: &Located,
+    source: &ModuleSource,
+    known: &Known<'_>,
+) -> bool {
     known.error.is_none()
-        && cache.entry(module.source.path().as_os_str().as_bytes()).is_some_and(|remembered| {
+        && cache.entry(source.path().as_os_str().as_bytes()).is_some_and(|remembered| {
             remembered.place == place
-                && remembered.recorded == module.located.path.len()
+                && remembered.recorded == located.path.len()
                 && (known.reused || remembered.says(&known.info))
         })
 }

@@ -17,7 +17,33 @@ use crate::stamps::{self, Looks};
 use crate::tree::Tree;
 
 /// Names in a directory, and what they are.
-pub type Entries = Vec<(Vec<u8>, FileType)>;
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    names: Vec<u8>,
+    /// Where each name begins and ends, and what it is.
+    entries: Vec<(usize, usize, FileType)>,
+}
+
+impl Entries {
+    /// Adds a name.
+    pub fn push(&mut self, name: &[u8], kind: FileType) {
+        let start = self.names.len();
+        self.names.extend_from_slice(name);
+        self.entries.push((start, self.names.len(), kind));
+    }
+
+    /// Puts the names in order.
+    pub fn sort(&mut self) {
+        let Self { names, entries } = self;
+        entries.sort_unstable_by_key(|&(start, end, _)| names.get(start..end));
+    }
+
+    /// The names in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], FileType)> {
+        let name = |start, end| self.names.get(start..end).unwrap_or_default();
+        self.entries.iter().map(move |&(start, end, kind)| (name(start, end), kind))
+    }
+}
 
 /// The directories of a search.
 #[derive(Debug, Default)]
@@ -82,7 +108,11 @@ impl<'c> Listings<'c> {
         if judged.stamp != remembered.stamp || !judged.is_believed() {
             return None;
         }
-        let entries = remembered.names.map(entry).collect::<Option<Entries>>()?;
+        let mut entries = Entries::default();
+        for name in remembered.names {
+            let (&kind, name) = name.split_first()?;
+            entries.push(name, kind_of(kind));
+        }
         self.seen.directories.push((whole, None));
         Some((stat, entries))
     }
@@ -98,9 +128,9 @@ impl<'c> Listings<'c> {
             return;
         };
         let mut names = Strings::default();
-        for (name, kind) in entries {
+        for (name, kind) in entries.iter() {
             names.push_with(|bytes| {
-                bytes.push(byte_of(*kind));
+                bytes.push(byte_of(kind));
                 bytes.extend_from_slice(name);
             });
         }
@@ -140,9 +170,8 @@ fn byte_of(kind: FileType) -> u8 {
     u8::try_from(kind.as_raw_mode() >> KIND & 0xF).unwrap_or_default()
 }
 
-fn entry(text: &[u8]) -> Option<(Vec<u8>, FileType)> {
-    let (&kind, name) = text.split_first()?;
-    Some((name.to_vec(), FileType::from_raw_mode(u32::from(kind) << KIND)))
+fn kind_of(byte: u8) -> FileType {
+    FileType::from_raw_mode(u32::from(byte) << KIND)
 }
 
 #[cfg(test)]
@@ -156,7 +185,9 @@ mod tests {
     fn listed(tree: &Tree, listings: &mut Listings<'_>) {
         let looked = listings.now();
         let stat = rustix::fs::fstat(tree.open_at(Path::new("d"), OFlags::PATH).unwrap()).unwrap();
-        let entries = vec![(b"a.ko".to_vec(), FileType::RegularFile), (b"link".to_vec(), FileType::Symlink)];
+        let mut entries = Entries::default();
+        entries.push(b"a.ko", FileType::RegularFile);
+        entries.push(b"link", FileType::Symlink);
         listings.note(tree, Path::new("d"), &About::new(stat, looked), &entries);
     }
 
@@ -197,7 +228,7 @@ mod tests {
             fs::write(&one, "").unwrap();
             let (has_news, cache) = stored(60);
             assert!(has_news);
-            assert_eq!(recalled(&cache).map(|entries| entries.len()), Some(2));
+            assert_eq!(recalled(&cache).map(|entries| entries.iter().count()), Some(2));
             // The clock of files ticks more slowly than a test runs.
             let state = || fs::metadata(&directory).map(|found| (found.ino(), found.ctime_nsec())).unwrap();
             let before = state();
@@ -214,9 +245,7 @@ mod tests {
         for kind in
             [FileType::RegularFile, FileType::Directory, FileType::Symlink, FileType::Fifo, FileType::Unknown]
         {
-            let text = [&[byte_of(kind)][..], b"name"].concat();
-            assert_eq!(entry(&text), Some((b"name".to_vec(), kind)));
+            assert_eq!(kind_of(byte_of(kind)), kind);
         }
-        assert_eq!(entry(b""), None);
     }
 }

@@ -1,7 +1,8 @@
 //! Does the same work on many items, several at a time; the result does not depend on how many.
 
 use std::num::NonZero;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::mpsc::{self, TrySendError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// How the items of a run are spread over threads.
@@ -11,7 +12,12 @@ pub struct Spread {
     pub jobs: Option<NonZero<usize>>,
     /// Items that a thread takes at a time: enough that taking them does not matter.
     pub batch: usize,
+    /// Batches that wait for a thread at most: whoever finds more of them does one in between.
+    pub waiting: usize,
 }
+
+/// Batches that may wait where nothing is kept open for them: more than there are files in a database.
+pub const AT_LEISURE: usize = 32;
 
 impl Spread {
     fn threads(self) -> usize {
@@ -42,53 +48,82 @@ pub fn map<W: Default, T: Send>(
 }
 
 /// Applies `work` to each item that `find` hands out, while that still looks for more. The calling thread runs
-/// `find` and then helps, so that with one thread nothing happens at the same time. Returns what `find` returns, and
-/// the results in the order in which the items were handed out.
+/// `find`, works itself where enough items wait, and then helps; with one thread nothing happens at the same time.
+/// Returns what `find` returns, and the results in the order in which the items were handed out.
 pub fn stream<I: Send, W: Default, T: Send, F>(
     spread: Spread,
     find: impl FnOnce(&mut dyn FnMut(I)) -> F,
     work: impl Fn(I, &mut W) -> T + Sync,
 ) -> (F, Vec<T>) {
     let threads = spread.threads();
-    let (sender, receiver) = mpsc::channel::<(usize, Vec<I>)>();
+    let (sender, receiver) = mpsc::sync_channel::<Batch<I>>(spread.waiting);
     let receiver = Mutex::new(receiver);
     let results = Mutex::new(Vec::new());
-    let take_batches = || {
-        let mut workspace = W::default();
-        let mut own = Vec::new();
+    let take_batches = |mut worker: Worker<W, T>| {
         loop {
             let batch = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok((first, items)) = batch else { break };
-            let done: Vec<T> = items.into_iter().map(|item| work(item, &mut workspace)).collect();
-            own.push((first, done));
+            let Ok(batch) = batch else { break };
+            worker.take(batch, &work);
         }
-        results.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
+        results.lock().unwrap_or_else(PoisonError::into_inner).extend(worker.done);
     };
     let found = thread::scope(|scope| {
         let mut helpers = 1..threads;
+        let mut own = Worker::default();
         let mut handed_out = 0_usize;
-        let mut batch = Vec::new();
-        // The receiver outlives all threads, so sending never fails.
-        let send = |first, batch| drop(sender.send((first, batch)));
+        let mut items = Vec::new();
+        let send = |own: &mut Worker<W, T>, batch| match sender.try_send(batch) {
+            // The receiver outlives all threads.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Full(batch)) => own.take(batch, &work),
+        };
         let found = find(&mut |item| {
-            batch.push(item);
-            if batch.len() >= spread.batch {
-                send(handed_out, std::mem::take(&mut batch));
+            items.push(item);
+            if items.len() >= spread.batch {
+                send(&mut own, Batch { first: handed_out, items: std::mem::take(&mut items) });
                 handed_out = handed_out.saturating_add(spread.batch.max(1));
                 if helpers.next().is_some() {
                     // Where no more threads are allowed, those that there are do the work.
-                    let _ = thread::Builder::new().spawn_scoped(scope, take_batches);
+                    let _ = thread::Builder::new().spawn_scoped(scope, || take_batches(Worker::default()));
                 }
             }
         });
-        send(handed_out, batch);
+        send(&mut own, Batch { first: handed_out, items });
         drop(sender);
-        take_batches();
+        take_batches(own);
         found
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_unstable_by_key(|&(first, _)| first);
-    (found, results.into_iter().flat_map(|(_, done)| done).collect())
+    let mut all = Vec::with_capacity(results.iter().map(|(_, done)| done.len()).sum());
+    results.into_iter().for_each(|(_, done)| all.extend(done));
+    (found, all)
+}
+
+/// What a thread takes at a time.
+struct Batch<I> {
+    /// The number of the first of them.
+    first: usize,
+    items: Vec<I>,
+}
+
+/// What a thread has done.
+struct Worker<W, T> {
+    workspace: W,
+    done: Vec<(usize, Vec<T>)>,
+}
+
+impl<W: Default, T> Default for Worker<W, T> {
+    fn default() -> Self {
+        Self { workspace: W::default(), done: Vec::new() }
+    }
+}
+
+impl<W, T> Worker<W, T> {
+    fn take<I>(&mut self, batch: Batch<I>, work: &impl Fn(I, &mut W) -> T) {
+        let done = batch.items.into_iter().map(|item| work(item, &mut self.workspace)).collect();
+        self.done.push((batch.first, done));
+    }
 }
 
 #[cfg(test)]
@@ -101,7 +136,7 @@ mod tests {
     fn results_come_in_order_however_many_threads_there_are() {
         for jobs in [1, 2, 3, 16] {
             for count in [0, 1, 7, 100] {
-                let spread = Spread { jobs: NonZero::new(jobs), batch: 3 };
+                let spread = Spread { jobs: NonZero::new(jobs), batch: 3, waiting: 2 };
                 let squares = map(count, spread, |number, workspace: &mut usize| {
                     *workspace += 1;
                     number * number
@@ -115,7 +150,7 @@ mod tests {
     fn work_begins_while_more_is_looked_for_unless_there_is_one_thread() {
         let begun_before_the_end = |jobs| {
             let begun = AtomicUsize::new(0);
-            let spread = Spread { jobs: NonZero::new(jobs), batch: 1 };
+            let spread = Spread { jobs: NonZero::new(jobs), batch: 1, waiting: 2 };
             let (seen, results) = stream(
                 spread,
                 |hand_out| {
@@ -137,5 +172,23 @@ mod tests {
         };
         assert_eq!(begun_before_the_end(1), 0);
         assert_eq!(begun_before_the_end(2), 1);
+    }
+
+    #[test]
+    fn whoever_finds_more_than_may_wait_works_in_between() {
+        let done = AtomicUsize::new(0);
+        let spread = Spread { jobs: NonZero::new(1), batch: 3, waiting: 2 };
+        let find = |hand_out: &mut dyn FnMut(usize)| {
+            for number in 0..100 {
+                hand_out(number);
+                let waiting = number + 1 - done.load(Ordering::Relaxed);
+                assert!(waiting <= 3 * 2 + 2, "{number}");
+            }
+        };
+        let ((), results) = stream(spread, find, |number, (): &mut ()| {
+            done.fetch_add(1, Ordering::Relaxed);
+            number
+        });
+        assert_eq!(results, (0..100).collect::<Vec<_>>());
     }
 }

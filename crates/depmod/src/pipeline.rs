@@ -29,7 +29,7 @@ use crate::publish::{CannotPublish, Replacement, Temporary, Times};
 use crate::request::{Destination, Request, Selection};
 use crate::running::{self, PATIENCE, Running};
 use crate::scan::{self, FoundModule, Scan};
-use crate::source::ModuleSource;
+use crate::source::Waiting;
 use crate::summary::{Counts, Summary};
 use crate::tree::{OpenError, Tree};
 use crate::walk::Faults;
@@ -297,14 +297,12 @@ impl Run<'_> {
         session.output.show(summary.show(request.summary, &release, warnings, errors));
     }
 
-    fn find(
-        &self,
-        listings: &mut Listings<'_>,
-        hand_out: &mut dyn FnMut(ModuleSource),
-    ) -> Result<Scan, Ended> {
+    fn find(&self, listings: &mut Listings<'_>, hand_out: &mut dyn FnMut(Waiting)) -> Result<Scan, Ended> {
         if let Selection::Files(files) = &self.request.selection {
             let found = named::named(self.request, files, self.reporter())?;
-            found.iter().for_each(|module| hand_out(module.source.clone()));
+            found
+                .iter()
+                .for_each(|module| hand_out(Waiting { source: module.source.clone(), directory: None }));
             return Ok(Scan { found, faults: Faults::default() });
         }
         let input = self.directories.searchable(self.request, self.moment, self.reporter())?;

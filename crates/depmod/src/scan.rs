@@ -1,16 +1,19 @@
 //! Finds the module files of a kernel and decides which of two with one name counts.
 //!
 //! What a directory holds is looked at in the order of names, so that a tree always has the same database and the same
-//! messages however its file system lists it. Nothing is opened here but directories, and of those only the ones that changed since they were listed; each file is handed out as
-//! soon as it seems to count, so that it can be read meanwhile.
+//! messages however its file system lists it. Nothing is opened here but directories, and of those only the ones that
+//! changed since they were listed; each file is handed out as soon as it seems to count, with its open directory, so that
+//! it can be read meanwhile.
 
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::hash::BuildHasher;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use modcli::Severity;
 use moddb::build::order::Located;
 use moddb::build::search::{Rank, SearchRules};
@@ -21,8 +24,8 @@ use rustix::io::Errno;
 
 use crate::listings::Listings;
 use crate::messages::{self, Say};
-use crate::source::ModuleSource;
-use crate::tree::{OpenError, Tree};
+use crate::source::{ModuleSource, Waiting};
+use crate::tree::{Handle, OpenError, Tree};
 use crate::walk::{Faults, Walk};
 
 /// A module file: where it is, and what the database calls it.
@@ -52,20 +55,22 @@ pub fn find(
     config: &DepmodConfig,
     listings: &mut Listings<'_>,
     say: &dyn Say,
-    hand_out: &mut dyn FnMut(ModuleSource),
+    hand_out: &mut dyn FnMut(Waiting),
 ) -> Scan {
     let rules = SearchRules::new(config);
     let mut modules = Modules {
         rules,
         found: Vec::new(),
-        places: HashMap::default(),
+        places: HashTable::new(),
+        hasher: RandomState::default(),
+        buffer: PathBuf::new(),
         twins: Vec::new(),
         hand_out,
         handed_out: 0,
     };
     let mut faults = Faults::default();
-    Walk::new(input, &config.excludes, listings, say, &mut faults).run(&mut |relative| {
-        modules.offer(ModuleSource::inside(input, relative), relative.as_os_str().as_bytes().to_vec());
+    Walk::new(input, &config.excludes, listings, say, &mut faults).run(&mut |relative, directory| {
+        modules.offer(input, relative, relative.as_os_str().as_bytes(), directory);
         true
     });
     // compat: the last configured external directory is searched first (case depmod/external-two).
@@ -80,10 +85,9 @@ pub fn find(
                 continue;
             }
         };
-        Walk::new(&tree, &config.excludes, listings, say, &mut faults).run(&mut |relative| {
-            let source = ModuleSource::inside(&tree, relative);
-            let recorded = directory.join(relative).into_os_string().into_vec();
-            modules.offer(source, recorded);
+        Walk::new(&tree, &config.excludes, listings, say, &mut faults).run(&mut |relative, handle| {
+            let recorded = directory.join(relative);
+            modules.offer(&tree, relative, recorded.as_os_str().as_bytes(), handle);
             true
         });
     }
@@ -124,46 +128,61 @@ fn external(input: &Tree, directory: &Path) -> (PathBuf, Result<Tree, OpenError>
 struct Modules<'a> {
     rules: SearchRules,
     found: Vec<FoundModule>,
-    places: HashMap<ModuleName, usize, RandomState>,
+    /// The place of each name.
+    places: HashTable<usize>,
+    hasher: RandomState,
+    /// Where paths are put together.
+    buffer: PathBuf,
     /// Files that no rule ranks below the one that is taken, by the place of that.
     twins: Vec<(usize, ModuleSource)>,
-    hand_out: &'a mut dyn FnMut(ModuleSource),
+    hand_out: &'a mut dyn FnMut(Waiting),
     handed_out: usize,
 }
 
 impl Modules<'_> {
-    fn offer(&mut self, source: ModuleSource, recorded: Vec<u8>) {
-        let file_name = source.path().file_name().unwrap_or_default().as_bytes();
+    /// A file of a tree, with the path that is recorded of it.
+    fn offer(&mut self, tree: &Arc<Tree>, relative: &Path, recorded: &[u8], directory: Option<&Handle>) {
+        let file_name = relative.file_name().unwrap_or_default().as_bytes();
         if suffix_len(file_name).is_none() {
             return;
         }
+        let Self { rules, found, places, hasher, twins, .. } = self;
+        let source = ModuleSource::spelled(tree, relative, &mut self.buffer);
+        let new = |name| {
+            let located = Located { name, path: recorded.to_vec() };
+            FoundModule { located, source: source.clone(), number: self.handed_out }
+        };
         let name = ModuleName::new(file_name);
-        let number = self.handed_out;
-        match self.places.get(&name).copied() {
-            None => {
-                self.places.insert(name.clone(), self.found.len());
-                let located = Located { name, path: recorded };
-                self.found.push(FoundModule { located, source: source.clone(), number });
+        let name_at = |place: usize| found.get(place).map(|module| &module.located.name);
+        let place = places.entry(
+            hasher.hash_one(&name),
+            |&place| name_at(place) == Some(&name),
+            |&place| name_at(place).map_or(0, |name| hasher.hash_one(name)),
+        );
+        match place {
+            Entry::Vacant(vacant) => {
+                vacant.insert(found.len());
+                found.push(new(name));
             }
-            Some(place) => {
-                let Some(older) = self.found.get_mut(place) else { return };
-                let (new, old) = (self.rules.weight(&recorded), self.rules.weight(&older.located.path));
-                let (new_rank, old_rank) = (new.0, old.0);
+            Entry::Occupied(occupied) => {
+                let place = *occupied.get();
+                let Some(older) = found.get_mut(place) else { return };
+                let (new_weight, old_weight) = (rules.weight(recorded), rules.weight(&older.located.path));
+                let (new_rank, old_rank) = (new_weight.0, old_weight.0);
                 if new_rank == old_rank {
-                    let loser = if new < old { &source } else { &older.source };
-                    self.twins.push((place, loser.clone()));
+                    let loser = if new_weight < old_weight { &source } else { &older.source };
+                    twins.push((place, loser.clone()));
                 } else if new_rank > old_rank {
-                    self.twins.retain(|&(twin, _)| twin != place);
+                    twins.retain(|&(twin, _)| twin != place);
                 }
-                if new < old {
+                if new_weight < old_weight {
                     return;
                 }
-                *older =
-                    FoundModule { located: Located { name, path: recorded }, source: source.clone(), number };
+                *older = new(name);
             }
         }
         self.handed_out += 1;
-        (self.hand_out)(source);
+        (self.hand_out)(Waiting { source, directory: directory.cloned() });
     }
 }
 

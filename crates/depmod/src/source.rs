@@ -11,12 +11,12 @@ use modfile::file::{self, ModuleFile};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
-use crate::tree::{self, OpenError, Tree};
+use crate::tree::{self, Handle, OpenError, Tree};
 
 /// The file of a module.
 #[derive(Clone, Debug)]
 pub struct ModuleSource {
-    path: PathBuf,
+    path: Arc<Path>,
     /// The tree in which it was found, and where in the path that ends. A file that the caller named is in none.
     tree: Option<(Arc<Tree>, usize)>,
 }
@@ -25,15 +25,23 @@ impl ModuleSource {
     /// A file of a tree.
     #[must_use]
     pub fn inside(tree: &Arc<Tree>, relative: &Path) -> Self {
-        let path = joined(tree.path(), relative);
-        let start = path.as_os_str().len().saturating_sub(relative.as_os_str().len());
-        Self { path, tree: Some((Arc::clone(tree), start)) }
+        Self::spelled(tree, relative, &mut PathBuf::new())
+    }
+
+    /// The same for those who name many files: `buffer` is where their paths are put together.
+    #[must_use]
+    pub fn spelled(tree: &Arc<Tree>, relative: &Path, buffer: &mut PathBuf) -> Self {
+        buffer.clear();
+        buffer.push(tree.path());
+        buffer.push(relative);
+        let start = buffer.as_os_str().len().saturating_sub(relative.as_os_str().len());
+        Self { path: Arc::from(buffer.as_path()), tree: Some((Arc::clone(tree), start)) }
     }
 
     /// A file that the caller named.
     #[must_use]
     pub fn named(path: &Path) -> Self {
-        Self { path: path.to_owned(), tree: None }
+        Self { path: Arc::from(path), tree: None }
     }
 
     /// Its whole path, as messages name it.
@@ -48,7 +56,7 @@ impl ModuleSource {
     /// # Errors
     /// [`OpenError`].
     pub fn stat(&self) -> Result<Stat, OpenError> {
-        let Some((tree, relative)) = self.inner() else { return Ok(rustix::fs::stat(&self.path)?) };
+        let Some((tree, relative)) = self.inner() else { return Ok(rustix::fs::stat(&*self.path)?) };
         let look = || rustix::fs::statat(tree.handle(), relative, AtFlags::SYMLINK_NOFOLLOW);
         let stat = retry_on_intr(look)?;
         if FileType::from_raw_mode(stat.st_mode).is_symlink() {
@@ -64,7 +72,7 @@ impl ModuleSource {
     pub fn handle(&self) -> Result<OwnedFd, OpenError> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         match self.inner() {
-            None => Ok(retry_on_intr(|| rustix::fs::open(&self.path, flags, Mode::empty()))?),
+            None => Ok(retry_on_intr(|| rustix::fs::open(&*self.path, flags, Mode::empty()))?),
             Some((tree, relative)) => tree.open_at(relative, flags),
         }
     }
@@ -87,13 +95,13 @@ impl ModuleSource {
     }
 }
 
-/// A path below another one, in one piece of memory that is no larger than it needs.
-#[must_use]
-pub fn joined(directory: &Path, below: &Path) -> PathBuf {
-    let mut path = PathBuf::with_capacity(directory.as_os_str().len() + 1 + below.as_os_str().len());
-    path.push(directory);
-    path.push(below);
-    path
+/// A file that waits to be read, and the directory that it is in, if that is open.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The file.
+    pub source: ModuleSource,
+    /// Its directory.
+    pub directory: Option<Handle>,
 }
 
 /// The directory of the last file that was looked at. Files of one directory come together, and with its handle the
@@ -110,11 +118,11 @@ impl LastDirectory {
     ///
     /// # Errors
     /// [`ReadError::Io`], [`ReadError::NotRegular`].
-    pub fn open(&mut self, source: &ModuleSource) -> Result<ModuleFile, ReadError> {
+    pub fn open(&mut self, source: &ModuleSource, opened: Option<&Handle>) -> Result<ModuleFile, ReadError> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = match source.parts() {
             None => tree::open_named(source.path()).map_err(OpenError::from),
-            Some((tree, directory, name)) => match self.open_here(tree, directory, name, flags) {
+            Some((tree, directory, name)) => match self.open_here(tree, directory, name, opened, flags) {
                 Err(OpenError::System(Errno::LOOP)) => tree.open_at(&directory.join(name), flags),
                 opened => opened,
             },
@@ -132,9 +140,13 @@ impl LastDirectory {
         tree: &Arc<Tree>,
         directory: &Path,
         name: &OsStr,
+        opened: Option<&Handle>,
         flags: OFlags,
     ) -> Result<OwnedFd, OpenError> {
-        let handle = enter(&mut self.entered, tree, directory)?;
+        let handle = match opened {
+            Some(opened) => opened,
+            None => enter(&mut self.entered, tree, directory)?,
+        };
         let flags = flags | OFlags::NOFOLLOW;
         let open = |flags| retry_on_intr(|| rustix::fs::openat(handle, name, flags, Mode::empty()));
         if !self.leaves_traces {

@@ -180,7 +180,7 @@ pub fn recall<'a>(source: &ModuleSource, cache: &Cache<'a>, looks: &mut Looks) -
     if judged.is_believed() {
         return Some(remembered);
     }
-    let mut tail = || looks.directory.open(source).and_then(|module| file::tail(&module));
+    let mut tail = || looks.directory.open(source, None).and_then(|module| file::tail(&module));
     let same_end = !remembered.tail.is_empty() && tail().is_ok_and(|tail| tail == remembered.tail);
     same_end.then_some(remembered)
 }

@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use modcli::errno;
 use modfile::regular::{Regular, RegularError};
@@ -21,6 +22,9 @@ const LINKS_LIMIT: usize = 40;
 
 /// Flags for a handle through which a directory is reached, but not read.
 const HANDLE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// An open directory, which is closed when nobody needs it any more.
+pub type Handle = Arc<OwnedFd>;
 
 /// Why something in a tree was not opened.
 #[derive(Debug, thiserror::Error)]

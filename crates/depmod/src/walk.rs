@@ -1,18 +1,20 @@
 //! Goes through a directory tree in the order of names, links followed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::ffi::OsStr;
 use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 
 use modcli::Severity;
-use rustix::fs::{FileType, OFlags, RawDir};
-use rustix::io::Errno;
+use rustix::fs::{FileType, Mode, OFlags, RawDir};
+use rustix::io::{Errno, retry_on_intr};
 
 use crate::listings::{About, Entries, Listings};
 use crate::messages::{self, Say};
-use crate::source::joined;
-use crate::tree::{OpenError, Tree};
+use crate::tree::{Handle, OpenError, Tree};
 
 /// Names that lead to a kernel's sources.
 const NEVER_VISITED: [&[u8]; 2] = [b"build", b"source"];
@@ -44,8 +46,22 @@ impl Faults {
     }
 }
 
+/// How many files a process has room for at first. The kernel makes room for more only when no processor looks one up any
+/// more, for which a program of several threads waits ten milliseconds.
+const ROOM: u64 = 64;
+
+/// How many levels of directories are kept open on the way down. With those that are lent, and what else a run has open,
+/// there is room for them.
+const OPEN_LEVELS: usize = 8;
+
+/// How many directories are kept open for those who read files in them.
+const LENT_LIMIT: usize = 24;
+
 /// A directory by device and inode.
 type Identity = (u64, u64);
+
+/// What gets the files.
+type Visit<'v> = &'v mut dyn FnMut(&Path, Option<&Handle>) -> bool;
 
 /// One walk through a tree.
 pub struct Walk<'a, 'c> {
@@ -55,8 +71,23 @@ pub struct Walk<'a, 'c> {
     faults: &'a mut Faults,
     listings: &'a mut Listings<'c>,
     visits: Visits,
-    /// The directories on the way to the one that is listed.
-    ancestors: Vec<(Identity, PathBuf)>,
+    /// The path, in the tree, of what is looked at.
+    here: Vec<u8>,
+    /// The directories on the way to it.
+    ancestors: Vec<Entered>,
+    /// How many of them may be kept open: none if the process may not have many files open.
+    open_levels: usize,
+    /// Handles that were given to those who read files, and are closed when they have.
+    lent: VecDeque<Weak<OwnedFd>>,
+}
+
+/// A directory on the way.
+struct Entered {
+    identity: Identity,
+    /// The length of its path, with which all paths in it begin.
+    len: usize,
+    /// Through it the directories and files in this one are reached in one step.
+    handle: Option<Handle>,
 }
 
 impl<'a, 'c> Walk<'a, 'c> {
@@ -68,55 +99,81 @@ impl<'a, 'c> Walk<'a, 'c> {
         say: &'a dyn Say,
         faults: &'a mut Faults,
     ) -> Self {
-        Self { tree, excludes, say, faults, listings, visits: Visits::default(), ancestors: Vec::new() }
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let has_room = limit.is_none_or(|limit| limit >= ROOM);
+        Self {
+            tree,
+            excludes,
+            say,
+            faults,
+            listings,
+            visits: Visits::default(),
+            here: Vec::new(),
+            ancestors: Vec::new(),
+            open_levels: if has_room { OPEN_LEVELS } else { 0 },
+            lent: VecDeque::new(),
+        }
     }
 
-    /// Calls `visit` for the path of every regular file, relative to the tree, until it says that this is enough.
-    pub fn run(mut self, visit: &mut dyn FnMut(&Path) -> bool) {
-        self.directory(PathBuf::new(), false, visit);
+    /// Calls `visit` for the path of every regular file, relative to the tree, until it says that this is enough. It gets
+    /// also the directory of the file, if that is open.
+    pub fn run(mut self, visit: Visit<'_>) {
+        self.directory(false, visit);
     }
 
-    fn directory(&mut self, path: PathBuf, by_link: bool, visit: &mut dyn FnMut(&Path) -> bool) -> bool {
+    fn directory(&mut self, by_link: bool, visit: Visit<'_>) -> bool {
         // Whether it was reached through a link counts from here on.
         self.visits.has_links |= by_link;
-        let (identity, entries) = match self.list(&path) {
+        let (identity, handle, entries) = match self.list(by_link) {
             Ok(listed) => listed,
             Err(error) => {
-                self.fault(&path, &error);
+                self.fault(&error);
                 return true;
             }
         };
-        if by_link && let Some((_, ancestor)) = self.ancestors.iter().find(|(known, _)| *known == identity) {
-            let ancestor = self.tree.path().join(ancestor);
-            self.say.say(Severity::Error, messages::leads_back(&self.tree.path().join(&path), &ancestor));
+        let leads_back = |known: &&Entered| by_link && known.identity == identity;
+        if let Some(ancestor) = self.ancestors.iter().find(leads_back) {
+            let ancestor = self.here.get(..ancestor.len).unwrap_or_default();
+            self.say
+                .say(Severity::Error, messages::leads_back(&self.whole(&self.here), &self.whole(ancestor)));
             return true;
         }
         match self.visits.allow(identity) {
-            Visit::Allowed => {}
-            Visit::OneTooMany => {
-                let path = self.tree.path().join(&path);
-                self.say.say(Severity::Error, messages::visited_enough(&path, VISITS_LIMIT));
+            Allowance::Allowed => {}
+            Allowance::OneTooMany => {
+                self.say
+                    .say(Severity::Error, messages::visited_enough(&self.whole(&self.here), VISITS_LIMIT));
                 return true;
             }
-            Visit::TooMany => return true,
+            Allowance::TooMany => return true,
         }
-        self.ancestors.push((identity, path));
-        let goes_on =
-            entries.iter().all(|(name, kind)| self.is_passed_by(name) || self.entry(name, *kind, visit));
+        let len = self.here.len();
+        let handle = handle.filter(|_| self.ancestors.len() < self.open_levels);
+        self.ancestors.push(Entered { identity, len, handle });
+        let goes_on = entries.iter().all(|(name, kind)| {
+            if self.is_passed_by(name) {
+                return true;
+            }
+            if len > 0 {
+                self.here.push(b'/');
+            }
+            self.here.extend_from_slice(name);
+            let goes_on = self.entry(kind, visit);
+            self.here.truncate(len);
+            goes_on
+        });
         self.ancestors.pop();
         goes_on
     }
 
     /// One thing in the directory that was entered last.
-    fn entry(&mut self, name: &[u8], kind: FileType, visit: &mut dyn FnMut(&Path) -> bool) -> bool {
-        let parent = self.ancestors.last().map(|(_, path)| path.as_path()).unwrap_or(Path::new(""));
-        let path = joined(parent, Path::new(std::ffi::OsStr::from_bytes(name)));
+    fn entry(&mut self, kind: FileType, visit: Visit<'_>) -> bool {
         let by_link = !matches!(kind, FileType::RegularFile | FileType::Directory);
         let mode = if by_link {
-            match self.tree.stat(&path) {
+            match self.tree.stat(as_path(&self.here)) {
                 Ok(stat) => stat.st_mode,
                 Err(error) => {
-                    self.fault(&path, &error);
+                    self.fault(&error);
                     return true;
                 }
             }
@@ -124,28 +181,57 @@ impl<'a, 'c> Walk<'a, 'c> {
             kind.as_raw_mode()
         };
         match FileType::from_raw_mode(mode) {
-            FileType::RegularFile => visit(&path),
-            FileType::Directory => self.directory(path, by_link, visit),
+            FileType::RegularFile => {
+                let handle = self.lend();
+                visit(as_path(&self.here), handle.as_ref())
+            }
+            FileType::Directory => self.directory(by_link, visit),
             _ => {
-                let path = self.tree.path().join(&path);
-                self.say.say(Severity::Error, messages::unsupported_file_type(&path, mode));
+                self.say.say(Severity::Error, messages::unsupported_file_type(&self.whole(&self.here), mode));
                 true
             }
         }
     }
 
+    /// The handle of the directory that was entered last, if not too many are lent.
+    fn lend(&mut self) -> Option<Handle> {
+        let handle = self.ancestors.last()?.handle.as_ref()?;
+        let is_lent = self.lent.back().is_some_and(|last| std::ptr::eq(last.as_ptr(), Arc::as_ptr(handle)));
+        if !is_lent {
+            self.lent.retain(|lent| lent.strong_count() > 0);
+            if self.lent.len() >= LENT_LIMIT {
+                return None;
+            }
+            self.lent.push_back(Arc::downgrade(handle));
+        }
+        Some(Arc::clone(handle))
+    }
+
+    /// Opens a directory to list it: in the one that was entered last, if it is there and not behind a link.
+    fn open(&self, by_link: bool) -> Result<OwnedFd, OpenError> {
+        let path = as_path(&self.here);
+        let parent = self.ancestors.last().filter(|_| !by_link).and_then(|entered| entered.handle.as_ref());
+        if let Some((parent, name)) = parent.zip(path.file_name()) {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            if let Ok(handle) = retry_on_intr(|| rustix::fs::openat(parent, name, flags, Mode::empty())) {
+                return Ok(handle);
+            }
+        }
+        self.tree.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY)
+    }
+
     /// Names and kinds of what is in a directory, sorted.
-    fn list(&mut self, path: &Path) -> Result<(Identity, Entries), OpenError> {
+    fn list(&mut self, by_link: bool) -> Result<(Identity, Option<Handle>, Entries), OpenError> {
         let remembers = !self.visits.has_links;
-        if remembers && let Some((stat, entries)) = self.listings.recall(self.tree, path) {
-            return Ok(((stat.st_dev, stat.st_ino), entries));
+        if remembers && let Some((stat, entries)) = self.listings.recall(self.tree, as_path(&self.here)) {
+            return Ok(((stat.st_dev, stat.st_ino), None, entries));
         }
         let looked = self.listings.now();
-        let handle = self.tree.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let handle = self.open(by_link)?;
         let stat = rustix::fs::fstat(&handle)?;
         let mut buffer = [MaybeUninit::uninit(); LISTING];
-        let mut listing = RawDir::new(handle, &mut buffer);
-        let mut entries = Vec::new();
+        let mut listing = RawDir::new(&handle, &mut buffer);
+        let mut entries = Entries::default();
         while let Some(entry) = listing.next() {
             let entry = match entry {
                 Err(Errno::INTR) => continue,
@@ -153,22 +239,27 @@ impl<'a, 'c> Walk<'a, 'c> {
             };
             let name = entry.file_name().to_bytes();
             if !matches!(name, b"." | b"..") {
-                entries.push((name.to_vec(), entry.file_type()));
+                entries.push(name, entry.file_type());
             }
         }
-        entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        entries.sort();
         if remembers {
-            self.listings.note(self.tree, path, &About::new(stat, looked), &entries);
+            self.listings.note(self.tree, as_path(&self.here), &About::new(stat, looked), &entries);
         }
-        Ok(((stat.st_dev, stat.st_ino), entries))
+        Ok(((stat.st_dev, stat.st_ino), Some(Arc::new(handle)), entries))
+    }
+
+    /// The whole path of something in the tree, for messages.
+    fn whole(&self, path: &[u8]) -> PathBuf {
+        self.tree.path().join(as_path(path))
     }
 
     fn is_passed_by(&self, name: &[u8]) -> bool {
         NEVER_VISITED.contains(&name) || self.excludes.iter().any(|excluded| excluded == name)
     }
 
-    fn fault(&mut self, path: &Path, error: &OpenError) {
-        self.say.say(Severity::Error, messages::not_visited(&self.tree.path().join(path), error));
+    fn fault(&mut self, error: &OpenError) {
+        self.say.say(Severity::Error, messages::not_visited(&self.whole(&self.here), error));
         match error {
             // It leads nowhere, or was taken away meanwhile.
             OpenError::System(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => {}
@@ -176,6 +267,10 @@ impl<'a, 'c> Walk<'a, 'c> {
             OpenError::Leaves { .. } => self.faults.refused = true,
         }
     }
+}
+
+fn as_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
 }
 
 /// How often each directory was visited, counted from the first link to a directory on: before, once.
@@ -189,23 +284,23 @@ struct Visits {
 }
 
 /// Whether a directory is visited once more.
-enum Visit {
+enum Allowance {
     Allowed,
     OneTooMany,
     TooMany,
 }
 
 impl Visits {
-    fn allow(&mut self, directory: Identity) -> Visit {
+    fn allow(&mut self, directory: Identity) -> Allowance {
         if !self.has_links {
-            return Visit::Allowed;
+            return Allowance::Allowed;
         }
         let count = self.counts.entry(directory).or_default();
         *count = count.saturating_add(1);
         match (*count).cmp(&(VISITS_LIMIT + 1)) {
-            std::cmp::Ordering::Less => Visit::Allowed,
-            std::cmp::Ordering::Equal => Visit::OneTooMany,
-            std::cmp::Ordering::Greater => Visit::TooMany,
+            std::cmp::Ordering::Less => Allowance::Allowed,
+            std::cmp::Ordering::Equal => Allowance::OneTooMany,
+            std::cmp::Ordering::Greater => Allowance::TooMany,
         }
     }
 }

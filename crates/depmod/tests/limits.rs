@@ -118,3 +118,53 @@ fn no_memory_is_reserved_that_is_not_used() {
     let promised = promised(&trace);
     assert!(promised > 0 && promised < 64 << 20, "{promised} bytes:\n{trace}");
 }
+
+/// A tree of many directories, each with a module in it.
+fn wide(root: &Path) {
+    let mut tree = Tree::new(VERSION).directory("/etc/depmod.d").with_build_files();
+    for number in 0..300 {
+        let name = format!("m{number}");
+        let below = if number % 3 == 0 { "c/d/e/f/g/h/i/j" } else { "c" };
+        let path = format!("kernel/a{}/b{number}/{below}/{name}.ko", number % 7);
+        tree = tree.module(&path, Module::new(&name).export(format!("symbol_{number}"), 1));
+    }
+    tree.write(root).unwrap();
+}
+
+#[test]
+fn however_many_directories_there_are_few_files_are_open_at_a_time() {
+    if !has("strace", &["--version"]) {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("root");
+    wide(&root);
+    let (output, trace) =
+        world::trace::trace(&root, &["-e".into(), "trace=open,openat,openat2".into()], &["-a", "-j1"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let opened = trace.lines().filter_map(|line| line.rsplit_once(" = ")?.1.parse::<u32>().ok());
+    let most = opened.max().unwrap();
+    // With one thread as many files wait as may. With room for more of them, the kernel would make several threads wait.
+    assert!(most > 8 && most < 64, "{most}:\n{trace}");
+}
+
+#[test]
+fn a_process_that_may_have_few_files_open_makes_the_same_database() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("root");
+    wide(&root);
+    world::build(&root, &["-a"]);
+    let expected = database(&root);
+    for files in [24, 32, 48, 63, 64, 65, 80, 128] {
+        for name in expected.keys() {
+            fs::remove_file(directory(&root).join(name)).unwrap();
+        }
+        let script = format!("ulimit -n {files} && exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh", DEPMOD]);
+        arguments(&mut command, &root, &["-a", "-j4"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{files}: {}", stderr(&output));
+        assert_eq!(database(&root), expected, "{files}");
+    }
+}
