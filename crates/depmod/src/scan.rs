@@ -142,7 +142,8 @@ struct Modules<'a> {
 impl Modules<'_> {
     /// A file of a tree, with the path that is recorded of it.
     fn offer(&mut self, tree: &Arc<Tree>, relative: &Path, recorded: &[u8], directory: Option<&Handle>) {
-        let file_name = relative.file_name().unwrap_or_default().as_bytes();
+        let file_name =
+            relative.as_os_str().as_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         if suffix_len(file_name).is_none() {
             return;
         }

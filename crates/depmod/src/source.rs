@@ -91,7 +91,12 @@ impl ModuleSource {
     /// The tree, the directory in it, and the name there.
     fn parts(&self) -> Option<(&Arc<Tree>, &Path, &OsStr)> {
         let (tree, relative) = self.inner()?;
-        Some((tree, relative.parent()?, relative.file_name()?))
+        // The walk spelled it, without dots: there is no need to look at each part of it.
+        let bytes = relative.as_os_str().as_bytes();
+        let slash = bytes.iter().rposition(|&byte| byte == b'/');
+        let directory = slash.and_then(|slash| bytes.get(..slash)).unwrap_or_default();
+        let name = bytes.get(slash.map_or(0, |slash| slash + 1)..).filter(|name| !name.is_empty())?;
+        Some((tree, Path::new(OsStr::from_bytes(directory)), OsStr::from_bytes(name)))
     }
 }
 
