@@ -25,7 +25,7 @@ use crate::inside::Inside;
 use crate::listings::Listings;
 use crate::messages::{self, Say, Silent};
 use crate::output::{OutputDirectory, REFERENCE};
-use crate::parallel::{self, AT_LEISURE, Spread};
+use crate::parallel::{self, Spread};
 use crate::source::ModuleSource;
 use crate::tree::{Absolute, Tree};
 use crate::walk::{Faults, Walk};
@@ -103,7 +103,7 @@ impl Quick<'_> {
             builtin: builtin.as_deref(),
             builtin_modinfo: builtin_modinfo.as_deref(),
         };
-        let spread = Spread { jobs: self.jobs, batch: 1, waiting: AT_LEISURE };
+        let spread = Spread { jobs: self.jobs, batch: 1, in_between: None };
         let is_whole =
             |number: usize, (): &mut ()| files.get(number).is_some_and(|file| is_whole(file, &texts));
         parallel::map(files.len(), spread, is_whole).into_iter().all(|whole| whole)

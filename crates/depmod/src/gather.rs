@@ -19,7 +19,7 @@ use modfile::{ModuleInfo, ReadError};
 use crate::cache::{self, CacheFile, Stored};
 use crate::listings::{Listings, Seen};
 use crate::messages;
-use crate::parallel::{self, Spread};
+use crate::parallel::{self, InBetween, Spread};
 use crate::progress::Progress;
 use crate::request::{Destination, Request};
 use crate::scan::{FoundModule, Scan};
@@ -30,8 +30,9 @@ use crate::walk::Faults;
 /// Files that a thread takes at a time.
 const BATCH: usize = 16;
 
-/// How many times as many wait to be read at most, since their directories are open.
-const WAITING: usize = 4;
+/// Few files wait at first, since their directories are open. A run that takes longer soon finds out how many there are,
+/// for the progress bar.
+const IN_BETWEEN: InBetween = InBetween { waiting: 4, within: Duration::from_millis(100) };
 
 /// If no more than one module in this many changed, the cache is not rewritten: that takes as long as reading them
 /// again.
@@ -132,8 +133,11 @@ pub(crate) fn gather<'m>(
         progress.expect(scan.found.len());
         Ok((scan, listings.seen()))
     };
-    let (searched, known) =
-        parallel::stream(Spread { jobs: request.jobs, batch: BATCH, waiting: WAITING }, find, know);
+    let (searched, known) = parallel::stream(
+        Spread { jobs: request.jobs, batch: BATCH, in_between: Some(IN_BETWEEN) },
+        find,
+        know,
+    );
     let (Scan { found, faults }, seen) = searched?;
     if said.into_inner() > Catalog::MAX_BYTES {
         reporter.fatal(messages::plain(TooMuch::Said))?;

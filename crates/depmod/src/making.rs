@@ -15,7 +15,7 @@ use moddb::build::symbols::{KernelSymbols, SymbolOwners};
 use crate::input::read_input;
 use crate::messages;
 use crate::output::OutputDirectory;
-use crate::parallel::{self, AT_LEISURE, Spread};
+use crate::parallel::{self, Spread};
 use crate::publish::{Replacement, Temporary};
 use crate::request::{Destination, Request};
 use crate::summary::Summary;
@@ -136,7 +136,7 @@ impl<'a> Making<'a> {
             let written = replacement.and_then(|replacement| replacement.write(&output).ok());
             Some((place, MadeFile { output, notes, is_in_place, written }))
         };
-        let spread = Spread { jobs: self.request.jobs, batch: 1, waiting: AT_LEISURE };
+        let spread = Spread { jobs: self.request.jobs, batch: 1, in_between: None };
         let (found, made) = parallel::stream(spread, find, make);
         found?;
         let mut made: Vec<_> = made.into_iter().flatten().collect();
@@ -169,7 +169,7 @@ impl<'a> Making<'a> {
     {
         let symbols = SymbolOwners::new(catalog, self.kernel, self.request.symbol_prefix);
         summary.count(catalog, &symbols);
-        let spread = Spread { jobs: self.request.jobs, batch: 64, waiting: AT_LEISURE };
+        let spread = Spread { jobs: self.request.jobs, batch: 64, in_between: None };
         let check = self.check;
         let resolved = parallel::map(catalog.modules().len(), spread, |module, ()| {
             graph::resolve(catalog, &symbols, check, module)

@@ -1,9 +1,10 @@
 //! Does the same work on many items, several at a time; the result does not depend on how many.
 
 use std::num::NonZero;
-use std::sync::mpsc::{self, TrySendError};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// How the items of a run are spread over threads.
 #[derive(Clone, Copy, Debug)]
@@ -12,12 +13,18 @@ pub struct Spread {
     pub jobs: Option<NonZero<usize>>,
     /// Items that a thread takes at a time: enough that taking them does not matter.
     pub batch: usize,
-    /// Batches that wait for a thread at most: whoever finds more of them does one in between.
-    pub waiting: usize,
+    /// When whoever finds items works on some in between, and not only at the end.
+    pub in_between: Option<InBetween>,
 }
 
-/// Batches that may wait where nothing is kept open for them: more than there are files in a database.
-pub const AT_LEISURE: usize = 32;
+/// When whoever finds items works on some in between.
+#[derive(Clone, Copy, Debug)]
+pub struct InBetween {
+    /// While so many batches wait for a thread: something is kept open for them.
+    pub waiting: usize,
+    /// And the work began no longer ago than this: in the end people want to know how many items there are.
+    pub within: Duration,
+}
 
 impl Spread {
     fn threads(self) -> usize {
@@ -48,7 +55,8 @@ pub fn map<W: Default, T: Send>(
 }
 
 /// Applies `work` to each item that `find` hands out, while that still looks for more. The calling thread runs
-/// `find`, works itself where enough items wait, and then helps; with one thread nothing happens at the same time.
+/// `find`, with some of the work [in between](Spread::in_between), and then helps, so that with one thread nothing happens
+/// at the same time.
 /// Returns what `find` returns, and the results in the order in which the items were handed out.
 pub fn stream<I: Send, W: Default, T: Send, F>(
     spread: Spread,
@@ -56,13 +64,16 @@ pub fn stream<I: Send, W: Default, T: Send, F>(
     work: impl Fn(I, &mut W) -> T + Sync,
 ) -> (F, Vec<T>) {
     let threads = spread.threads();
-    let (sender, receiver) = mpsc::sync_channel::<Batch<I>>(spread.waiting);
+    let began = Instant::now();
+    let waiting = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel::<Batch<I>>();
     let receiver = Mutex::new(receiver);
     let results = Mutex::new(Vec::new());
     let take_batches = |mut worker: Worker<W, T>| {
         loop {
             let batch = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(batch) = batch else { break };
+            waiting.fetch_sub(1, Ordering::Relaxed);
             worker.take(batch, &work);
         }
         results.lock().unwrap_or_else(PoisonError::into_inner).extend(worker.done);
@@ -72,10 +83,17 @@ pub fn stream<I: Send, W: Default, T: Send, F>(
         let mut own = Worker::default();
         let mut handed_out = 0_usize;
         let mut items = Vec::new();
-        let send = |own: &mut Worker<W, T>, batch| match sender.try_send(batch) {
-            // The receiver outlives all threads.
-            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
-            Err(TrySendError::Full(batch)) => own.take(batch, &work),
+        let is_enough = |InBetween { waiting: most, within }: InBetween| {
+            waiting.load(Ordering::Relaxed) >= most && began.elapsed() < within
+        };
+        let send = |own: &mut Worker<W, T>, batch| {
+            if spread.in_between.is_some_and(is_enough) {
+                own.take(batch, &work);
+            } else {
+                waiting.fetch_add(1, Ordering::Relaxed);
+                // The receiver outlives all threads, so sending never fails.
+                drop(sender.send(batch));
+            }
         };
         let found = find(&mut |item| {
             items.push(item);
@@ -128,15 +146,16 @@ impl<W, T> Worker<W, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
 
     #[test]
     fn results_come_in_order_however_many_threads_there_are() {
-        for jobs in [1, 2, 3, 16] {
+        let often = InBetween { waiting: 1, within: Duration::MAX };
+        for (jobs, in_between) in
+            [1, 2, 3, 16].into_iter().flat_map(|jobs| [(jobs, None), (jobs, Some(often))])
+        {
             for count in [0, 1, 7, 100] {
-                let spread = Spread { jobs: NonZero::new(jobs), batch: 3, waiting: 2 };
+                let spread = Spread { jobs: NonZero::new(jobs), batch: 3, in_between };
                 let squares = map(count, spread, |number, workspace: &mut usize| {
                     *workspace += 1;
                     number * number
@@ -150,7 +169,7 @@ mod tests {
     fn work_begins_while_more_is_looked_for_unless_there_is_one_thread() {
         let begun_before_the_end = |jobs| {
             let begun = AtomicUsize::new(0);
-            let spread = Spread { jobs: NonZero::new(jobs), batch: 1, waiting: 2 };
+            let spread = Spread { jobs: NonZero::new(jobs), batch: 1, in_between: None };
             let (seen, results) = stream(
                 spread,
                 |hand_out| {
@@ -175,20 +194,26 @@ mod tests {
     }
 
     #[test]
-    fn whoever_finds_more_than_may_wait_works_in_between() {
-        let done = AtomicUsize::new(0);
-        let spread = Spread { jobs: NonZero::new(1), batch: 3, waiting: 2 };
-        let find = |hand_out: &mut dyn FnMut(usize)| {
-            for number in 0..100 {
-                hand_out(number);
-                let waiting = number + 1 - done.load(Ordering::Relaxed);
-                assert!(waiting <= 3 * 2 + 2, "{number}");
-            }
-        };
-        let ((), results) = stream(spread, find, |number, (): &mut ()| {
-            done.fetch_add(1, Ordering::Relaxed);
-            number
-        });
-        assert_eq!(results, (0..100).collect::<Vec<_>>());
+    fn whoever_finds_more_than_may_wait_works_in_between_in_the_first_moments() {
+        for (within, in_between) in [(Duration::MAX, true), (Duration::ZERO, false)] {
+            let done = AtomicUsize::new(0);
+            let in_between_of = Some(InBetween { waiting: 2, within });
+            let spread = Spread { jobs: NonZero::new(1), batch: 3, in_between: in_between_of };
+            let find = |hand_out: &mut dyn FnMut(usize)| {
+                (0..100)
+                    .map(|number| {
+                        hand_out(number);
+                        number + 1 - done.load(Ordering::Relaxed)
+                    })
+                    .max()
+            };
+            let (most, results) = stream(spread, find, |number, (): &mut ()| {
+                done.fetch_add(1, Ordering::Relaxed);
+                number
+            });
+            // Two batches, and the one that is begun.
+            assert_eq!(most, Some(if in_between { 2 * 3 + 2 } else { 100 }));
+            assert_eq!(results, (0..100).collect::<Vec<_>>());
+        }
     }
 }

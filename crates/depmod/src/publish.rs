@@ -24,7 +24,7 @@ use rustix::fs::{Advice, AtFlags, FileType, FlockOperation, Mode, OFlags, flock}
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::output::{MODE, OutputDirectory, REFERENCE, TEMPORARY_PREFIX};
-use crate::parallel::{self, AT_LEISURE, Spread};
+use crate::parallel::{self, Spread};
 use crate::running::Running;
 use crate::tree::Tree;
 
@@ -145,7 +145,7 @@ impl<'a> Replacement<'a> {
             Some(written.swap_remove(place))
         };
         let begun: Vec<_> = outputs.iter().map(|output| (*output, take(output))).collect();
-        let spread = Spread { jobs: Some(at_once.min(WRITERS)), batch: 1, waiting: AT_LEISURE };
+        let spread = Spread { jobs: Some(at_once.min(WRITERS)), batch: 1, in_between: None };
         let hand_all_out = |hand_out: &mut dyn FnMut(_)| begun.into_iter().for_each(hand_out);
         let ((), synced) = parallel::stream(spread, hand_all_out, |(output, written), ()| {
             let mut temporary = written.map_or_else(|| self.write(output), Ok)?;
