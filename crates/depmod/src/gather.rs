@@ -113,6 +113,8 @@ pub(crate) fn gather<'m>(
     // What one module says is bounded; all together must not fill the memory before they are counted.
     let said = AtomicUsize::new(0);
     let know = |waiting: Waiting, (workspace, looks): &mut (Workspace, Looks)| {
+        // They are compared, or remembered, or nobody wants them.
+        workspace.without_checksums = !request.check && !remembers(request);
         let is_enough = said.load(Ordering::Relaxed) > Catalog::MAX_BYTES;
         let known = if is_enough {
             Known::default()

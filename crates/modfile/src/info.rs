@@ -193,6 +193,8 @@ impl<'a> ModuleInfo<'a> {
 /// Memory for [`read`], used again from one module to the next.
 #[derive(Debug, Default)]
 pub struct Workspace {
+    /// Whether nobody asks for the checksums of exports: then they are not read, and all are 0.
+    pub without_checksums: bool,
     file: Buffers,
     headers: [Vec<u8>; 2],
     symbols: [Vec<u8>; 2],
@@ -232,7 +234,8 @@ pub fn read_opened(module: Result<ModuleFile, ReadError>, workspace: &mut Worksp
 }
 
 fn read_into(file: &ModuleFile, workspace: &mut Workspace, reading: &mut Reading) -> Result<(), ReadError> {
-    let Workspace { file: buffers, headers, symbols, needs, part, modinfo, lists } = workspace;
+    let Workspace { without_checksums, file: buffers, headers, symbols, needs, part, modinfo, lists } =
+        workspace;
     reading.metadata = Some(file.metadata().clone());
     let image = file::image(file, buffers)?;
     reading.tail = image.tail().to_vec();
@@ -241,8 +244,9 @@ fn read_into(file: &ModuleFile, workspace: &mut Workspace, reading: &mut Reading
         return Err(ReadError::DebugOnly);
     }
     let table = SymbolTable::read(&image, &layout, symbols)?;
+    let find = if *without_checksums { symbols::exported_names } else { symbols::exports };
     // A damaged list of exports says nothing against the rest.
-    let exports = symbols::exports(&image, &layout, &table, &mut lists.exports);
+    let exports = find(&image, &layout, &table, &mut lists.exports);
     let image = match versions_and_strings(&layout) {
         Some(range) => image.with_part(range.offset, range.len, part)?,
         None => image,

@@ -53,6 +53,22 @@ fn read_bytes(bytes: &[u8]) -> Reading {
 }
 
 #[test]
+fn exports_have_their_names_whether_or_not_their_checksums_are_read() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for kind in fixtures::ALL_KINDS {
+        let module = fixtures::Module::new("a").kind(kind).export("first", 0x1234).export("second", 7);
+        std::fs::write(file.path(), module.bytes()).unwrap();
+        for (without_checksums, crcs) in [(false, [0x1234, 7]), (true, [0, 0])] {
+            let mut workspace = Workspace { without_checksums, ..Workspace::default() };
+            let reading = read(file.path(), &mut workspace);
+            assert!(reading.error.is_none());
+            let expected = [b"first".as_slice(), b"second"].into_iter().zip(crcs);
+            assert!(reading.info.exports().map(|export| (export.name, export.crc)).eq(expected), "{kind:?}");
+        }
+    }
+}
+
+#[test]
 fn a_file_of_debug_information_is_no_module() {
     let module = fixtures::Module::new("a").alias("x").export("e", 1);
     for kind in fixtures::ALL_KINDS {

@@ -35,7 +35,31 @@ pub fn exports(
     table: &SymbolTable<'_>,
     list: &mut Exports,
 ) -> Result<(), ReadError> {
-    match with_checksums(image, layout, table, list) {
+    let mut checksums = Checksums::default();
+    find(image, layout, table, list, |symbol| checksums.of(image, layout, symbol))
+}
+
+/// The same without their checksums, which take reads of their own: all are 0.
+///
+/// # Errors
+/// As [`exports`].
+pub fn exported_names(
+    image: &Image<'_>,
+    layout: &Layout<'_>,
+    table: &SymbolTable<'_>,
+    list: &mut Exports,
+) -> Result<(), ReadError> {
+    find(image, layout, table, list, |_| Ok(0))
+}
+
+fn find(
+    image: &Image<'_>,
+    layout: &Layout<'_>,
+    table: &SymbolTable<'_>,
+    list: &mut Exports,
+    checksum: impl FnMut(&Symbol<'_>) -> Result<u64, ReadError>,
+) -> Result<(), ReadError> {
+    match by_symbols(layout, table, list, checksum) {
         Ok(()) => {}
         Err(Unusable::Names) => list.clear(),
         Err(Unusable::Unreadable(error)) => return Err(error),
@@ -66,24 +90,23 @@ enum Unusable {
 }
 
 /// The exports by `__crc_` symbols.
-fn with_checksums(
-    image: &Image<'_>,
+fn by_symbols(
     layout: &Layout<'_>,
     table: &SymbolTable<'_>,
     list: &mut Exports,
+    mut checksum: impl FnMut(&Symbol<'_>) -> Result<u64, ReadError>,
 ) -> Result<(), Unusable> {
     // Most modules export nothing. One search finds that out with less work than a look at each symbol's name.
     if FINDER.find(table.names()).is_none() {
         return Ok(());
     }
-    let mut checksums = Checksums::default();
     table.try_each(
         layout,
         |_| true,
         |symbol| {
             let name = symbol.name_and_rest.ok_or(Unusable::Names)?;
             let Some(name) = name.strip_prefix(PREFIX) else { return Ok(()) };
-            let crc = checksums.of(image, layout, &symbol).map_err(Unusable::Unreadable)?;
+            let crc = checksum(&symbol).map_err(Unusable::Unreadable)?;
             list.push(Export { name: until_nul(name), crc });
             check_limit(list).map_err(Unusable::Unreadable)
         },

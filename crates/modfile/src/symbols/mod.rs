@@ -10,7 +10,7 @@ mod needs;
 mod table;
 mod versions;
 
-pub use exports::exports;
+pub use exports::{exported_names, exports};
 pub use list::{Export, Exported, Exports, Need, Needed, Needs};
 pub use needs::{NeedsScratch, needs};
 pub use table::SymbolTable;
