@@ -32,6 +32,7 @@ mod progress;
 mod publish;
 mod remove;
 mod request;
+mod room;
 mod running;
 mod scan;
 mod source;

@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::room;
+
 /// How the items of a run are spread over threads.
 #[derive(Clone, Copy, Debug)]
 pub struct Spread {
@@ -29,20 +31,8 @@ pub struct InBetween {
 impl Spread {
     fn threads(self) -> usize {
         let processors = || thread::available_parallelism().map_or(1, NonZero::get);
-        self.jobs.map_or_else(processors, NonZero::get).min(affordable())
+        self.jobs.map_or_else(processors, NonZero::get).min(room::threads())
     }
-}
-
-/// Address space that a thread takes: its stack, and what the allocator reserves for it.
-const ADDRESS_SPACE: u64 = 64 << 20;
-
-/// How many threads there is room for, where address space is limited: a process that runs out of it is aborted.
-fn affordable() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
-    limit.map_or(usize::MAX, |limit| {
-        // The first thread has as much as all others together.
-        usize::try_from(limit / 2 / ADDRESS_SPACE).unwrap_or(usize::MAX).max(1)
-    })
 }
 
 /// Applies `work` to the numbers below `count`, in order of the numbers. Each thread has a workspace of its own.

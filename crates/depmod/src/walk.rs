@@ -14,6 +14,7 @@ use rustix::io::{Errno, retry_on_intr};
 
 use crate::listings::{About, Entries, Listings};
 use crate::messages::{self, Say};
+use crate::room::{self, LENT_LIMIT};
 use crate::tree::{Handle, OpenError, Tree};
 
 /// Names that lead to a kernel's sources.
@@ -45,17 +46,6 @@ impl Faults {
         }
     }
 }
-
-/// How many files a process has room for at first. The kernel makes room for more only when no processor looks one up any
-/// more, for which a program of several threads waits ten milliseconds.
-const ROOM: u64 = 64;
-
-/// How many levels of directories are kept open on the way down. With those that are lent, and what else a run has open,
-/// there is room for them.
-const OPEN_LEVELS: usize = 8;
-
-/// How many directories are kept open for those who read files in them.
-const LENT_LIMIT: usize = 24;
 
 /// A directory by device and inode.
 type Identity = (u64, u64);
@@ -99,8 +89,6 @@ impl<'a, 'c> Walk<'a, 'c> {
         say: &'a dyn Say,
         faults: &'a mut Faults,
     ) -> Self {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let has_room = limit.is_none_or(|limit| limit >= ROOM);
         Self {
             tree,
             excludes,
@@ -110,7 +98,7 @@ impl<'a, 'c> Walk<'a, 'c> {
             visits: Visits::default(),
             here: Vec::new(),
             ancestors: Vec::new(),
-            open_levels: if has_room { OPEN_LEVELS } else { 0 },
+            open_levels: room::open_levels(),
             lent: VecDeque::new(),
         }
     }

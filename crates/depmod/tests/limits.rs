@@ -168,3 +168,38 @@ fn a_process_that_may_have_few_files_open_makes_the_same_database() {
         assert_eq!(database(&root), expected, "{files}");
     }
 }
+
+#[test]
+fn no_more_threads_are_started_than_may_have_files_open() {
+    if !has("strace", &["--version"]) {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("root");
+    wide(&root);
+    // Threads are started at three steps; to read, at most one for each of 19 batches of modules.
+    let started = |files: &str| {
+        let script = format!("ulimit -n {files} && exec \"$@\"");
+        let mut command = Command::new("strace");
+        command.args([
+            "-f",
+            "-qq",
+            "-e",
+            "trace=clone,clone3",
+            "-e",
+            "signal=none",
+            "sh",
+            "-c",
+            &script,
+            "sh",
+        ]);
+        arguments(command.arg(DEPMOD), &root, &["-n", "-j64"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{files}: {}", stderr(&output));
+        stderr(&output).matches("CLONE_THREAD").count()
+    };
+    let (few, more, most) = (started("24"), started("64"), started("512"));
+    assert!(few > 0 && few <= 3 * 3, "{few}");
+    assert!(more > few && more <= 3 * 7, "{more}");
+    assert!(most > 18, "{most}");
+}
