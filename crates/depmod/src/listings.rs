@@ -38,10 +38,16 @@ impl Entries {
         entries.sort_unstable_by_key(|&(start, end, _)| names.get(start..end));
     }
 
+    /// The name at a place.
+    #[must_use]
+    pub fn get(&self, place: usize) -> Option<(&[u8], FileType)> {
+        let &(start, end, kind) = self.entries.get(place)?;
+        Some((self.names.get(start..end)?, kind))
+    }
+
     /// The names in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], FileType)> {
-        let name = |start, end| self.names.get(start..end).unwrap_or_default();
-        self.entries.iter().map(move |&(start, end, kind)| (name(start, end), kind))
+        (0..self.entries.len()).filter_map(|place| self.get(place))
     }
 }
 

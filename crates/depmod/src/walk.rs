@@ -78,6 +78,9 @@ struct Entered {
     len: usize,
     /// Through it the directories and files in this one are reached in one step.
     handle: Option<Handle>,
+    entries: Entries,
+    /// The place of the one to look at next.
+    next: usize,
 }
 
 impl<'a, 'c> Walk<'a, 'c> {
@@ -105,18 +108,39 @@ impl<'a, 'c> Walk<'a, 'c> {
 
     /// Calls `visit` for the path of every regular file, relative to the tree, until it says that this is enough. It gets
     /// also the directory of the file, if that is open.
+    ///
+    /// Another user may have made directories of any depth, so the way back is remembered here and not on the stack.
     pub fn run(mut self, visit: Visit<'_>) {
-        self.directory(false, visit);
+        self.enter(false);
+        while let Some(entered) = self.ancestors.last_mut() {
+            self.here.truncate(entered.len);
+            let Some((name, kind)) = entered.entries.get(entered.next) else {
+                self.ancestors.pop();
+                continue;
+            };
+            entered.next += 1;
+            if is_passed_by(name, self.excludes) {
+                continue;
+            }
+            if entered.len > 0 {
+                self.here.push(b'/');
+            }
+            self.here.extend_from_slice(name);
+            if !self.entry(kind, visit) {
+                return;
+            }
+        }
     }
 
-    fn directory(&mut self, by_link: bool, visit: Visit<'_>) -> bool {
+    /// Enters the directory that is looked at, if it is to be visited.
+    fn enter(&mut self, by_link: bool) {
         // Whether it was reached through a link counts from here on.
         self.visits.has_links |= by_link;
         let (identity, handle, entries) = match self.list(by_link) {
             Ok(listed) => listed,
             Err(error) => {
                 self.fault(&error);
-                return true;
+                return;
             }
         };
         let leads_back = |known: &&Entered| by_link && known.identity == identity;
@@ -124,34 +148,20 @@ impl<'a, 'c> Walk<'a, 'c> {
             let ancestor = self.here.get(..ancestor.len).unwrap_or_default();
             self.say
                 .say(Severity::Error, messages::leads_back(&self.whole(&self.here), &self.whole(ancestor)));
-            return true;
+            return;
         }
         match self.visits.allow(identity) {
             Allowance::Allowed => {}
             Allowance::OneTooMany => {
                 self.say
                     .say(Severity::Error, messages::visited_enough(&self.whole(&self.here), VISITS_LIMIT));
-                return true;
+                return;
             }
-            Allowance::TooMany => return true,
+            Allowance::TooMany => return,
         }
         let len = self.here.len();
         let handle = handle.filter(|_| self.ancestors.len() < self.open_levels);
-        self.ancestors.push(Entered { identity, len, handle });
-        let goes_on = entries.iter().all(|(name, kind)| {
-            if self.is_passed_by(name) {
-                return true;
-            }
-            if len > 0 {
-                self.here.push(b'/');
-            }
-            self.here.extend_from_slice(name);
-            let goes_on = self.entry(kind, visit);
-            self.here.truncate(len);
-            goes_on
-        });
-        self.ancestors.pop();
-        goes_on
+        self.ancestors.push(Entered { identity, len, handle, entries, next: 0 });
     }
 
     /// One thing in the directory that was entered last.
@@ -173,7 +183,10 @@ impl<'a, 'c> Walk<'a, 'c> {
                 let handle = self.lend();
                 visit(as_path(&self.here), handle.as_ref())
             }
-            FileType::Directory => self.directory(by_link, visit),
+            FileType::Directory => {
+                self.enter(by_link);
+                true
+            }
             _ => {
                 self.say.say(Severity::Error, messages::unsupported_file_type(&self.whole(&self.here), mode));
                 true
@@ -242,10 +255,6 @@ impl<'a, 'c> Walk<'a, 'c> {
         self.tree.path().join(as_path(path))
     }
 
-    fn is_passed_by(&self, name: &[u8]) -> bool {
-        NEVER_VISITED.contains(&name) || self.excludes.iter().any(|excluded| excluded == name)
-    }
-
     fn fault(&mut self, error: &OpenError) {
         self.say.say(Severity::Error, messages::not_visited(&self.whole(&self.here), error));
         match error {
@@ -255,6 +264,10 @@ impl<'a, 'c> Walk<'a, 'c> {
             OpenError::Leaves { .. } => self.faults.refused = true,
         }
     }
+}
+
+fn is_passed_by(name: &[u8], excludes: &[Vec<u8>]) -> bool {
+    NEVER_VISITED.contains(&name) || excludes.iter().any(|excluded| excluded == name)
 }
 
 fn as_path(bytes: &[u8]) -> &Path {

@@ -203,3 +203,32 @@ fn no_more_threads_are_started_than_may_have_files_open() {
     assert!(more > few && more <= 3 * 7, "{more}");
     assert!(most > 18, "{most}");
 }
+
+#[test]
+fn directories_may_be_nested_to_any_depth_on_a_small_stack() {
+    const DEPTH: usize = 700;
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().join("root");
+    // Up to eight levels are kept open.
+    let levels = [0, 1, 7, 8, 9, 100, DEPTH];
+    let mut tree = Tree::new(VERSION).directory("/etc/depmod.d").with_build_files();
+    for level in levels {
+        let path = format!("kernel/{}m{level}.ko", "d/".repeat(level));
+        tree = tree.module(&path, Module::new(&format!("m{level}")));
+    }
+    tree.write(&root).unwrap();
+    for jobs in ["-j1", "-j4"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -s 256 && exec \"$@\"", "sh", DEPMOD]);
+        arguments(&mut command, &root, &["-a", jobs]);
+        let output = command.output().unwrap();
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{:?} {}",
+            output.status,
+            stderr(&output)
+        );
+        let dep = fs::read_to_string(directory(&root).join("modules.dep")).unwrap();
+        assert_eq!(dep.lines().count(), levels.len(), "{dep}");
+    }
+}
