@@ -80,6 +80,26 @@ pub fn measure(words: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// How many times as long two threads take as one, each of which does the same work, by the median: 1 where there are
+/// two whole processors for them. A virtual machine may have less, and then a program of two threads takes longer here,
+/// but one of a single thread does not.
+pub fn two_threads_against_one() -> f64 {
+    /// Some tens of milliseconds, as much as a full run of depmod.
+    const STEPS: u64 = 2_000_000;
+    let work = || (0..STEPS).fold(1_u64, |value, step| std::hint::black_box(value.rotate_left(5) ^ step));
+    let time = |threads: usize| {
+        let began = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        began.elapsed().as_secs_f64()
+    };
+    median((0..15).map(|_| time(2) / time(1)).collect())
+}
+
 /// The medians of all subjects, and the ratios of the first one to each other one.
 pub fn table(subjects: &[Subject], costs: &[Vec<Cost>]) -> String {
     let mut out = String::new();

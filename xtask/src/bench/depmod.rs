@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use reference::{Cache, Kernel, Program, Release};
 
-use super::cost::{Subject, costs, once, table};
+use super::cost::{Subject, costs, once, table, two_threads_against_one};
 use super::trees::Laid;
 use crate::project;
 
@@ -135,6 +135,7 @@ pub fn run(options: &[&str]) -> Result<()> {
         println!("{release}: {}", Program::reference(&bench.cache, release, "depmod")?.version()?);
     }
     println!("ours: {}", built.description);
+    println!("two threads of this machine take {:.2} times as long as one", two_threads_against_one());
     for row in ROWS.iter().filter(|row| only.is_none_or(|only| only == row.name)) {
         bench.row(row).with_context(|| row.name)?;
     }
